@@ -1,0 +1,365 @@
+//! The operator's settings: one table made of layers, in which every value knows who set it.
+//!
+//! The embedded default profile names every key, so that it is at once the documentation, the list of known keys and the
+//! lowest layer.
+
+use crate::{route::TrustEntry, source::Source, span::Span, text};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use toml::{Table, Value};
+
+/// The profile in force.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Profile {
+    /// Which agent, and where its binary comes from.
+    pub agent: AgentProfile,
+    /// Where the run lives.
+    pub container: ContainerProfile,
+    /// When the run ends.
+    pub limits: LimitsProfile,
+    /// The gate's mode and the operator's rules.
+    pub gate: GateProfile,
+    /// What may be reached.
+    pub trust: TrustProfile,
+    /// The model endpoint and its credential.
+    pub model: ModelProfile,
+}
+
+/// `[agent]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AgentProfile {
+    /// The adapter.
+    pub kind: AgentKind,
+    /// The model it asks for; must be one of `model.models`.
+    pub model: String,
+    /// Image that carries its binary.
+    pub image: String,
+}
+
+/// The agents there are adapters for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AgentKind {
+    /// Claude Code.
+    Claude,
+}
+
+/// `[container]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ContainerProfile {
+    /// Image of the run.
+    pub image: String,
+    /// OCI runtime; empty for the engine's default.
+    pub runtime: String,
+    /// Memory, MiB; swap is not given on top.
+    pub memory_mb: u64,
+    /// Processors.
+    pub cpus: f64,
+    /// Processes and threads.
+    pub pids: u32,
+    /// Open files per process.
+    pub open_files: u32,
+    /// Size of /tmp, MiB.
+    pub tmp_mb: u64,
+}
+
+/// `[limits]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LimitsProfile {
+    /// Wall clock of an attempt, waiting for a person not counted.
+    pub timeout: Span,
+    /// Silence of the agent.
+    pub idle_timeout: Span,
+    /// Turns of the model.
+    pub max_turns: u32,
+    /// Cost of model requests, US dollars.
+    pub max_budget_usd: f64,
+    /// Wait for a person's answer.
+    pub approval_deadline: Span,
+    /// All setup commands together.
+    pub setup_timeout: Span,
+    /// All verify commands together.
+    pub verify_timeout: Span,
+    /// Reading the work tree.
+    pub harvest_timeout: Span,
+}
+
+/// `[gate]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct GateProfile {
+    /// Whether the gate judges.
+    pub mode: GateMode,
+    /// Rules that allow.
+    pub allow: Vec<String>,
+    /// Rules that ask.
+    pub ask: Vec<String>,
+    /// Rules that deny.
+    pub deny: Vec<String>,
+}
+
+/// Whether the gate judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GateMode {
+    /// Every call is judged.
+    Enforce,
+    /// Every call is allowed and recorded: for tests of the boundary.
+    AllowAll,
+}
+
+/// `[trust]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TrustProfile {
+    /// Trusted endpoints; empty means none.
+    pub endpoints: Vec<TrustEntry>,
+}
+
+/// `[model]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ModelProfile {
+    /// Base URL of the Messages API.
+    pub upstream: String,
+    /// Models that may be asked for; empty means none.
+    pub models: Vec<String>,
+    /// Where the credential is looked for, in order.
+    pub credentials: Vec<String>,
+}
+
+/// One layer of settings.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// Who set it.
+    pub source: Source,
+    /// The keys it sets.
+    pub table: Table,
+}
+
+/// Settings and where each came from.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The values in force.
+    pub profile: Profile,
+    /// Dotted key to the layer that set it last.
+    pub sources: BTreeMap<String, Source>,
+    /// Dotted key to the value, as TOML text.
+    pub values: BTreeMap<String, String>,
+}
+
+/// Why settings are refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// The text is not TOML.
+    #[error("{origin} is not valid TOML")]
+    Syntax {
+        /// Who set it.
+        origin: Source,
+        /// What is wrong, with line and column.
+        #[source]
+        cause: Box<toml::de::Error>,
+    },
+    /// A key that no build knows.
+    #[error("unknown key `{key}` in {origin}")]
+    UnknownKey {
+        /// The dotted key.
+        key: String,
+        /// Who set it.
+        origin: Source,
+        /// A key that it may have been meant to be.
+        suggestion: Option<String>,
+    },
+    /// A value of the wrong type or out of range.
+    #[error("bad value for `{key}` in {origin}")]
+    BadValue {
+        /// The dotted key.
+        key: String,
+        /// Who set it.
+        origin: Source,
+        /// What is wrong.
+        #[source]
+        cause: Box<toml::de::Error>,
+    },
+    /// A `KEY=VALUE` setting without a key or an equals sign.
+    #[error("`{text}` is not KEY=VALUE")]
+    Assignment {
+        /// The text as given.
+        text: String,
+    },
+}
+
+impl ProfileError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownKey { suggestion: Some(word), .. } => Some(format!("did you mean `{word}`?")),
+            Self::UnknownKey { suggestion: None, .. } => Some("`sandbox config show` lists every key".to_owned()),
+            Self::Assignment { .. } => Some("write it like --set limits.timeout=45m".to_owned()),
+            Self::Syntax { .. } | Self::BadValue { .. } => None,
+        }
+    }
+}
+
+impl Layer {
+    /// Reads a layer from TOML text.
+    ///
+    /// # Errors
+    /// [`ProfileError::Syntax`].
+    pub fn parse(source: Source, text: &str) -> Result<Self, ProfileError> {
+        match text.parse() {
+            Ok(table) => Ok(Self { source, table }),
+            Err(cause) => Err(ProfileError::Syntax { origin: source, cause: Box::new(cause) }),
+        }
+    }
+
+    /// Reads `limits.timeout=45m`; the value is TOML where it parses as such, else a string.
+    ///
+    /// # Errors
+    /// [`ProfileError::Assignment`].
+    pub fn assignment(source: Source, text: &str) -> Result<Self, ProfileError> {
+        let bad = || ProfileError::Assignment { text: text::printable(text, 80) };
+        let (key, value) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(bad)?;
+        let parsed = format!("x = {value}").parse::<Table>().ok().and_then(|mut table| table.remove("x"));
+        let mut value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
+        for part in key.rsplit('.') {
+            value = Value::Table(Table::from_iter([(part.to_owned(), value)]));
+        }
+        match value {
+            Value::Table(table) => Ok(Self { source, table }),
+            Value::String(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Array(_) => Err(bad()),
+        }
+    }
+}
+
+impl Resolved {
+    /// Lays `layers` over each other. The first one must be the default profile, which names every key.
+    ///
+    /// # Errors
+    /// [`ProfileError`] names the key and the layer.
+    pub fn new(layers: &[Layer]) -> Result<Self, ProfileError> {
+        let mut merged: BTreeMap<String, (Value, Source)> = BTreeMap::new();
+        for (n, layer) in layers.iter().enumerate() {
+            for (key, value) in flatten(&layer.table) {
+                if n > 0 && !merged.contains_key(&key) {
+                    let suggestion = text::nearest(&key, merged.keys().map(String::as_str)).map(str::to_owned);
+                    let key = text::printable(&key, 80);
+                    return Err(ProfileError::UnknownKey { key, origin: layer.source.clone(), suggestion });
+                }
+                let before = merged.insert(key.clone(), (value.clone(), layer.source.clone()));
+                // A wrong value is reported with its key and layer: try it alone over what was valid before.
+                if n > 0
+                    && let Err(cause) = profile_of(&merged)
+                {
+                    drop(before);
+                    return Err(ProfileError::BadValue { key, origin: layer.source.clone(), cause: Box::new(cause) });
+                }
+            }
+        }
+        let profile = profile_of(&merged).map_err(|cause| ProfileError::BadValue {
+            key: "(profile)".to_owned(),
+            origin: Source::Default,
+            cause: Box::new(cause),
+        })?;
+        let values = merged.iter().map(|(key, (value, _))| (key.clone(), value.to_string())).collect();
+        let sources = merged.into_iter().map(|(key, (_, source))| (key, source)).collect();
+        Ok(Self { profile, sources, values })
+    }
+}
+
+fn profile_of(merged: &BTreeMap<String, (Value, Source)>) -> Result<Profile, toml::de::Error> {
+    let mut root = Table::new();
+    for (key, (value, _)) in merged {
+        let (section, name) = key.split_once('.').unwrap_or(("", key));
+        let slot = if section.is_empty() {
+            &mut root
+        } else {
+            match root.entry(section).or_insert_with(|| Value::Table(Table::new())) {
+                Value::Table(table) => table,
+                Value::String(_)
+                | Value::Integer(_)
+                | Value::Float(_)
+                | Value::Boolean(_)
+                | Value::Datetime(_)
+                | Value::Array(_) => continue,
+            }
+        };
+        slot.insert(name.to_owned(), value.clone());
+    }
+    root.try_into()
+}
+
+/// Sections become `section.key`; deeper tables and arrays are values.
+fn flatten(table: &Table) -> Vec<(String, Value)> {
+    let mut out = Vec::new();
+    for (section, value) in table {
+        match value {
+            Value::Table(inner) => {
+                out.extend(inner.iter().map(|(key, value)| (format!("{section}.{key}"), value.clone())))
+            }
+            Value::String(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Array(_) => out.push((section.clone(), value.clone())),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(more: &[Layer]) -> Result<Resolved, ProfileError> {
+        let default = include_str!("../../../profiles/default.toml");
+        let mut layers = vec![Layer::parse(Source::Default, default)?];
+        layers.extend_from_slice(more);
+        Resolved::new(&layers)
+    }
+
+    #[test]
+    fn every_key_of_the_profile_stands_in_the_default() {
+        let resolved = resolve(&[]).expect("default");
+        let value = toml::Table::try_from(&resolved.profile).expect("table");
+        let keys: Vec<_> = flatten(&value).into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys.len(), resolved.sources.len(), "{keys:?}");
+    }
+
+    #[test]
+    fn later_layers_win_and_are_named() {
+        let set = Layer::assignment(Source::Flag("set".into()), "limits.timeout=45m").expect("set");
+        let resolved = resolve(&[set]).expect("resolved");
+        assert_eq!(resolved.profile.limits.timeout.duration().as_secs(), 2700);
+        assert_eq!(resolved.sources["limits.timeout"], Source::Flag("set".into()));
+        assert_eq!(resolved.sources["limits.max-turns"], Source::Default);
+    }
+
+    #[test]
+    fn slips_are_refused_with_the_likely_word() {
+        let error = Layer::assignment(Source::Flag("set".into()), "limits.timout=45m").and_then(|set| resolve(&[set]));
+        assert_eq!(error.err().and_then(|e| e.hint()).as_deref(), Some("did you mean `limits.timeout`?"));
+    }
+
+    #[test]
+    fn bad_values_name_their_key_and_layer() {
+        for bad in
+            ["limits.timeout=soon", "gate.mode=off", "limits.max-turns=-1", "trust.endpoints=yes", "agent=claude"]
+        {
+            let set = Layer::assignment(Source::Flag("set".into()), bad).expect(bad);
+            assert!(resolve(&[set]).is_err(), "{bad}");
+        }
+    }
+}

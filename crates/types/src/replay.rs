@@ -1,0 +1,107 @@
+//! A scripted conversation: the model's side of a run from a file, so that the real agent runs without an account.
+//! Only the model's text is scripted; every tool really runs.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Version of the format.
+pub const VERSION: u32 = 1;
+
+/// A scripted conversation, `sandbox schema replay`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Replay {
+    /// [`VERSION`].
+    pub version: u32,
+    /// What the conversation shows, for people.
+    #[serde(default)]
+    pub description: String,
+    /// The model's turns, played in order. A turn whose `when` does not hold is skipped.
+    pub turns: Vec<Turn>,
+}
+
+/// One answer of the model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Turn {
+    /// Play this turn only if the condition holds for the last message that came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
+    /// Text before the tool calls.
+    #[serde(default)]
+    pub text: String,
+    /// Tool calls; none ends the agent's turn.
+    #[serde(default)]
+    pub tools: Vec<ToolUse>,
+    /// Milliseconds to wait before the first byte.
+    #[serde(default)]
+    pub delay_ms: u64,
+    /// Answer with an API error instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ApiError>,
+}
+
+/// A condition on the tool results (or the user's text) that the agent sent last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct When {
+    /// The last message contains this text.
+    pub contains: String,
+}
+
+/// A tool call that the model makes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ToolUse {
+    /// The tool's name.
+    pub name: String,
+    /// Its input.
+    pub input: serde_json::Value,
+}
+
+/// An error of the model API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ApiError {
+    /// HTTP status, such as 529.
+    pub status: u16,
+    /// The API's error type, such as `overloaded_error`.
+    pub kind: String,
+    /// The message.
+    #[serde(default)]
+    pub message: String,
+}
+
+/// Why a file is not a scripted conversation.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidReplay {
+    /// Not the documented JSON.
+    #[error("not a scripted conversation")]
+    Format(#[source] serde_json::Error),
+    /// A version that this build does not know.
+    #[error("version {found} of the format is not supported; this build reads version {VERSION}")]
+    Version {
+        /// The file's version.
+        found: u32,
+    },
+    /// No turn.
+    #[error("the conversation has no turns")]
+    Empty,
+}
+
+impl Replay {
+    /// Reads a conversation from JSON.
+    ///
+    /// # Errors
+    /// [`InvalidReplay`] says what is wrong; unknown keys are errors.
+    pub fn parse(json: &str) -> Result<Self, InvalidReplay> {
+        let replay: Self = serde_json::from_str(json).map_err(InvalidReplay::Format)?;
+        if replay.version != VERSION {
+            return Err(InvalidReplay::Version { found: replay.version });
+        }
+        if replay.turns.is_empty() {
+            return Err(InvalidReplay::Empty);
+        }
+        Ok(replay)
+    }
+}
