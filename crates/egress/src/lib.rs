@@ -1,1 +1,31 @@
-//! stub
+//! The way out: everything that leaves a container passes through here and nothing leaves without a route.
+//!
+//! The engine hands over streams that the guest opened ([`types::wire::Open`]); [`Egress::serve`] handles one of them to
+//! its end. What must stay true:
+//!
+//! - an empty list of routes lets nothing out; a name matches label for label and the port is part of the route;
+//! - [`permit::dial`] takes only a [`permit::Permit`], and a permit exists only for addresses that were checked;
+//! - on a TLS route the ClientHello is checked before the first byte goes up;
+//! - the model gateway's credential goes to the model endpoint and to nothing else;
+//! - every error path denies, and every connection or request leaves one [`types::event::EgressRecord`].
+
+mod audit;
+pub mod config;
+pub mod decide;
+mod hello;
+mod http;
+mod idle;
+pub mod limits;
+mod model;
+mod named;
+pub mod observer;
+pub mod permit;
+mod proxy;
+pub mod refusal;
+mod serve;
+mod tunnel;
+
+pub use config::{Backend, Config, ConfigError, Credential, ModelConfig, UpstreamConfig};
+pub use limits::Limits;
+pub use observer::{LimitReached, Observer};
+pub use serve::Egress;

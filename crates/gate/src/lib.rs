@@ -1,1 +1,39 @@
-//! stub
+//! The judge: a tool call in, a [`types::verdict::Verdict`] out.
+//!
+//! Why it exists: an unattended agent must not run a call that a careful engineer would stop. The gate reads what a call
+//! *does* (its effects), not how it is spelled, and decides on that.
+//!
+//! What must stay true: nothing here does I/O or knows a clock other than to measure itself; the same call, history and
+//! policy give the same verdict; what cannot be read is never silently safe; every failure denies (`fail_closed`).
+
+mod args;
+mod code;
+mod destination;
+mod effect;
+mod explain;
+mod fail_closed;
+mod floor;
+mod flow;
+mod integrity;
+mod judge;
+mod ledger;
+mod place;
+mod policy;
+mod program;
+mod rule;
+mod secret;
+mod shell;
+mod tool;
+mod worker;
+mod world;
+
+pub use destination::{Destination, Direction};
+pub use effect::{Effect, Finding, Program, Severity};
+pub use explain::{CommandView, Explanation};
+pub use judge::Gate;
+pub use ledger::{Ledger, Provenance, WrittenFile};
+pub use place::Place;
+pub use policy::{Mode, Policy};
+pub use rule::RuleError;
+pub use worker::{GateWorker, WorkerError};
+pub use world::World;

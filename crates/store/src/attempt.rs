@@ -85,7 +85,7 @@ fn raw(row: &Row<'_>, placeholder: &RunId) -> rusqlite::Result<Raw> {
             status: None,
             reason: row.get(8)?,
             agent_exec: row.get(9)?,
-            generation: row.get(10)?,
+            generation: row.get::<_, u32>(10)?.into(),
             harvested: row.get(11)?,
             cancel: row.get(12)?,
             created_ms: row.get(13)?,
@@ -170,7 +170,7 @@ impl Store {
             .query_row(
                 "update attempts set generation = generation + 1 where run = ?1 and attempt = ?2 returning generation",
                 params![run.as_str(), attempt],
-                |row| row.get(0),
+                |row| row.get::<_, u32>(0).map(u64::from),
             )
             .map_err(failed("raise the generation"))
     }

@@ -3,7 +3,7 @@
 use crate::{
     call::ToolCall,
     host::Endpoint,
-    id::CallId,
+    id::{CallId, RunId},
     probe::ProbeReport,
     result::AttemptResult,
     verdict::{Decision, Verdict},
@@ -122,10 +122,52 @@ impl Phase {
     }
 }
 
-/// Something that happened in a run, a line of `events.jsonl`.
+/// A line of `events.jsonl` and of `--format jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct EventRecord {
+    /// When it happened.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// The run.
+    pub run: RunId,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// A line of `gate.jsonl`: written before the answer is sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct GateRecord {
+    /// When it was decided.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// The call.
+    pub call: ToolCall,
+    /// SHA-256 over tool, directory and input.
+    pub digest: String,
+    /// The answer.
+    pub verdict: Verdict,
+}
+
+/// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
+    /// The attempt was admitted.
+    Launch {
+        /// The task's name.
+        task: String,
+        /// The repository, by its directory's name.
+        repository: String,
+        /// Branch or revision and commit.
+        base: String,
+        /// The image.
+        image: String,
+        /// Where its files are.
+        dir: std::path::PathBuf,
+    },
     /// The attempt entered a phase.
     Phase {
         /// The new phase.
@@ -160,6 +202,8 @@ pub enum Event {
         call: ToolCall,
         /// The answer.
         verdict: Verdict,
+        /// Microseconds from the request received to the answer written; 0 for a call that was held.
+        answered_micros: u64,
     },
     /// A call is held until a person answers.
     Held {

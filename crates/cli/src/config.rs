@@ -1,0 +1,86 @@
+//! Layers of settings: the embedded profile, the operator's file, the named profile, `--set`.
+
+use crate::{args::SettingsArgs, failure::Failure};
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+use types::{
+    exit::Exit,
+    profile::{Layer, ProfileError, Resolved},
+    source::Source,
+};
+
+/// The embedded profile.
+const DEFAULT: &str = include_str!("../../../profiles/default.toml");
+
+/// Why a profile file is refused.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the profile {path}")]
+struct Unreadable {
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+impl From<ProfileError> for Failure {
+    fn from(error: ProfileError) -> Self {
+        Self::of(&error, error.hint(), Exit::Usage)
+    }
+}
+
+/// Loads all layers. `task_profile` is the profile that the task names; the command line's wins over it.
+pub(crate) fn load(args: &SettingsArgs, task_profile: Option<&str>) -> Result<Resolved, Failure> {
+    let mut layers = vec![Layer::parse(Source::Default, DEFAULT)?];
+    let dir = config_dir()?;
+    let own = dir.join("profile.toml");
+    if own.exists() {
+        layers.push(file_layer(&own)?);
+    }
+    if let Some(name) = args.profile.as_deref().or(task_profile).filter(|name| *name != "default") {
+        // Only the operator may name a path; a task names a profile that the operator has.
+        let by_operator = args.profile.is_some();
+        let path = if by_operator && (name.contains('/') || name.ends_with(".toml")) {
+            PathBuf::from(name)
+        } else {
+            types::id::TaskName::new(name).map_err(|error| Failure::of(&error, None, Exit::Usage))?;
+            dir.join("profiles").join(format!("{name}.toml"))
+        };
+        layers.push(file_layer(&path)?);
+    }
+    for text in &args.set {
+        layers.push(Layer::assignment(Source::Flag("set".to_owned()), text)?);
+    }
+    Ok(Resolved::new(&layers)?)
+}
+
+fn file_layer(path: &Path) -> Result<Layer, Failure> {
+    let text = fs::read_to_string(path).map_err(|source| {
+        let hint = format!("profiles are TOML files; put it at {}", path.display());
+        Failure::of(&Unreadable { path: path.to_owned(), source }, Some(hint), Exit::Usage)
+    })?;
+    Ok(Layer::parse(Source::File(path.to_owned()), &text)?)
+}
+
+/// `$XDG_CONFIG_HOME/sandbox`.
+pub(crate) fn config_dir() -> Result<PathBuf, Failure> {
+    xdg("XDG_CONFIG_HOME", ".config")
+}
+
+/// `$XDG_STATE_HOME/sandbox`.
+pub(crate) fn state_dir() -> Result<PathBuf, Failure> {
+    xdg("XDG_STATE_HOME", ".local/state")
+}
+
+/// `$XDG_CACHE_HOME/sandbox`.
+pub(crate) fn cache_dir() -> Result<PathBuf, Failure> {
+    xdg("XDG_CACHE_HOME", ".cache")
+}
+
+fn xdg(variable: &str, below_home: &str) -> Result<PathBuf, Failure> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute(variable)
+        .or_else(|| absolute("HOME").map(|home| home.join(below_home)))
+        .map(|path| path.join("sandbox"))
+        .ok_or_else(|| Failure::usage(format!("neither ${variable} nor $HOME is an absolute path"), Some("set HOME".into())))
+}

@@ -1,0 +1,20 @@
+//! Rendering of events. The engine decides and emits; reporters only show.
+
+pub(crate) mod human;
+pub(crate) mod line;
+pub(crate) mod summary;
+
+use std::io::{self, Write};
+
+/// Writes data to stdout. A reader that went away (`| head`) ends the output, not the run.
+pub(crate) fn data(text: &str) {
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Writes one JSON object as a line to stdout.
+pub(crate) fn json(value: &impl serde::Serialize) {
+    if let Ok(mut text) = serde_json::to_string(value) {
+        text.push('\n');
+        data(&text);
+    }
+}

@@ -1,0 +1,200 @@
+//! One record for each connection or request, also when it is cut off: the guard writes it at the latest when dropped.
+
+use crate::{observer::Observer, refusal::Refusal};
+use jiff::Timestamp;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+use types::{event::EgressRecord, text::printable};
+
+/// Longest texts in a record, in characters.
+const MAX_TEXT: usize = 300;
+
+/// Bytes of all tunnels and plain requests of the run, against their caps.
+#[derive(Debug)]
+pub(crate) struct RunBytes {
+    up: AtomicU64,
+    down: AtomicU64,
+    max_up: u64,
+    max_down: u64,
+}
+
+impl RunBytes {
+    /// Nothing used yet.
+    pub(crate) fn new(max_up: u64, max_down: u64) -> Self {
+        Self { up: AtomicU64::new(0), down: AtomicU64::new(0), max_up, max_down }
+    }
+}
+
+/// The cap on the bytes of the run is reached.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the run's cap on bytes {} the world is reached", if *.up { "towards" } else { "from" })]
+pub struct ByteCap {
+    /// True for bytes towards the world.
+    pub up: bool,
+}
+
+/// The bytes of one connection or request.
+#[derive(Debug)]
+pub(crate) struct Traffic {
+    run: Arc<RunBytes>,
+    up: AtomicU64,
+    down: AtomicU64,
+}
+
+impl Traffic {
+    /// Counts bytes that are about to go up.
+    ///
+    /// # Errors
+    /// [`ByteCap`]: they must not go.
+    pub(crate) fn charge_up(&self, count: usize) -> Result<(), ByteCap> {
+        let count = count as u64;
+        if self.run.up.fetch_add(count, Ordering::Relaxed).saturating_add(count) > self.run.max_up {
+            return Err(ByteCap { up: true });
+        }
+        self.count_up(count);
+        Ok(())
+    }
+
+    /// Counts bytes that are about to go down.
+    ///
+    /// # Errors
+    /// [`ByteCap`]: they must not go.
+    pub(crate) fn charge_down(&self, count: usize) -> Result<(), ByteCap> {
+        let count = count as u64;
+        if self.run.down.fetch_add(count, Ordering::Relaxed).saturating_add(count) > self.run.max_down {
+            return Err(ByteCap { up: false });
+        }
+        self.count_down(count);
+        Ok(())
+    }
+
+    /// Counts bytes up that are under no cap of the run.
+    pub(crate) fn count_up(&self, count: u64) {
+        self.up.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Counts bytes down that are under no cap of the run.
+    pub(crate) fn count_down(&self, count: u64) {
+        self.down.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+/// A record in the making.
+pub(crate) struct Audit {
+    sink: Arc<dyn Observer>,
+    started: Instant,
+    traffic: Arc<Traffic>,
+    record: Option<EgressRecord>,
+}
+
+impl Audit {
+    /// Starts a record. `asked` may be hostile; it is escaped here.
+    pub(crate) fn begin(sink: &Arc<dyn Observer>, run: &Arc<RunBytes>, via: &'static str, asked: &str) -> Self {
+        let traffic = Traffic { run: Arc::clone(run), up: AtomicU64::new(0), down: AtomicU64::new(0) };
+        let record = EgressRecord {
+            at: Timestamp::now(),
+            asked: printable(asked, MAX_TEXT),
+            via: via.to_owned(),
+            allowed: false,
+            rule: "cancelled".to_owned(),
+            reason: "cut off before it was decided".to_owned(),
+            address: None,
+            status: None,
+            bytes_up: 0,
+            bytes_down: 0,
+            micros: 0,
+        };
+        Self { sink: Arc::clone(sink), started: Instant::now(), traffic: Arc::new(traffic), record: Some(record) }
+    }
+
+    /// The counters of this record.
+    pub(crate) fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.traffic)
+    }
+
+    /// Notes what the request turned out to ask for.
+    pub(crate) fn asked(&mut self, asked: &str) {
+        self.edit(|record| record.asked = printable(asked, MAX_TEXT));
+    }
+
+    /// Notes that the route lets it out.
+    pub(crate) fn allow(&mut self, route: &str) {
+        self.edit(|record| {
+            record.allowed = true;
+            record.rule = route.to_owned();
+            record.reason = "cut off before its end".to_owned();
+        });
+    }
+
+    /// Notes where the connection went.
+    pub(crate) fn address(&mut self, address: Option<SocketAddr>) {
+        self.edit(|record| record.address = address);
+    }
+
+    /// Notes the status that the program inside sees.
+    pub(crate) fn status(&mut self, status: u16) {
+        self.edit(|record| record.status = Some(status));
+    }
+
+    /// Ends the record of something that was let out and took its course.
+    pub(crate) fn end(mut self, reason: &str) {
+        self.edit(|record| record.reason = printable(reason, MAX_TEXT));
+    }
+
+    /// Ends the record with a refusal.
+    pub(crate) fn refuse(self, refusal: &Refusal) {
+        self.refuse_with(refusal.rule(), &refusal.reason());
+    }
+
+    /// Ends the record with a refusal by rule and reason. What was let out before stays marked as let out when bytes went
+    /// up already.
+    pub(crate) fn refuse_with(mut self, rule: &str, reason: &str) {
+        let sent = self.traffic.up.load(Ordering::Relaxed) > 0;
+        self.edit(|record| {
+            record.allowed = record.allowed && sent;
+            record.rule = rule.to_owned();
+            record.reason = printable(reason, MAX_TEXT);
+        });
+    }
+
+    fn edit(&mut self, change: impl FnOnce(&mut EgressRecord)) {
+        if let Some(record) = &mut self.record {
+            change(record);
+        }
+    }
+}
+
+impl Drop for Audit {
+    fn drop(&mut self) {
+        if let Some(mut record) = self.record.take() {
+            record.bytes_up = self.traffic.up.load(Ordering::Relaxed);
+            record.bytes_down = self.traffic.down.load(Ordering::Relaxed);
+            record.micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.sink.egress(record);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caps_are_shared_by_the_run_and_refuse_what_would_pass_them() {
+        let run = Arc::new(RunBytes::new(10, 5));
+        let traffic = || Traffic { run: Arc::clone(&run), up: AtomicU64::new(0), down: AtomicU64::new(0) };
+        let (one, two) = (traffic(), traffic());
+        assert_eq!(one.charge_up(6), Ok(()));
+        assert_eq!(two.charge_up(4), Ok(()));
+        assert_eq!(two.charge_up(1), Err(ByteCap { up: true }));
+        assert_eq!(one.charge_down(5), Ok(()));
+        assert_eq!(one.charge_down(1), Err(ByteCap { up: false }));
+        assert_eq!(two.up.load(Ordering::Relaxed), 4);
+    }
+}

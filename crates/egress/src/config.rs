@@ -1,0 +1,98 @@
+//! What the engine passes in, and why it can be refused.
+
+use crate::{limits::Limits, observer::Observer};
+use std::sync::Arc;
+use types::{host::Endpoint, replay::Replay, route::Route, secret::Secret};
+use url::Url;
+
+/// Everything that one run's egress needs.
+pub struct Config {
+    /// What may be reached. Empty means nothing.
+    pub routes: Vec<Route>,
+    /// The model gateway; without it, model streams are refused.
+    pub model: Option<ModelConfig>,
+    /// Caps and deadlines.
+    pub limits: Limits,
+    /// Who hears what happened.
+    pub sink: Arc<dyn Observer>,
+}
+
+/// The model gateway's policy.
+#[derive(Clone, Debug)]
+pub struct ModelConfig {
+    /// Who answers.
+    pub backend: Backend,
+    /// Models that may be asked for. An entry also stands for its dated ids (`<entry>-YYYYMMDD`). Empty means none.
+    pub models: Vec<String>,
+    /// US dollars that the run may spend; a request that begins below the limit is completed.
+    pub budget_usd: Option<f64>,
+    /// Messages requests that the run may make.
+    pub max_requests: Option<u64>,
+    /// Lets requests use tools that the endpoint itself runs, MCP servers that it calls and content that it fetches from
+    /// a URL. Each of these is a way out past the routes, so that it takes the operator's word.
+    pub allow_server_side: bool,
+}
+
+/// Who answers the agent's model requests.
+#[derive(Clone, Debug)]
+pub enum Backend {
+    /// A Messages API endpoint.
+    Upstream(UpstreamConfig),
+    /// A scripted conversation.
+    Replay(Replay),
+}
+
+/// A Messages API endpoint named by the operator; it may be an internal one.
+#[derive(Clone, Debug)]
+pub struct UpstreamConfig {
+    /// `https://host[:port][/prefix]`; `http://` only for internal addresses, so that a credential never crosses the
+    /// internet in the clear.
+    pub url: Url,
+    /// What the gateway adds.
+    pub credential: Credential,
+}
+
+/// The operator's credential for the model endpoint. It shows as `***`.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// Sent as `x-api-key`.
+    ApiKey(Secret),
+    /// Sent as `authorization: Bearer`, with the beta that it needs.
+    OAuth(Secret),
+    /// None, for a local model.
+    None,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Two routes for one endpoint that say different things.
+    #[error("two routes for {endpoint} differ in kind or address")]
+    ConflictingRoutes {
+        /// The endpoint.
+        endpoint: Endpoint,
+    },
+    /// The endpoint's URL cannot be used.
+    #[error("model endpoint `{url}` cannot be used: {reason}")]
+    Upstream {
+        /// The URL without credentials.
+        url: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The credential is empty or holds a byte that a header cannot carry.
+    #[error("the model credential is empty or cannot be sent in a header")]
+    Credential,
+    /// The budget is not a positive number.
+    #[error("the model budget must be a positive number of dollars")]
+    Budget,
+    /// No certificate authority of the host could be read.
+    #[error("no trusted certificate authority was found on this host ({errors} errors)")]
+    NoRoots {
+        /// How many certificate files failed.
+        errors: usize,
+    },
+    /// The TLS library refused its own defaults.
+    #[error("the TLS client could not be set up")]
+    Tls(#[source] rustls::Error),
+}

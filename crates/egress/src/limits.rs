@@ -1,0 +1,86 @@
+//! Every cap and deadline of the way out, in one place. Reaching one denies; none of them opens anything.
+
+use std::time::Duration;
+
+/// Longest HTTP request head from inside, in bytes.
+pub const HEAD_BYTES: usize = 16 * 1024;
+/// Most header fields in a request or a response.
+pub const HEADERS: usize = 100;
+/// Longest TLS ClientHello with its record headers, in bytes.
+pub const HELLO_BYTES: usize = 16 * 1024;
+/// Size of one read on a tunnel, in bytes.
+pub const COPY_BYTES: usize = 64 * 1024;
+/// Longest line that carries the size of a chunk, without its line break: eight hexadecimal digits.
+pub const CHUNK_SIZE_DIGITS: usize = 8;
+/// Most addresses of one name that are tried.
+pub const DIAL_ADDRESSES: usize = 4;
+/// Longest body of a request to the model, in bytes; the API's own limit.
+pub const MODEL_BODY_BYTES: usize = 32 * 1024 * 1024;
+/// Most values (objects, arrays, strings, …) in one JSON text, so that a small text cannot become a huge tree.
+pub const JSON_NODES: usize = 500_000;
+/// Requests to the model whose bodies are in memory at the same time; further ones wait their turn.
+pub const MODEL_BODIES: usize = 16;
+/// Longest server-sent event from the model, in bytes.
+pub const SSE_EVENT_BYTES: usize = 4 * 1024 * 1024;
+/// Longest input of one tool call as streamed by the model, in bytes.
+pub const TOOL_INPUT_BYTES: usize = 16 * 1024 * 1024;
+/// Content blocks in one answer of the model.
+pub const MODEL_BLOCKS: usize = 4096;
+/// Longest answer of the model that is not streamed, in bytes.
+pub const MODEL_ANSWER_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes of an upstream's error body that are passed on; the rest is cut.
+pub const MODEL_ERROR_BYTES: usize = 64 * 1024;
+/// Distinct tool results that one gateway remembers; a request that brings more is refused.
+pub const TOOL_RESULTS: usize = 100_000;
+/// Longest tool_use id in a request, in bytes.
+pub const CALL_ID_BYTES: usize = 256;
+/// Idle connections kept to the model endpoint.
+pub const POOL_IDLE: usize = 8;
+/// How long an idle connection to the model endpoint may be used again.
+pub const POOL_AGE: Duration = Duration::from_secs(45);
+/// How long and how much is read from a client after a refusal, so that it sees the answer before the end.
+pub const LINGER: Duration = Duration::from_millis(500);
+/// See [`LINGER`].
+pub const LINGER_BYTES: usize = 64 * 1024;
+
+/// The caps and deadlines that an operator or a test may set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Streams served at the same time; further ones are refused at once. Default 256.
+    pub streams: usize,
+    /// From the first byte of a request head to its end. Default 10 s.
+    pub head: Duration,
+    /// From the tunnel's opening to the complete ClientHello. Default 10 s.
+    pub hello: Duration,
+    /// Resolving one name. Default 10 s.
+    pub resolve: Duration,
+    /// Connecting, over all addresses, with the TLS handshake where we make it. Default 10 s.
+    pub dial: Duration,
+    /// Waiting for the next request on a kept connection. Default 75 s.
+    pub keep_alive: Duration,
+    /// The whole body of a request to the model. Default 120 s.
+    pub model_body: Duration,
+    /// No byte in either direction on a stream, or none from the model. Default 10 min.
+    pub idle: Duration,
+    /// Bytes towards the world over all tunnels and plain requests of the run; the model is not counted. Default 256 MiB.
+    pub bytes_up: u64,
+    /// Bytes from the world, likewise. Default 16 GiB.
+    pub bytes_down: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            streams: 256,
+            head: Duration::from_secs(10),
+            hello: Duration::from_secs(10),
+            resolve: Duration::from_secs(10),
+            dial: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
+            model_body: Duration::from_secs(120),
+            idle: Duration::from_secs(600),
+            bytes_up: 256 * 1024 * 1024,
+            bytes_down: 16 * 1024 * 1024 * 1024,
+        }
+    }
+}

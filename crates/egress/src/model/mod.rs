@@ -1,0 +1,24 @@
+//! The model gateway: the agent talks to it as to the Messages API, with a placeholder for a key.
+//!
+//! What must stay true: no credential of the client goes up and ours goes nowhere else; only the message paths exist; only
+//! listed models are asked for; the observer has every tool call before the agent has the end of its block; bytes that
+//! were not understood are not passed on.
+
+mod admit;
+mod answer;
+mod charge;
+mod gateway;
+mod headers;
+mod json;
+mod meter;
+mod price;
+mod redact;
+mod refused;
+mod replay;
+mod request;
+mod results;
+mod sse;
+mod upstream;
+mod watch;
+
+pub(crate) use gateway::Gateway;

@@ -1,0 +1,257 @@
+//! The connection to the model endpoint: one permit, TLS with the host's certificate authorities, idle connections kept.
+//! Redirects are never followed, so that the credential goes to this endpoint and to nothing else.
+
+use super::{
+    answer::{Answer, Incoming},
+    headers::Ours,
+    redact::Redactor,
+    refused::Refused,
+};
+use crate::{
+    config::{ConfigError, UpstreamConfig},
+    limits::{COPY_BYTES, HEADERS, Limits, POOL_AGE, POOL_IDLE},
+    permit::{DialError, Permit, dial},
+    refusal::Refusal,
+};
+use bytes::Bytes;
+use futures::stream;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    HeaderMap, Method, Request, Uri,
+    client::conn::http1::{self, SendRequest},
+    header::{HOST, HeaderValue},
+};
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::JoinSet,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_rustls::TlsConnector;
+use types::secret::redact_url;
+
+type Sender = SendRequest<Full<Bytes>>;
+
+/// The model endpoint.
+pub(crate) struct Upstream {
+    host: String,
+    port: u16,
+    host_header: HeaderValue,
+    prefix: String,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    ours: Ours,
+    /// Finds our credential in what comes back.
+    pub(crate) redactor: Redactor,
+    pool: Arc<Pool>,
+    resolve: Duration,
+    dial: Duration,
+    idle: Duration,
+}
+
+/// Idle connections and the tasks that drive all of them; both end with the gateway.
+#[derive(Default)]
+struct Pool {
+    idle: Mutex<Vec<(Sender, Instant)>>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Upstream {
+    /// Checks the endpoint and prepares TLS with the host's certificate authorities.
+    ///
+    /// # Errors
+    /// [`ConfigError`]
+    pub(crate) fn new(config: &UpstreamConfig, limits: &Limits) -> Result<Self, ConfigError> {
+        let roots = if config.url.scheme() == "https" { native_roots()? } else { RootCertStore::empty() };
+        Self::with_roots(config, limits, roots)
+    }
+
+    /// The same with these authorities.
+    pub(crate) fn with_roots(config: &UpstreamConfig, limits: &Limits, roots: RootCertStore) -> Result<Self, ConfigError> {
+        let url = &config.url;
+        let bad = |reason| ConfigError::Upstream { url: redact_url(url.as_str()), reason };
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| bad("it has no host"))?.to_owned();
+        let port = url.port_or_known_default().filter(|port| *port != 0).ok_or_else(|| bad("it has no port"))?;
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+            return Err(bad("use scheme, host, port and path only"));
+        }
+        let tls = match url.scheme() {
+            "http" => None,
+            "https" => {
+                let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+                let name = ServerName::try_from(bare).map_err(|_| bad("the host cannot be named in TLS"))?;
+                Some((TlsConnector::from(Arc::new(tls_config(roots)?)), name))
+            }
+            _ => return Err(bad("use https, or http for a local model")),
+        };
+        let shown = url.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+        Ok(Self {
+            host_header: HeaderValue::from_str(&shown).map_err(|_| bad("the host cannot stand in a header"))?,
+            host,
+            port,
+            prefix: url.path().trim_end_matches('/').to_owned(),
+            tls,
+            ours: Ours::new(&config.credential)?,
+            redactor: Redactor::new(&config.credential),
+            pool: Arc::default(),
+            resolve: limits.resolve,
+            dial: limits.dial,
+            idle: limits.idle,
+        })
+    }
+
+    /// Sends a request and waits for the answer's head. `path_and_query` begins with a slash.
+    ///
+    /// # Errors
+    /// [`Refused::Unreachable`] when no answer came.
+    pub(crate) async fn send(&self, path_and_query: &str, client: &HeaderMap, body: Bytes) -> Result<Answer, Refused> {
+        let uri: Uri = format!("{}{path_and_query}", self.prefix).parse().map_err(|_| Refused::Path)?;
+        let mut headers = self.ours.request(client)?;
+        headers.insert(HOST, self.host_header.clone());
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+
+        // A kept connection may have been closed by the other side; a request that it did not take goes over the next one.
+        while let Some(mut sender) = self.pool.take() {
+            if sender.ready().await.is_err() {
+                continue;
+            }
+            match timeout(self.idle, sender.try_send_request(request)).await {
+                Ok(Ok(response)) => return Ok(self.answer(response, sender)),
+                Ok(Err(mut error)) => match error.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(broken(&error.into_error())),
+                },
+                Err(_) => return Err(late()),
+            }
+        }
+        let mut sender = self.connect().await.map_err(Refused::Unreachable)?;
+        match timeout(self.idle, sender.send_request(request)).await {
+            Ok(Ok(response)) => Ok(self.answer(response, sender)),
+            Ok(Err(error)) => Err(broken(&error)),
+            Err(_) => Err(late()),
+        }
+    }
+
+    async fn connect(&self) -> Result<Sender, Refusal> {
+        let end = Instant::now() + self.dial;
+        let permit = Permit::for_model(&self.host, self.port, self.tls.is_none(), self.resolve).await?;
+        let stream = dial(&permit, self.dial).await?;
+        match &self.tls {
+            None => self.handshake(stream).await,
+            Some((connector, name)) => {
+                let stream = timeout_at(end, connector.connect(name.clone(), stream))
+                    .await
+                    .map_err(|_| DialError::Deadline)?
+                    .map_err(DialError::Unreachable)?;
+                self.handshake(stream).await
+            }
+        }
+    }
+
+    async fn handshake<S>(&self, stream: S) -> Result<Sender, Refusal>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let (sender, connection) = http1::Builder::new()
+            .max_headers(HEADERS)
+            .max_buf_size(COPY_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| Refusal::BadAnswer { reason: error.to_string() })?;
+        self.pool.drive(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection to the model endpoint ended");
+            }
+        });
+        Ok(sender)
+    }
+
+    fn answer(&self, response: hyper::Response<hyper::body::Incoming>, sender: Sender) -> Answer {
+        let (parts, body) = response.into_parts();
+        let state = (body, Some((sender, Arc::clone(&self.pool))), self.idle);
+        let body: Incoming = Box::pin(stream::unfold(state, |(mut body, mut kept, idle)| async move {
+            loop {
+                // Taken while reading: a body that is dropped half way takes its connection with it.
+                match timeout(idle, body.frame()).await {
+                    Err(_) => return Some((Err(io::ErrorKind::TimedOut.into()), (body, None, idle))),
+                    Ok(Some(Err(error))) => return Some((Err(io::Error::other(error)), (body, None, idle))),
+                    Ok(Some(Ok(frame))) => {
+                        if let Ok(data) = frame.into_data() {
+                            return Some((Ok(data), (body, kept, idle)));
+                        }
+                    }
+                    Ok(None) => {
+                        if let Some((sender, pool)) = kept.take() {
+                            pool.put(sender);
+                        }
+                        return None;
+                    }
+                }
+            }
+        }));
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+impl Pool {
+    fn take(&self) -> Option<Sender> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((sender, since)) = idle.pop() {
+            if since.elapsed() < POOL_AGE && !sender.is_closed() {
+                return Some(sender);
+            }
+        }
+        None
+    }
+
+    fn put(&self, sender: Sender) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|(sender, since)| since.elapsed() < POOL_AGE && !sender.is_closed());
+        if idle.len() < POOL_IDLE {
+            idle.push((sender, Instant::now()));
+        }
+    }
+
+    fn drive(&self, connection: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(connection);
+    }
+}
+
+fn broken(error: &hyper::Error) -> Refused {
+    Refused::Unreachable(Refusal::BadAnswer { reason: error.to_string() })
+}
+
+fn late() -> Refused {
+    Refused::Unreachable(Refusal::Dial(DialError::Deadline))
+}
+
+fn native_roots() -> Result<RootCertStore, ConfigError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        return Err(ConfigError::NoRoots { errors: found.errors.len() });
+    }
+    Ok(roots)
+}
+
+fn tls_config(roots: RootCertStore) -> Result<ClientConfig, ConfigError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(ConfigError::Tls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}

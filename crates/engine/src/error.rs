@@ -1,0 +1,203 @@
+//! Everything that can go wrong before or around an attempt, with the exit code and the way out.
+
+use crate::{credential::CredentialError, journal::JournalError, paths::PathError};
+use runtime::RuntimeError;
+use std::path::PathBuf;
+use store::StoreError;
+use types::{exit::Exit, host::InvalidEndpoint, id::RunId, replay::InvalidReplay};
+
+/// An error of the engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A directory of ours.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The container engine.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The repository or its result.
+    #[error(transparent)]
+    Repo(#[from] repo::RepoError),
+    /// The model credential.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// A trusted endpoint of the profile.
+    #[error("trust.endpoints is not valid")]
+    Trust(#[from] InvalidEndpoint),
+    /// Settings that the egress refuses.
+    #[error("the egress cannot be set up")]
+    Egress(#[from] egress::ConfigError),
+    /// A rule of the operator.
+    #[error("a gate rule is not valid")]
+    Rule(#[from] gate::RuleError),
+    /// The model's URL.
+    #[error("model.upstream `{url}` is not a URL")]
+    Upstream {
+        /// The setting, without credentials.
+        url: String,
+    },
+    /// The scripted conversation.
+    #[error("cannot use the conversation {path}")]
+    Replay {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: InvalidReplay,
+    },
+    /// A file that was named.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The task names remotes that the repository does not have.
+    #[error("the repository has no remote `{name}` that can be used")]
+    NoRemote {
+        /// The name.
+        name: String,
+        /// Those that it has.
+        known: Vec<String>,
+    },
+    /// A model that the profile does not list.
+    #[error("agent.model `{model}` is not in model.models")]
+    Model {
+        /// The model.
+        model: String,
+    },
+    /// An image that is not there and is not one of ours.
+    #[error("the image `{image}` is not in the engine")]
+    NoImage {
+        /// Its reference.
+        image: String,
+    },
+    /// No run has this name.
+    #[error("no run is named `{name}`")]
+    NoRun {
+        /// The name as given.
+        name: String,
+        /// A run that it may have been meant to be.
+        nearest: Option<String>,
+    },
+    /// Several runs begin with this name.
+    #[error("`{name}` names {count} runs")]
+    AmbiguousRun {
+        /// The name as given.
+        name: String,
+        /// How many.
+        count: usize,
+    },
+    /// The run has no result yet.
+    #[error("the run {run} has no result yet")]
+    NoResult {
+        /// The run.
+        run: RunId,
+    },
+    /// The run is over.
+    #[error("the run {run} is over already")]
+    Over {
+        /// The run.
+        run: RunId,
+    },
+    /// Another process works on the run.
+    #[error("another process works on the run {run}")]
+    Supervised {
+        /// The run.
+        run: RunId,
+    },
+    /// A stored plan that this build cannot read.
+    #[error("the plan of the run {run} cannot be read")]
+    Plan {
+        /// The run.
+        run: RunId,
+        /// The cause.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A file of a run that is not what we wrote.
+    #[error("the file {path} is damaged")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl EngineError {
+    /// The documented exit code.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Runtime(_) | Self::NoImage { .. } | Self::Path(_) => Exit::Infrastructure,
+            Self::Credential(CredentialError::Syntax { .. }) => Exit::Usage,
+            Self::Credential(_) => Exit::Authentication,
+            Self::Repo(error) if error.is_conflict() => Exit::ApplyConflict,
+            Self::Store(StoreError::NoSuchAsk { .. } | StoreError::AmbiguousAsk { .. } | StoreError::AskClosed { .. })
+            | Self::Repo(_)
+            | Self::Trust(_)
+            | Self::Egress(_)
+            | Self::Rule(_)
+            | Self::Upstream { .. }
+            | Self::Replay { .. }
+            | Self::Read { .. }
+            | Self::NoRemote { .. }
+            | Self::Model { .. }
+            | Self::NoRun { .. }
+            | Self::AmbiguousRun { .. }
+            | Self::NoResult { .. }
+            | Self::Over { .. }
+            | Self::Supervised { .. } => Exit::Usage,
+            Self::Store(_) | Self::Journal(_) | Self::Plan { .. } | Self::Damaged { .. } => Exit::Internal,
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Runtime(error) => error.hint(),
+            Self::Repo(error) => error.hint(),
+            Self::Path(PathError::Foreign { .. }) => Some("set XDG_STATE_HOME and XDG_CACHE_HOME to directories of yours".into()),
+            Self::Credential(CredentialError::NotFound { .. }) => {
+                Some("set ANTHROPIC_API_KEY, or play a conversation with --replay FILE; model.credentials names more sources".into())
+            }
+            Self::NoImage { .. } => Some("`sandbox image build` builds ours; pull or build any other one first".into()),
+            Self::Trust(_) => Some("write endpoints like api.example.com, api.example.com:8443 or http://mirror.example".into()),
+            Self::Rule(error) => error.hint(),
+            Self::Replay { .. } => Some("`sandbox schema replay` prints the format".into()),
+            Self::NoRemote { known, .. } if known.is_empty() => Some("it has no https or ssh remote".into()),
+            Self::NoRemote { known, .. } => Some(format!("it has {}", known.join(", "))),
+            Self::Model { .. } => Some("add it to model.models, or choose one of those".into()),
+            Self::NoRun { nearest: Some(name), .. } => Some(format!("did you mean {name}? `sandbox ps -a` lists all")),
+            Self::NoRun { nearest: None, .. } => Some("`sandbox ps -a` lists all runs".into()),
+            Self::AmbiguousRun { .. } => Some("add more of its name; `sandbox ps -a --json` prints it whole".into()),
+            Self::NoResult { run } => Some(format!("`sandbox logs -f {}` follows it", run.words())),
+            Self::Store(StoreError::NoSuchAsk { .. } | StoreError::AmbiguousAsk { .. }) => {
+                Some("`sandbox pending` lists the calls that wait".into())
+            }
+            Self::Store(StoreError::Newer { .. }) => Some("use the newer sandbox that wrote it".into()),
+            Self::Path(_)
+            | Self::Store(_)
+            | Self::Journal(_)
+            | Self::Credential(_)
+            | Self::Egress(_)
+            | Self::Upstream { .. }
+            | Self::Read { .. }
+            | Self::Over { .. }
+            | Self::Supervised { .. }
+            | Self::Plan { .. }
+            | Self::Damaged { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What the guest listens on and what the programs inside are told about it. Pure: from routes to addresses.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
+use types::{
+    host::HostName,
+    probe::ProbePlan,
+    route::{Route, RouteKind},
+    wire::{Listeners, NamedListener},
+};
+
+/// Port of the HTTP proxy inside.
+const PROXY_PORT: u16 = 3128;
+/// Port of the model gateway inside.
+const MODEL_PORT: u16 = 3129;
+/// Second octet of the addresses that stand for trusted names.
+const NAMES_OCTET: u8 = 77;
+/// A name that no route can have: the top-level domain is reserved (RFC 6761).
+const DENIED_NAME: &str = "denied.sandbox-canary.invalid";
+
+/// The agent's home inside.
+pub(crate) const HOME: &str = "/home/agent";
+/// The work tree inside.
+pub(crate) const WORKSPACE: &str = "/workspace";
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+/// Listeners for these routes: each trusted name gets an address of its own, at most 65,000 names.
+pub(crate) fn listeners(routes: &[Route]) -> Listeners {
+    let mut ports: BTreeMap<HostName, Vec<u16>> = BTreeMap::new();
+    for route in routes.iter().filter(|route| route.kind != RouteKind::Model) {
+        ports.entry(route.endpoint.host.clone()).or_default().push(route.endpoint.port);
+    }
+    let names = (256u16..65_256)
+        .zip(ports)
+        .map(|(n, (host, ports))| {
+            let [high, low] = n.to_be_bytes();
+            NamedListener { host, address: Ipv4Addr::new(127, NAMES_OCTET, high, low), ports }
+        })
+        .collect();
+    Listeners { proxy: loopback(PROXY_PORT), model: loopback(MODEL_PORT), dns: loopback(53), names }
+}
+
+/// What the canary tries. The addresses that must be out of reach are well-known ones: public resolvers, the metadata
+/// service, and the default bridges of the engines.
+pub(crate) fn probe_plan(listeners: &Listeners) -> ProbePlan {
+    let v4 = |a, b, c, d, port| SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), port);
+    ProbePlan {
+        proxy: listeners.proxy,
+        model: listeners.model,
+        denied_name: DENIED_NAME.to_owned(),
+        unreachable: vec![v4(1, 1, 1, 1, 443), v4(169, 254, 169, 254, 80), v4(172, 17, 0, 1, 2375), v4(10, 88, 0, 1, 22)],
+        trusted_name: listeners.names.first().map(|named| named.host.to_string()),
+        writable: vec![WORKSPACE.to_owned(), HOME.to_owned(), "/tmp".to_owned()],
+    }
+}
+
+/// The environment of every program that is run for the task: nothing of the host is in it.
+pub(crate) fn environment(listeners: &Listeners) -> Vec<(String, String)> {
+    let proxy = format!("http://{}", listeners.proxy);
+    let fixed = [
+        ("HOME", HOME),
+        ("USER", "agent"),
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/home/agent/.local/bin"),
+        ("LANG", "C.UTF-8"),
+        ("TERM", "dumb"),
+        ("CI", "true"),
+        ("NO_PROXY", "localhost,127.0.0.1,::1"),
+        ("no_proxy", "localhost,127.0.0.1,::1"),
+        ("GIT_TERMINAL_PROMPT", "0"),
+        ("CARGO_HOME", "/home/agent/.cargo"),
+        ("npm_config_cache", "/home/agent/.npm"),
+        ("PIP_CACHE_DIR", "/home/agent/.cache/pip"),
+        ("GOPATH", "/home/agent/go"),
+    ];
+    let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"];
+    fixed
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .chain(proxies.into_iter().map(|name| (name.to_owned(), proxy.clone())))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::host::Endpoint;
+
+    #[test]
+    fn every_trusted_name_has_one_loopback_address_and_all_its_ports() {
+        let route = |text: &str| Route { endpoint: Endpoint::parse(text).expect(text), kind: RouteKind::Tls, address: None };
+        let made = listeners(&[route("b.example"), route("a.example:8443"), route("a.example")]);
+        let shown: Vec<_> = made.names.iter().map(|named| (named.host.as_str(), named.address, named.ports.clone())).collect();
+        assert_eq!(
+            shown,
+            [
+                ("a.example", Ipv4Addr::new(127, 77, 1, 0), vec![8443, 443]),
+                ("b.example", Ipv4Addr::new(127, 77, 1, 1), vec![443])
+            ]
+        );
+    }
+}

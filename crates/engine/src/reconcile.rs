@@ -1,0 +1,94 @@
+//! What to do with attempts whose supervisor is gone. A pure plan: what the store and the engine know goes in, what to do
+//! comes out. Carrying it out twice is the same as once.
+
+use store::Attempt;
+use types::event::Phase;
+
+/// What the engine knows about an attempt's container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It runs.
+    Running,
+    /// It exists and does not run.
+    Stopped,
+    /// It does not exist, but the workspace volume does.
+    VolumeOnly,
+    /// Nothing of it is left.
+    Nothing,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Attach to the running agent and supervise it.
+    Adopt,
+    /// Stop what runs and read the work tree.
+    Harvest,
+    /// Nothing can be read any more.
+    Lost,
+    /// It is over and was harvested.
+    Nothing,
+}
+
+/// The step for an attempt that no process supervises.
+#[must_use]
+pub fn step(attempt: &Attempt, found: Found) -> Step {
+    match (attempt.phase, found) {
+        (Phase::Done, _) => Step::Nothing,
+        // A status was recorded: the agent is not to run on, whatever the container does.
+        (Phase::Running | Phase::Waiting, Found::Running) if attempt.status.is_none() && attempt.agent_exec.is_some() => {
+            Step::Adopt
+        }
+        (
+            Phase::Admitted | Phase::Provisioning | Phase::Setup | Phase::Running | Phase::Waiting | Phase::Harvesting
+            | Phase::Verifying,
+            Found::Running | Found::Stopped | Found::VolumeOnly,
+        ) => Step::Harvest,
+        (
+            Phase::Admitted | Phase::Provisioning | Phase::Setup | Phase::Running | Phase::Waiting | Phase::Harvesting
+            | Phase::Verifying,
+            Found::Nothing,
+        ) => Step::Lost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::{id::RunId, result::Status};
+
+    fn attempt(phase: Phase, status: Option<Status>, exec: Option<&str>) -> Attempt {
+        Attempt {
+            run: RunId::mint(1, 2),
+            attempt: 1,
+            task: "t".into(),
+            task_digest: String::new(),
+            repository: String::new(),
+            plan: String::new(),
+            phase,
+            status,
+            reason: String::new(),
+            agent_exec: exec.map(str::to_owned),
+            generation: 1,
+            harvested: false,
+            cancel: false,
+            created_ms: 0,
+            ended_ms: None,
+        }
+    }
+
+    #[test]
+    fn a_running_agent_is_adopted_and_nothing_is_ever_dropped() {
+        assert_eq!(step(&attempt(Phase::Running, None, Some("e")), Found::Running), Step::Adopt);
+        assert_eq!(step(&attempt(Phase::Waiting, None, Some("e")), Found::Running), Step::Adopt);
+        assert_eq!(step(&attempt(Phase::Running, Some(Status::Limit), Some("e")), Found::Running), Step::Harvest);
+        assert_eq!(step(&attempt(Phase::Provisioning, None, None), Found::Running), Step::Harvest);
+        for found in [Found::Stopped, Found::VolumeOnly] {
+            for phase in [Phase::Running, Phase::Waiting, Phase::Harvesting, Phase::Verifying, Phase::Setup] {
+                assert_eq!(step(&attempt(phase, None, Some("e")), found), Step::Harvest, "{phase:?}");
+            }
+        }
+        assert_eq!(step(&attempt(Phase::Running, None, Some("e")), Found::Nothing), Step::Lost);
+        assert_eq!(step(&attempt(Phase::Done, Some(Status::Passed), None), Found::Running), Step::Nothing);
+    }
+}

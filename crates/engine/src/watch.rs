@@ -1,0 +1,184 @@
+//! What the engine hears from the egress while a run is on: records, counts, and the facts of invariant 9.
+//!
+//! The calls come from the tasks that carry the traffic; what must stop the run is sent to the supervisor as an [`Alarm`].
+
+use crate::{
+    join::{Finding, Join},
+    journal::{Journal, JournalError},
+    paths::AttemptPaths,
+    recorder::Recorder,
+};
+use egress::{LimitReached, Observer};
+use serde::{Deserialize, Serialize};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::mpsc::UnboundedSender;
+use types::{
+    event::{EgressRecord, Event, Usage, WireToolResult, WireToolUse},
+    result::EgressCounts,
+};
+
+/// A reason to stop the run.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Alarm {
+    /// A call had an effect without a verdict.
+    Bypass(String),
+    /// Budget or requests are used up.
+    Limit(String),
+    /// The model endpoint refused the credential.
+    AuthRefused(u16),
+    /// What must be recorded could not be.
+    Unrecorded(String),
+}
+
+/// A line of `calls.jsonl`: what passed on the wire, so that another process can go on with the join.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum WireRecord {
+    /// The model emitted a call.
+    Use(WireToolUse),
+    /// A result came back.
+    Result(WireToolResult),
+}
+
+/// Running totals.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Totals {
+    pub(crate) egress: EgressCounts,
+    pub(crate) turns: u32,
+    pub(crate) cost_usd: f64,
+    pub(crate) rejected_before_gate: u64,
+    pub(crate) bypassed: u64,
+}
+
+/// The observer of one run.
+pub(crate) struct Watch {
+    join: Mutex<Join>,
+    totals: Mutex<Totals>,
+    calls: Journal,
+    egress: Journal,
+    usage: Journal,
+    recorder: Arc<Recorder>,
+    alarms: UnboundedSender<Alarm>,
+    max_turns: u32,
+}
+
+impl Watch {
+    /// Opens the journals of the attempt; `join` and `totals` hold what earlier processes saw.
+    pub(crate) fn open(
+        paths: &AttemptPaths,
+        join: Join,
+        totals: Totals,
+        max_turns: u32,
+        recorder: Arc<Recorder>,
+        alarms: UnboundedSender<Alarm>,
+    ) -> Result<Self, JournalError> {
+        Ok(Self {
+            join: Mutex::new(join),
+            totals: Mutex::new(totals),
+            calls: Journal::plain(&paths.file("calls.jsonl"))?,
+            egress: Journal::chained(&paths.file("egress.jsonl"))?,
+            usage: Journal::plain(&paths.file("usage.jsonl"))?,
+            recorder,
+            alarms,
+            max_turns,
+        })
+    }
+
+    /// The join, for the supervisor's side of it.
+    pub(crate) fn join(&self) -> MutexGuard<'_, Join> {
+        self.join.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The totals so far.
+    pub(crate) fn totals(&self) -> Totals {
+        self.lock_totals().clone()
+    }
+
+    fn lock_totals(&self) -> MutexGuard<'_, Totals> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn alarm(&self, alarm: Alarm) {
+        let _ = self.alarms.send(alarm);
+    }
+
+    /// What cannot be recorded must not go on unrecorded.
+    fn record(&self, journal: &Journal, line: &impl Serialize) {
+        if let Err(error) = journal.append(line) {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            self.alarm(Alarm::Unrecorded(format!("{error}{cause}")));
+        }
+    }
+}
+
+impl Observer for Watch {
+    fn egress(&self, record: EgressRecord) {
+        let first_refusal = {
+            let counts = &mut self.lock_totals().egress;
+            counts.bytes_up += record.bytes_up;
+            counts.bytes_down += record.bytes_down;
+            if record.allowed { counts.allowed += 1 } else { counts.refused += 1 };
+            !record.allowed
+        };
+        self.record(&self.egress, &record);
+        if first_refusal {
+            self.recorder.emit(Event::Refused { asked: record.asked, rule: record.rule });
+        }
+    }
+
+    fn tool_use(&self, call: WireToolUse) {
+        self.record(&self.calls, &WireRecord::Use(call.clone()));
+        self.join().emitted(call);
+    }
+
+    fn tool_result(&self, result: WireToolResult) {
+        self.record(&self.calls, &WireRecord::Result(result.clone()));
+        let finding = self.join().returned(&result);
+        match finding {
+            Finding::Settled => {}
+            Finding::RejectedBeforeGate => self.lock_totals().rejected_before_gate += 1,
+            Finding::Bypass(what) => {
+                self.lock_totals().bypassed += 1;
+                self.alarm(Alarm::Bypass(what));
+            }
+        }
+    }
+
+    fn usage(&self, usage: Usage) {
+        self.lock_totals().cost_usd += usage.cost_usd;
+        self.record(&self.usage, &usage);
+    }
+
+    fn turn(&self) {
+        let (turns, cost_usd) = {
+            let mut totals = self.lock_totals();
+            totals.turns += 1;
+            (totals.turns, totals.cost_usd)
+        };
+        self.recorder.emit(Event::Turn { turns, cost_usd });
+        if turns > self.max_turns {
+            self.alarm(Alarm::Limit(format!("max-turns: {} turns were taken", self.max_turns)));
+        }
+    }
+
+    fn auth_refused(&self, status: u16) {
+        self.alarm(Alarm::AuthRefused(status));
+    }
+
+    fn rate_limited(&self, status: u16, retry_after: Option<Duration>) {
+        let after = retry_after.map(|span| format!(", asks to wait {} s", span.as_secs())).unwrap_or_default();
+        self.recorder.emit(Event::Notice { text: format!("the model endpoint answers {status}{after}") });
+    }
+
+    fn limit_reached(&self, limit: LimitReached) {
+        self.alarm(Alarm::Limit(match limit {
+            LimitReached::Budget { spent_usd, limit_usd } => {
+                format!("max-budget-usd: ${spent_usd:.2} of ${limit_usd:.2} is spent")
+            }
+            LimitReached::Requests { limit } => format!("the run made its {limit} model requests"),
+        }));
+    }
+}

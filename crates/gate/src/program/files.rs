@@ -1,0 +1,300 @@
+//! Programs that create, move, change and delete files.
+
+use super::{place, reads, writes};
+use crate::{
+    args::Args,
+    effect::{Effect, Finding},
+    shell::{SimpleCommand, Word},
+    world::World,
+};
+use types::catalogue::RuleId;
+
+pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
+    let words = command.args();
+    Some(match name {
+        "rm" | "unlink" | "trash" | "del" | "srm" => remove(command, world),
+        "rmdir" => operands(words, &[]).iter().map(|word| Effect::Deletes { place: place(word, command, world), recursive: false }).collect(),
+        "shred" | "wipe" => shred(command, world),
+        "mkdir" => writes(&operands(words, &["-m", "--mode"]), command, world),
+        "touch" => writes(&operands(words, &["-d", "-t", "-r", "--date", "--reference"]), command, world),
+        "mktemp" => Vec::new(),
+        "cp" | "install" | "ditto" => copy(command, world),
+        "mv" => moved(command, world),
+        "ln" | "link" => link(command, world),
+        "tee" => writes(&operands(words, &[]), command, world),
+        "truncate" => {
+            let args = Args::parse(words, &["-s", "--size", "-r"]);
+            let empties = args.values(&["-s", "--size"]).any(|word| word.text == "0");
+            args.operands.iter().map(|word| Effect::Writes { place: place(word, command, world), empties }).collect()
+        }
+        "chmod" => chmod(command, world),
+        "chown" | "chgrp" => chown(command, world),
+        "dd" => dd(command, world),
+        "split" | "csplit" => {
+            let args = Args::parse(words, &["-b", "-l", "-n", "-a", "-C", "--additional-suffix"]);
+            let mut effects = reads(&args.operands.iter().take(1).copied().collect::<Vec<_>>(), command, world);
+            effects.extend(writes(&args.operands.iter().skip(1).take(1).copied().collect::<Vec<_>>(), command, world));
+            effects.extend(args.has(&["--filter"]).then(|| Effect::Unverifiable("split runs a program".to_owned())));
+            effects
+        }
+        "tar" | "bsdtar" | "gtar" => tar(command, world),
+        "zip" | "gzip" | "gunzip" | "bzip2" | "xz" | "unxz" | "zstd" | "bunzip2" => {
+            let args = Args::parse(words, &["-x", "-i", "-T"]);
+            let keeps = args.has(&["-c", "--stdout", "-t", "-l", "--test", "--list"]);
+            let mut effects = reads(&args.operands, command, world);
+            if !keeps {
+                effects.extend(writes(&args.operands, command, world));
+            }
+            let runs = args.has(&["-TT", "--unzip-command"]) || (name == "zip" && args.has(&["-T"]));
+            effects.extend(runs.then(|| Effect::Unverifiable("zip runs a program".to_owned())));
+            effects
+        }
+        "unzip" => {
+            let args = Args::parse(words, &["-d", "-x"]);
+            let mut effects = reads(&args.operands.iter().take(1).copied().collect::<Vec<_>>(), command, world);
+            if !args.has(&["-l", "-t", "-p", "-Z", "-v"]) {
+                let here = Word::literal(".");
+                let target = args.values(&["-d"]).next().unwrap_or(&here);
+                effects.extend(writes(&[target], command, world));
+            }
+            effects
+        }
+        "patch" => {
+            let args = Args::parse(words, &["-i", "-d", "-o", "--input", "--directory"]);
+            let mut effects = reads(&args.values(&["-i", "--input"]).collect::<Vec<_>>(), command, world);
+            let here = Word::literal(".");
+            effects.extend(writes(&[args.operands.first().copied().unwrap_or(&here)], command, world));
+            effects.push(Effect::Unverifiable("which files the patch changes is not known".to_owned()));
+            effects
+        }
+        "rsync" => rsync(command, world),
+        _ => return None,
+    })
+}
+
+fn operands<'a>(words: &'a [Word], valued: &[&str]) -> Vec<&'a Word> {
+    Args::parse(words, valued).operands
+}
+
+fn remove(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let args = Args::parse(command.args(), &[]);
+    let recursive = args.has(&["-r", "-R", "--recursive"]);
+    let mut effects: Vec<Effect> =
+        args.operands.iter().map(|word| Effect::Deletes { place: place(word, command, world), recursive }).collect();
+    if args.has(&["--no-preserve-root"]) {
+        effects.push(Finding::forbidden(RuleId::MassDeletion, "switches off the protection of the root directory", "delete named paths in the work tree").into());
+    }
+    effects
+}
+
+fn shred(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let args = Args::parse(command.args(), &["-n", "-s"]);
+    args.operands.iter().map(|word| Effect::Deletes { place: place(word, command, world), recursive: true }).collect()
+}
+
+/// Sources and target of `cp` and `mv`.
+fn transfer<'a>(args: &'a Args<'a>) -> (Vec<&'a Word>, Option<&'a Word>) {
+    if let Some(target) = args.values(&["-t", "--target-directory"]).next() {
+        return (args.operands.clone(), Some(target));
+    }
+    match args.operands.split_last() {
+        Some((target, sources)) => (sources.to_vec(), Some(target)),
+        None => (Vec::new(), None),
+    }
+}
+
+/// The target of a transfer, as the file that appears: into a directory it keeps its name.
+fn into(target: &Word, source: &Word, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let mut all = vec![Effect::Writes { place: place(target, command, world), empties: false }];
+    let name = source.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    if target.is_known() && !name.is_empty() && name != "." && name != ".." {
+        let inside = Word { text: format!("{}/{name}", target.text), ..source.clone() };
+        let place = place(&inside, command, world);
+        // Only when a file of that name would matter more than the directory it lands in.
+        let zone = place.zone(world);
+        if zone != crate::place::Zone::Worktree && zone != crate::place::Zone::Tmp && zone != crate::place::Zone::Unknown {
+            all.push(Effect::Writes { place, empties: false });
+        }
+    }
+    all
+}
+
+fn copy(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let args = Args::parse(command.args(), &["-t", "--target-directory", "-m", "-o", "-g", "--mode", "--owner", "--group", "-S"]);
+    let (sources, target) = transfer(&args);
+    let mut effects = reads(&sources, command, world);
+    if let Some(target) = target {
+        effects.extend(sources.iter().flat_map(|source| into(target, source, command, world)));
+        let place = place(target, command, world);
+        if sources.iter().any(|source| source.text == "/dev/null") {
+            effects.push(Effect::Writes { place, empties: true });
+        }
+    }
+    effects.extend(args.values(&["-m", "--mode"]).filter(|mode| mode.text.len() == 4 && mode.text.starts_with(['4', '2', '6'])).map(|_| setuid()));
+    effects
+}
+
+fn moved(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let args = Args::parse(command.args(), &["-t", "--target-directory", "-S"]);
+    let (sources, target) = transfer(&args);
+    let mut effects = reads(&sources, command, world);
+    for source in &sources {
+        let from = place(source, command, world);
+        // What stays below the work tree or the scratch directory is not lost.
+        let recursive = false;
+        if from.is_critical(world) || !matches!(from.zone(world), crate::place::Zone::Worktree | crate::place::Zone::Tmp) {
+            effects.push(Effect::Deletes { place: from, recursive });
+        }
+        if let Some(target) = target {
+            effects.extend(into(target, source, command, world));
+        }
+    }
+    if target.is_some_and(|target| target.text == "/dev/null") {
+        effects.extend(sources.iter().map(|source| Effect::Deletes { place: place(source, command, world), recursive: true }));
+    }
+    effects
+}
+
+fn link(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let args = Args::parse(command.args(), &["-t", "--target-directory", "-S"]);
+    let (sources, target) = transfer(&args);
+    let mut effects = Vec::new();
+    for source in &sources {
+        // A link gives another name to what it points at; a later write would go through it.
+        let points_at = place(source, command, world);
+        let inside = points_at.is_in(&world.worktree) || (points_at.known && points_at.is_in(&world.tmp));
+        let relative = !source.text.starts_with(['/', '~']) && !source.text.contains("..") && source.is_known();
+        if !inside && !relative {
+            effects.push(Effect::Unverifiable("a link that leads out of the work tree".to_owned()));
+            effects.push(Effect::Reads(points_at));
+        }
+        effects.extend(target.iter().flat_map(|target| into(target, source, command, world)));
+    }
+    effects
+}
+
+fn setuid() -> Effect {
+    Finding::refused(RuleId::Privilege, "makes a file run with its owner's rights", "leave the file's mode as it is").into()
+}
+
+fn chmod(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let args = Args::parse(command.args(), &["--reference"]);
+    let mut effects = Vec::new();
+    // `-x` and its like parse as options; they only take rights away.
+    let modes = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
+    let skip = usize::from(!args.has(&["--reference", "-x", "-w", "-r"]));
+    let special = modes.contains("+s") || modes.contains("=s") || modes.contains("s,") || (modes.len() >= 4 && modes.starts_with(['2', '4', '6', '7', '3', '5']) && modes.bytes().all(|b| b.is_ascii_digit()))
+        || (modes.contains('+') && modes.split('+').nth(1).is_some_and(|to| to.contains('s')));
+    if special {
+        effects.push(setuid());
+    }
+    let open = matches!(modes, "777" | "0777" | "666" | "0666" | "a+w" | "a+rwx" | "o+w" | "ugo+rwx" | "o+rwx");
+    if open {
+        effects.push(Finding::questioned(RuleId::Privilege, "lets everyone write a file").into());
+    }
+    let recursive = args.has(&["-R", "--recursive"]);
+    for word in args.operands.iter().skip(skip) {
+        let target = place(word, command, world);
+        if recursive && target.is_critical(world) && !target.is_in(&world.worktree) {
+            effects.push(Finding::refused(RuleId::Privilege, "changes the rights of a whole system tree", "change single files of the work tree").into());
+        }
+        effects.push(Effect::Writes { place: target, empties: false });
+    }
+    effects
+}
+
+fn chown(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let args = Args::parse(command.args(), &["--reference", "--from"]);
+    let skip = usize::from(!args.has(&["--reference"]));
+    let mut effects = writes(&args.operands.iter().skip(skip).copied().collect::<Vec<_>>(), command, world);
+    let critical = |word: &&&Word| {
+        let target = place(word, command, world);
+        target.is_critical(world) && !target.is_in(&world.worktree)
+    };
+    if args.has(&["-R", "--recursive"]) && args.operands.iter().skip(skip).find(critical).is_some() {
+        effects.push(Finding::refused(RuleId::Privilege, "changes the owner of a whole system tree", "change single files of the work tree").into());
+    }
+    effects
+}
+
+fn dd(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for word in command.args() {
+        if let Some(path) = word.text.strip_prefix("if=") {
+            effects.push(Effect::Reads(place(&Word { text: path.to_owned(), ..word.clone() }, command, world)));
+        } else if let Some(path) = word.text.strip_prefix("of=") {
+            effects.push(Effect::Writes { place: place(&Word { text: path.to_owned(), ..word.clone() }, command, world), empties: false });
+        }
+    }
+    effects
+}
+
+fn tar(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    const VALUED: [&str; 12] =
+        ["-f", "-C", "-T", "-X", "--file", "--directory", "--exclude", "-I", "--use-compress-program", "--to-command", "--checkpoint-action", "-g"];
+    // The first word may be a bundle of options without a dash.
+    let mut words = command.args().to_vec();
+    if let Some(first) = words.first_mut()
+        && !first.text.starts_with('-')
+    {
+        first.text.insert(0, '-');
+    }
+    let args = Args::parse(&words, &VALUED);
+    let mut effects = Vec::new();
+    if args.has(&["-I", "--use-compress-program", "--to-command", "--checkpoint-action", "--rsh-command", "-F", "--info-script"]) {
+        for word in args.values(&["-I", "--use-compress-program", "--to-command", "--checkpoint-action"]) {
+            let code = Word { text: word.text.trim_start_matches("exec=").to_owned(), ..word.clone() };
+            effects.extend(super::interpreters::nested(&code, command, world));
+        }
+        effects.push(Effect::Unverifiable("tar runs a program".to_owned()));
+    }
+    let archive: Vec<_> = args.values(&["-f", "--file"]).filter(|word| word.text != "-").collect();
+    if archive.iter().any(|word| word.text.contains(':')) {
+        effects.push(Effect::Unverifiable("tar to another host".to_owned()));
+    }
+    let here = Word::literal(".");
+    if args.has(&["-c", "--create", "-r", "-u"]) {
+        effects.extend(reads(&args.operands, command, world));
+        effects.extend(writes(&archive, command, world));
+        if args.has(&["--remove-files"]) {
+            effects.extend(args.operands.iter().map(|word| Effect::Deletes { place: place(word, command, world), recursive: true }));
+        }
+    } else if args.has(&["-x", "--extract", "--get"]) {
+        effects.extend(reads(&archive, command, world));
+        if !args.has(&["-O", "--to-stdout"]) {
+            let target = args.values(&["-C", "--directory"]).next().unwrap_or(&here);
+            effects.extend(writes(&[target], command, world));
+        }
+        if args.has(&["-P", "--absolute-names"]) {
+            effects.push(Effect::Unverifiable("the archive may write anywhere".to_owned()));
+        }
+    } else {
+        effects.extend(reads(&archive, command, world));
+    }
+    effects
+}
+
+fn rsync(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let args = Args::parse(command.args(), &["-e", "--rsh", "--exclude", "--include", "--filter", "-f", "--rsync-path", "--exclude-from"]);
+    let (sources, target) = transfer(&args);
+    if args.has(&["-e", "--rsh", "--rsync-path"]) || args.operands.iter().any(|word| word.text.contains(':')) {
+        let mut effects = reads(&sources, command, world);
+        let up = target.is_some_and(|target| target.text.contains(':'));
+        let host = args.operands.iter().find_map(|word| word.text.split_once(':')).map_or("", |(host, _)| host);
+        let direction = if up { crate::destination::Direction::Up } else { crate::destination::Direction::Down };
+        effects.push(Effect::Network { to: crate::destination::Destination::parse(host.rsplit('@').next().unwrap_or_default(), world), direction });
+        return effects;
+    }
+    let mut effects = reads(&sources, command, world);
+    effects.extend(target.iter().flat_map(|target| sources.iter().flat_map(|source| into(target, source, command, world))));
+    if args.options.iter().any(|(name, _)| name.starts_with("--del")) && !args.has(&["-n", "--dry-run"]) {
+        effects.push(Finding::questioned(RuleId::MassDeletion, "deletes what the source does not have").into());
+        if let Some(target) = target {
+            let place = place(target, command, world);
+            if place.is_critical(world) {
+                effects.push(Effect::Deletes { place, recursive: true });
+            }
+        }
+    }
+    effects
+}

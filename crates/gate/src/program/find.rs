@@ -1,0 +1,61 @@
+//! `find` and its kin: they only look, unless told to delete or write.
+
+use super::{place, writes};
+use crate::{
+    effect::{Effect, Finding},
+    place::Place,
+    secret::{Secrecy, secrecy},
+    shell::{SimpleCommand, Word},
+    world::World,
+};
+use types::catalogue::RuleId;
+
+pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
+    match name {
+        "find" | "gfind" => {}
+        "fd" | "fdfind" | "locate" | "mlocate" | "xargs" => return Some(Vec::new()),
+        _ => return None,
+    }
+    let args = command.args();
+    let mut effects = Vec::new();
+    let here = Word::literal(".");
+    let mut roots: Vec<&Word> = args.iter().take_while(|word| !word.text.starts_with(['-', '(', '!'])).collect();
+    if roots.is_empty() {
+        roots.push(&here);
+    }
+    let has = |name: &str| args.iter().any(|word| word.text == name);
+    let value = |name: &str| args.iter().position(|word| word.text == name).and_then(|at| args.get(at + 1));
+    if has("-delete") {
+        let pattern = ["-name", "-iname", "-path", "-regex", "-wholename"].iter().find_map(|name| value(name));
+        for root in &roots {
+            let base = place(root, command, world);
+            let narrow = pattern.is_some_and(|word| word.is_known() && !matches!(word.text.as_str(), "*" | "*.*" | "." | ".*"));
+            // A filter narrows a deletion in the work tree; nothing makes a search of the system narrow.
+            let path = if narrow && !has("-o") && (base.is_in(&world.worktree) || base.is_in(&world.tmp)) {
+                let name = pattern.map(|word| word.text.as_str()).unwrap_or_default();
+                format!("{}/**/{}", base.path, name.trim_start_matches("./"))
+            } else {
+                format!("{}/*", base.path.trim_end_matches('/'))
+            };
+            effects.push(Effect::Deletes { place: Place { path, glob: true, known: base.known }, recursive: true });
+        }
+    }
+    for flag in ["-fprint", "-fprintf", "-fls", "-fprint0"] {
+        if let Some(word) = value(flag) {
+            effects.extend(writes(&[word], command, world));
+        }
+    }
+    // Naming a credential in a search of the whole disk is looking for one.
+    let wide = roots.iter().any(|root| matches!(root.text.as_str(), "/" | "~" | "/home" | "/root" | "/etc" | "/var"));
+    let hunted = ["-name", "-iname", "-path"].iter().filter_map(|name| value(name)).any(|word| {
+        let as_file = Place { path: format!("/{}", word.text.trim_start_matches('*')), known: true, glob: false };
+        secrecy(&as_file).is_some_and(|found| found >= Secrecy::Likely)
+    });
+    if wide && hunted {
+        effects.push(Finding::questioned(RuleId::CredentialAccess, "searches the disk for credentials").into());
+    }
+    if has("-perm") && wide && args.iter().any(|word| word.text.contains("4000") || word.text.contains("u=s") || word.text.contains("6000")) {
+        effects.push(Finding::questioned(RuleId::Privilege, "searches for programs that run with another user's rights").into());
+    }
+    Some(effects)
+}

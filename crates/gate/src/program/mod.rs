@@ -1,0 +1,181 @@
+//! Translates commands into effects, one table per family of programs.
+//!
+//! A table answers `None` for a program that it does not know and `Some` with everything the command does for one it does;
+//! an empty list is a promise that it does nothing worth a decision.
+
+mod build;
+mod files;
+mod find;
+mod git;
+mod infra;
+mod interpreters;
+mod network;
+mod packages;
+mod readers;
+mod system;
+
+use crate::{
+    effect::{Effect, Finding, Program},
+    place::Place,
+    secret::{VARIABLE, pseudo},
+    shell::{RedirectKind, SimpleCommand, Word},
+    world::World,
+};
+use types::catalogue::RuleId;
+
+/// Directories whose programs are known by their name alone.
+const PROGRAM_DIRS: [&str; 8] =
+    ["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/homebrew/bin", "/snap/bin"];
+
+/// Everything one command does.
+pub(crate) fn effects(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for redirect in &command.redirects {
+        let place = place(&redirect.target, command, world);
+        if place.path.starts_with("/dev/tcp/") || place.path.starts_with("/dev/udp/") {
+            let reason = "opens a raw network connection from the shell";
+            effects.push(Finding::forbidden(RuleId::ReverseChannel, reason, "use the project's own client against a trusted host").into());
+            continue;
+        }
+        match redirect.kind {
+            RedirectKind::Read => effects.push(Effect::Reads(place)),
+            RedirectKind::Append => effects.push(Effect::Writes { place, empties: false }),
+            RedirectKind::Write => effects.push(Effect::Writes { empties: is_emptying(command), place }),
+        }
+    }
+    for (name, value) in &command.assignments {
+        effects.extend(assignment(name, value, command));
+    }
+    if command.argv.iter().any(|word| word.secret) {
+        effects.push(Effect::Reads(pseudo(VARIABLE)));
+    }
+    if !command.argv.is_empty() {
+        effects.extend(program(command, world));
+    }
+    effects
+}
+
+fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let word = &command.argv[0];
+    if !word.is_known() || word.glob {
+        return vec![Effect::Unverifiable("which program runs is not known".to_owned())];
+    }
+    let name = command.name();
+    let is_by_path = word.text.contains('/') && !PROGRAM_DIRS.iter().any(|dir| word.text.strip_prefix(dir).is_some_and(|rest| rest == format!("/{name}")));
+    if let Some(effects) = dangerous(&name, command) {
+        return effects;
+    }
+    if is_by_path {
+        return by_path(&name, command, world);
+    }
+    table(&name, command, world)
+        .unwrap_or_else(|| vec![Effect::Unverifiable(format!("what the program `{name}` does is not known"))])
+}
+
+fn table(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
+    readers::effects(name, command, world)
+        .or_else(|| files::effects(name, command, world))
+        .or_else(|| find::effects(name, command, world))
+        .or_else(|| git::effects(name, command, world))
+        .or_else(|| build::effects(name, command, world))
+        .or_else(|| interpreters::effects(name, command, world))
+        .or_else(|| network::effects(name, command, world))
+        .or_else(|| packages::effects(name, command, world))
+        .or_else(|| infra::effects(name, command))
+        .or_else(|| system::effects(name, command, world))
+}
+
+/// A program given by its path: a script or binary, plus what its name is known to do when it is no file of the work tree.
+fn by_path(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let place = place(&command.argv[0], command, world);
+    let wrappers = ["mvnw", "gradlew"];
+    if wrappers.contains(&name) && place.is_in(&world.worktree) {
+        return build::effects(name.trim_end_matches('w'), command, world).unwrap_or_default();
+    }
+    let interpreter = place.path.contains("/.venv/bin/") || place.path.contains("/venv/bin/") || place.path.contains("/node_modules/.bin/");
+    if interpreter && place.is_in(&world.worktree) && let Some(effects) = table(name, command, world) {
+        return effects;
+    }
+    let mut effects = vec![Effect::Executes(Program::File(place))];
+    // A copy of a known program still does what that program does.
+    if let Some(known) = table(name, command, world) {
+        effects.extend(known.into_iter().filter(|effect| !matches!(effect, Effect::Unverifiable(_))));
+    }
+    effects
+}
+
+/// Programs that are denied under any path.
+fn dangerous(name: &str, command: &SimpleCommand) -> Option<Vec<Effect>> {
+    system::dangerous(name, command).or_else(|| infra::agents(name, command))
+}
+
+/// A word as a path.
+pub(crate) fn place(word: &Word, command: &SimpleCommand, world: &World) -> Place {
+    Place::resolve(&word.text, word.glob, command.cwd.as_deref(), world)
+}
+
+fn reads(words: &[&Word], command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    words.iter().filter(|word| word.text != "-").map(|word| Effect::Reads(place(word, command, world))).collect()
+}
+
+fn writes(words: &[&Word], command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    words.iter().map(|word| Effect::Writes { place: place(word, command, world), empties: false }).collect()
+}
+
+/// True when a `>` only empties its target: `: > file`, `echo '' > file`, a bare `> file`.
+fn is_emptying(command: &SimpleCommand) -> bool {
+    match command.name().as_str() {
+        "" => command.inputs.is_empty() && command.assignments.is_empty() && !command.is_piped,
+        ":" | "true" => true,
+        "echo" | "printf" => command.args().iter().all(|word| word.text.is_empty() || word.text == "-n"),
+        "cat" => command.args().first().is_some_and(|word| word.text == "/dev/null"),
+        _ => false,
+    }
+}
+
+/// Variables that make a program load or run something else.
+pub(crate) fn is_loader_variable(name: &str) -> bool {
+    const EXACT: [&str; 22] = [
+        "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "PATH", "BASH_ENV", "ENV", "PROMPT_COMMAND", "SHELLOPTS",
+        "BASHOPTS", "PYTHONSTARTUP", "PYTHONHOME", "PERL5OPT", "RUBYOPT", "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "RUSTC_WRAPPER", "EDITOR",
+        "PAGER", "VISUAL", "IFS", "PS4",
+    ];
+    EXACT.contains(&name) || is_agent_variable(name) || (name.starts_with("GIT_") && !is_plain_git_variable(name))
+}
+
+fn is_plain_git_variable(name: &str) -> bool {
+    name.starts_with("GIT_AUTHOR_") || name.starts_with("GIT_COMMITTER_") || matches!(name, "GIT_TERMINAL_PROMPT" | "GIT_PAGER" | "GIT_TRACE")
+}
+
+fn is_agent_variable(name: &str) -> bool {
+    name.starts_with("CLAUDE_") || name.starts_with("ANTHROPIC_") || name.starts_with("CODEX_") || name.starts_with("SANDBOX_")
+}
+
+fn assignment(name: &str, value: &Word, command: &SimpleCommand) -> Option<Effect> {
+    if is_agent_variable(name) && name != "ANTHROPIC_API_KEY" && name != "ANTHROPIC_MODEL" {
+        let reason = format!("sets `{name}`, which steers the agent or its gate");
+        return Some(Finding::forbidden(RuleId::GateTampering, reason, "leave the agent's settings as they are").into());
+    }
+    if name.starts_with("LD_") || name.starts_with("DYLD_") {
+        let reason = format!("sets `{name}`, which loads code into every program");
+        return Some(Finding::refused(RuleId::UntrustedCode, reason, "run the program without it").into());
+    }
+    let harmless = match name {
+        "IFS" => !command.argv.is_empty() && command.name() == "read" || value.text == "\n",
+        "PATH" => extends_path(&value.text),
+        "GIT_PAGER" | "PAGER" => matches!(value.text.as_str(), "cat" | ""),
+        "EDITOR" | "VISUAL" | "GIT_EDITOR" | "GIT_SEQUENCE_EDITOR" => matches!(value.text.as_str(), "true" | ":" | "cat"),
+        "NODE_OPTIONS" => value.text.starts_with("--max") && !value.text.contains(' '),
+        "LD_LIBRARY_PATH" => false,
+        _ => !is_loader_variable(name),
+    };
+    (!harmless).then(|| Finding::questioned(RuleId::UntrustedCode, format!("sets `{name}`, which changes what programs run")).into())
+}
+
+/// True when a path list only adds directories of the image or the work tree after or before the old one.
+fn extends_path(value: &str) -> bool {
+    value.split(':').all(|part| {
+        let part = part.trim_matches('"');
+        !part.starts_with("/tmp") && !part.starts_with('.') && !part.is_empty() && !part.starts_with("/dev") && !part.starts_with("/var/tmp")
+    })
+}

@@ -1,0 +1,196 @@
+//! The output of commands that only print what they are given: it can become code, a path or an argument of another command.
+
+use super::{
+    command::{SimpleCommand, Stdin, Word},
+    word::ansi_c,
+};
+use crate::place::HOLE;
+
+/// Longest output that is followed, in bytes.
+const MAX_OUTPUT: usize = 16 * 1024;
+
+/// What a command prints, when it can be told.
+pub(super) fn of(command: &SimpleCommand) -> Option<Word> {
+    let args: Vec<&str> = command.args().iter().map(|word| word.text.as_str()).collect();
+    let mut output = match command.name().as_str() {
+        "echo" => echo(&args),
+        "printf" => printf(&args)?,
+        "cat" | "tee" if args.iter().all(|arg| *arg == "-") => stdin_text(command)?,
+        "base64" if args.iter().any(|arg| matches!(*arg, "-d" | "-D" | "--decode" | "-di")) => base64(&stdin_text(command)?)?,
+        "xxd" if args.iter().any(|arg| arg.contains('r')) && args.iter().any(|arg| arg.contains('p')) => hex(&stdin_text(command)?)?,
+        "rev" if args.is_empty() => stdin_text(command)?.lines().map(|line| line.chars().rev().collect::<String>()).collect::<Vec<_>>().join("\n"),
+        "tr" => translate(&stdin_text(command)?, &args)?,
+        "pwd" => command.cwd.clone()?,
+        "whoami" | "id" | "date" | "nproc" | "uname" | "hostname" => HOLE.to_string(),
+        _ => listing(command)?,
+    };
+    if output.len() > MAX_OUTPUT {
+        return None;
+    }
+    while output.ends_with('\n') {
+        output.pop();
+    }
+    let glob = command.args().iter().any(|word| word.glob) || output.contains("**");
+    let secret = command.args().iter().any(|word| word.secret);
+    Some(Word { text: output, glob, sources: Vec::new(), secret })
+}
+
+fn stdin_text(command: &SimpleCommand) -> Option<String> {
+    match &command.stdin {
+        Stdin::Text(word) => Some(word.text.clone()),
+        Stdin::Inherited | Stdin::Pipe => None,
+    }
+}
+
+fn echo(args: &[&str]) -> String {
+    let mut rest = args;
+    let mut escapes = false;
+    while let Some((first, tail)) = rest.split_first() {
+        let is_option = first.len() > 1 && first.starts_with('-') && first[1..].bytes().all(|b| matches!(b, b'n' | b'e' | b'E'));
+        if !is_option {
+            break;
+        }
+        escapes |= first.contains('e');
+        rest = tail;
+    }
+    let text = rest.join(" ");
+    if escapes { ansi_c(&text) } else { text }
+}
+
+/// `printf` with `%s`, `%b` and `%%`; every other conversion ends in not known.
+fn printf(args: &[&str]) -> Option<String> {
+    let args = if args.first() == Some(&"--") { &args[1..] } else { args };
+    let (format, values) = args.split_first()?;
+    let format = ansi_c(format);
+    let mut values = values.iter();
+    let mut out = String::new();
+    loop {
+        let before = values.len();
+        let mut chars = format.chars();
+        while let Some(c) = chars.next() {
+            match (c, c == '%') {
+                (_, true) => match chars.next()? {
+                    's' => out.push_str(values.next().unwrap_or(&"")),
+                    'b' => out.push_str(&ansi_c(values.next().unwrap_or(&""))),
+                    '%' => out.push('%'),
+                    _ => return None,
+                },
+                (c, false) => out.push(c),
+            }
+            if out.len() > MAX_OUTPUT {
+                return None;
+            }
+        }
+        if values.len() == 0 || values.len() == before {
+            return Some(out);
+        }
+    }
+}
+
+fn base64(text: &str) -> Option<String> {
+    let mut bits = 0u32;
+    let mut count = 0;
+    let mut out = Vec::with_capacity(text.len());
+    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+        }
+    }
+    Some(String::from_utf8_lossy(&out).into_owned())
+}
+
+fn hex(text: &str) -> Option<String> {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let bytes = hex::decode(digits.get(..digits.len() / 2 * 2)?).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// `tr` over plain ranges of letters: rotations and case.
+fn translate(text: &str, args: &[&str]) -> Option<String> {
+    let [from, to] = args else { return None };
+    let (from, to) = (ranges(from)?, ranges(to)?);
+    if from.len() != to.len() {
+        return None;
+    }
+    Some(text.chars().map(|c| from.iter().position(|f| *f == c).map_or(c, |at| to[at])).collect())
+}
+
+fn ranges(set: &str) -> Option<Vec<char>> {
+    let chars: Vec<char> = set.chars().collect();
+    let mut out = Vec::new();
+    let mut i = 0;
+    while i < chars.len() {
+        if chars.get(i + 1) == Some(&'-') && i + 2 < chars.len() {
+            out.extend(chars[i]..=chars[i + 2]);
+            i += 3;
+        } else {
+            out.push(chars[i]);
+            i += 1;
+        }
+        if out.len() > 256 || matches!(out.last(), Some('[' | '\\')) {
+            return None;
+        }
+    }
+    Some(out)
+}
+
+/// Commands that list files: their output is some paths below where they look.
+fn listing(command: &SimpleCommand) -> Option<String> {
+    let args = command.args();
+    let is_option = |word: &&Word| !word.text.starts_with('-');
+    let text = |word: &Word| word.text.clone();
+    let (roots, name): (Vec<String>, Option<String>) = match command.name().as_str() {
+        "find" => {
+            let roots = args.iter().take_while(|word| !word.text.starts_with(['-', '(', '!'])).map(text).collect();
+            let at = args.iter().position(|word| matches!(word.text.as_str(), "-name" | "-iname"));
+            (roots, at.and_then(|at| args.get(at + 1)).map(text))
+        }
+        "git" if matches!(args.first().map(|word| word.text.as_str()), Some("ls-files" | "diff" | "status" | "grep")) => (Vec::new(), None),
+        "grep" | "rg" | "egrep" | "fgrep" if args.iter().any(|word| matches!(word.text.as_str(), "-l" | "-rl" | "-lr" | "--files" | "-rIl" | "-L" | "-ril")) => {
+            let paths = args.iter().filter(is_option).skip(1).map(text).collect();
+            (paths, None)
+        }
+        "ls" | "fd" | "fdfind" => {
+            let mut paths: Vec<String> = args.iter().filter(is_option).map(text).collect();
+            if command.name() != "ls" {
+                paths.clear();
+            }
+            (paths, None)
+        }
+        _ => return None,
+    };
+    let roots = if roots.is_empty() { vec![command.cwd.clone()?] } else { roots };
+    let name = name.map(|name| format!("/{name}")).unwrap_or_default();
+    Some(roots.iter().map(|root| format!("{}/**{name}", root.trim_end_matches("/*").trim_end_matches('/'))).collect::<Vec<_>>().join(" "))
+}
+
+/// True for programs that pass some of their input lines on unchanged.
+pub(super) fn is_filter(name: &str) -> bool {
+    matches!(name, "grep" | "head" | "tail" | "sort" | "uniq" | "egrep" | "fgrep" | "rg" | "tac" | "shuf")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoders_give_the_text_that_would_run() {
+        assert_eq!(base64("cm0gLXJmIC8=").as_deref(), Some("rm -rf /"));
+        assert_eq!(hex("726d20 2d7266").as_deref(), Some("rm -rf"));
+        assert_eq!(printf(&["%s %s", "rm", "-rf"]).as_deref(), Some("rm -rf"));
+        assert_eq!(printf(&["\\x72m"]).as_deref(), Some("rm"));
+        assert_eq!(printf(&["%d", "1"]), None);
+        assert_eq!(translate("ez -es /", &["a-z", "n-za-m"]).as_deref(), Some("rm -rf /"));
+    }
+}

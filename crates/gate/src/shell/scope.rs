@@ -1,0 +1,75 @@
+//! Variables, functions and the directory, as far as the line sets them.
+
+use super::command::Word;
+use crate::{place::Place, secret::is_secret_variable, world::World};
+use brush_parser::ast::FunctionBody;
+use std::{collections::HashMap, rc::Rc};
+
+/// What the shell knows at one point of the line.
+#[derive(Clone)]
+pub(super) struct Scope {
+    pub vars: HashMap<String, Word>,
+    pub functions: HashMap<String, Rc<FunctionBody>>,
+    /// `$1…`; none outside of a function whose arguments are known.
+    pub positional: Option<Vec<Word>>,
+    pub cwd: Option<String>,
+}
+
+impl Scope {
+    pub(super) fn new(cwd: &str, world: &World) -> Self {
+        let vars = HashMap::from([
+            ("HOME".to_owned(), Word::literal(&world.home)),
+            ("TMPDIR".to_owned(), Word::literal(&world.tmp)),
+            ("IFS".to_owned(), Word::literal(" \t\n")),
+        ]);
+        let place = Place::resolve(cwd, false, Some(&world.worktree), world);
+        Self { vars, functions: HashMap::new(), positional: None, cwd: place.known.then_some(place.path) }
+    }
+
+    /// The value of a variable; what the line did not set is a hole.
+    pub(super) fn get(&self, name: &str) -> Word {
+        match (name, &self.cwd) {
+            ("PWD", Some(cwd)) => Word::literal(cwd),
+            _ => self.vars.get(name).cloned().unwrap_or_else(|| Word { secret: is_secret_variable(name), ..Word::hole() }),
+        }
+    }
+
+    /// Sets a variable.
+    pub(super) fn set(&mut self, name: &str, value: Word) {
+        self.vars.insert(name.to_owned(), value);
+    }
+
+    /// Joins the state after a branch that may or may not have run: what differs is not known.
+    pub(super) fn join(&mut self, other: Self) {
+        for (name, value) in other.vars {
+            match self.vars.get_mut(&name) {
+                Some(mine) if mine.text == value.text => mine.sources.extend(value.sources),
+                Some(mine) => {
+                    mine.sources.extend(value.sources);
+                    mine.secret |= value.secret;
+                    mine.text = crate::place::HOLE.to_string();
+                }
+                None => {
+                    let known = Word { sources: value.sources, secret: value.secret, ..Word::hole() };
+                    self.vars.insert(name, known);
+                }
+            }
+        }
+        self.functions.extend(other.functions);
+        if self.cwd != other.cwd {
+            self.cwd = None;
+        }
+    }
+
+    /// Follows `cd`.
+    pub(super) fn change_directory(&mut self, target: Option<&Word>, world: &World) {
+        self.cwd = match target {
+            None => Some(world.home.clone()),
+            Some(word) if word.text == "-" || word.glob => None,
+            Some(word) => {
+                let place = Place::resolve(&word.text, word.glob, self.cwd.as_deref(), world);
+                place.known.then_some(place.path)
+            }
+        };
+    }
+}

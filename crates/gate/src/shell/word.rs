@@ -1,0 +1,408 @@
+//! Expands words: quotes, escapes, tildes, variables, braces, and substitutions whose output is known.
+
+use super::{
+    command::Word,
+    walk::Walker,
+};
+use crate::place::{HOLE, has_glob};
+use brush_parser::{
+    ParserOptions,
+    word::{BraceExpressionMember, BraceExpressionOrText, Parameter, ParameterExpr, SpecialParameter, TildeExpr, WordPiece, WordPieceWithSource},
+};
+
+/// Most words that braces in one word may expand to.
+const MAX_BRACES: usize = 64;
+
+/// Collects the fields that one word of the source expands to.
+#[derive(Default)]
+struct Fields {
+    done: Vec<Word>,
+    current: Word,
+    is_started: bool,
+}
+
+impl Fields {
+    fn push(&mut self, text: &str, is_quoted: bool) {
+        self.current.text.push_str(text);
+        self.current.glob |= !is_quoted && has_glob(text);
+        self.is_started = true;
+    }
+
+    /// A value that is not quoted is split at blanks, as the shell does.
+    fn push_value(&mut self, value: &Word, is_quoted: bool) {
+        self.current.sources.extend(value.sources.iter().cloned());
+        self.current.secret |= value.secret;
+        if is_quoted {
+            self.current.text.push_str(&value.text);
+            self.is_started = true;
+            return;
+        }
+        let mut parts = value.text.split([' ', '\t', '\n']).peekable();
+        let mut first = true;
+        while let Some(part) = parts.next() {
+            if !first {
+                self.end();
+                self.current.sources.extend(value.sources.iter().cloned());
+                self.current.secret |= value.secret;
+            }
+            first = false;
+            if !part.is_empty() {
+                self.push(part, false);
+                self.current.glob |= value.glob;
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        let word = std::mem::take(&mut self.current);
+        if self.is_started {
+            self.done.push(word);
+        }
+        self.is_started = false;
+    }
+}
+
+impl Walker<'_> {
+    /// All fields that a raw word expands to; none for an unquoted empty variable.
+    pub(super) fn fields(&mut self, raw: &str) -> Vec<Word> {
+        if !raw.contains(['\\', '\'', '"', '$', '`', '~', '{', HOLE]) {
+            return vec![Word { glob: has_glob(raw), ..Word::literal(raw) }];
+        }
+        let mut fields = Vec::new();
+        for alternative in self.braces(raw) {
+            fields.extend(self.fields_of(&alternative));
+        }
+        fields
+    }
+
+    /// The one value of a raw word: for assignments, redirections and here-documents.
+    pub(super) fn value(&mut self, raw: &str) -> Word {
+        if !raw.contains(['\\', '\'', '"', '$', '`', '~', HOLE]) {
+            return Word { glob: has_glob(raw), ..Word::literal(raw) };
+        }
+        let parsed = brush_parser::word::parse(raw, &ParserOptions::default());
+        self.pieces_value(parsed.ok(), raw)
+    }
+
+    /// The text of a here-document whose delimiter is not quoted.
+    pub(super) fn here_document(&mut self, raw: &str) -> Word {
+        if !raw.contains(['\\', '$', '`', HOLE]) {
+            return Word::literal(raw);
+        }
+        let parsed = brush_parser::word::parse_heredoc(raw, &ParserOptions::default());
+        self.pieces_value(parsed.ok(), raw)
+    }
+
+    fn pieces_value(&mut self, pieces: Option<Vec<WordPieceWithSource>>, raw: &str) -> Word {
+        let Some(pieces) = pieces else {
+            self.gap(format!("the word `{raw}` cannot be parsed"));
+            return Word::hole();
+        };
+        let mut fields = Fields::default();
+        for piece in &pieces {
+            self.piece(&piece.piece, source(raw, piece), true, &mut fields);
+        }
+        // Quoting does not switch off globs in a redirection's target.
+        fields.current.glob = pieces.iter().any(|piece| matches!(&piece.piece, WordPiece::Text(text) if has_glob(text)));
+        fields.current
+    }
+
+    fn fields_of(&mut self, raw: &str) -> Vec<Word> {
+        let Ok(pieces) = brush_parser::word::parse(raw, &ParserOptions::default()) else {
+            self.gap(format!("the word `{raw}` cannot be parsed"));
+            return vec![Word::hole()];
+        };
+        let mut fields = Fields::default();
+        for piece in &pieces {
+            self.piece(&piece.piece, source(raw, piece), false, &mut fields);
+        }
+        fields.end();
+        fields.done
+    }
+
+    /// Brace expansion, on the raw text.
+    fn braces(&mut self, raw: &str) -> Vec<String> {
+        if !raw.contains('{') || !(raw.contains(',') || raw.contains("..")) {
+            return vec![raw.to_owned()];
+        }
+        let Ok(Some(parts)) = brush_parser::word::parse_brace_expansions(raw, &ParserOptions::default()) else {
+            return vec![raw.to_owned()];
+        };
+        expand_braces(&parts, 0).unwrap_or_else(|| {
+            self.gap("brace expansion with too many results".to_owned());
+            vec![raw.to_owned()]
+        })
+    }
+
+    fn piece(&mut self, piece: &WordPiece, raw: &str, is_quoted: bool, fields: &mut Fields) {
+        match piece {
+            WordPiece::Text(text) => fields.push(text, is_quoted),
+            WordPiece::SingleQuotedText(text) => fields.push(text, true),
+            WordPiece::AnsiCQuotedText(text) => fields.push(&ansi_c(text), true),
+            WordPiece::DoubleQuotedSequence(inner) | WordPiece::GettextDoubleQuotedSequence(inner) => {
+                fields.is_started = true;
+                for piece in inner {
+                    self.piece(&piece.piece, raw, true, fields);
+                }
+            }
+            WordPiece::TildeExpansion(tilde) => {
+                let home = match tilde {
+                    TildeExpr::Home => self.world.home.clone(),
+                    TildeExpr::UserHome(user) if user == "root" => "/root".to_owned(),
+                    TildeExpr::UserHome(user) => format!("/home/{user}"),
+                    TildeExpr::WorkingDir => self.scope.cwd.clone().unwrap_or_else(|| HOLE.to_string()),
+                    TildeExpr::OldWorkingDir
+                    | TildeExpr::NthDirFromTopOfDirStack { .. }
+                    | TildeExpr::NthDirFromBottomOfDirStack { .. } => HOLE.to_string(),
+                };
+                fields.push(&home, true);
+            }
+            WordPiece::ParameterExpansion(expression) => {
+                let values = self.parameter(expression, raw);
+                let joined = values.len() > 1 && !matches!(is_all(expression), Some(false));
+                for (n, value) in values.iter().enumerate() {
+                    if n > 0 && joined && is_quoted {
+                        fields.push(" ", true);
+                    } else if n > 0 {
+                        fields.end();
+                    }
+                    fields.push_value(value, is_quoted);
+                }
+            }
+            WordPiece::CommandSubstitution(text) => {
+                let value = self.substitution(text);
+                fields.push_value(&value, is_quoted);
+            }
+            WordPiece::BackquotedCommandSubstitution(text) => {
+                let text = text.replace("\\`", "`").replace("\\$", "$").replace("\\\\", "\\");
+                let value = self.substitution(&text);
+                fields.push_value(&value, is_quoted);
+            }
+            WordPiece::EscapeSequence(text) => {
+                let text = text.strip_prefix('\\').unwrap_or(text);
+                fields.push(if text == "\n" { "" } else { text }, true);
+            }
+            WordPiece::ArithmeticExpression(expression) => {
+                let value = self.arithmetic(&expression.value);
+                fields.push(&value, true);
+            }
+        }
+    }
+
+    /// An arithmetic expression: substitutions in it run; its value is known when it is a plain number.
+    pub(super) fn arithmetic(&mut self, expression: &str) -> String {
+        let trimmed = expression.trim();
+        if expression.contains(['`', '$']) {
+            // `a[$(cmd)]` runs the command.
+            self.value(expression);
+        }
+        if expression.contains('[') {
+            self.gap("an array index in arithmetic".to_owned());
+        }
+        if !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_digit()) {
+            return trimmed.to_owned();
+        }
+        HOLE.to_string()
+    }
+
+    /// The values of a parameter expansion.
+    fn parameter(&mut self, expression: &ParameterExpr, raw: &str) -> Vec<Word> {
+        if let ParameterExpr::Parameter { parameter, indirect: false } = expression {
+            return self.parameter_value(parameter);
+        }
+        if let ParameterExpr::UseDefaultValues { parameter, indirect: false, default_value, .. }
+        | ParameterExpr::AssignDefaultValues { parameter, indirect: false, default_value, .. } = expression
+        {
+            let value = self.parameter_value(parameter);
+            let default = self.value(default_value.as_deref().unwrap_or_default());
+            let is_set = value.iter().all(|word| word.is_known() && !word.text.is_empty());
+            if is_set && !value.is_empty() {
+                return value;
+            }
+            if value.iter().all(|word| word.text.is_empty()) {
+                return vec![default];
+            }
+            // Either may be used, so neither is known.
+            let sources = value.iter().flat_map(|word| word.sources.clone()).chain(default.sources).collect();
+            let secret = default.secret || value.iter().any(|word| word.secret);
+            return vec![Word { sources, secret, ..Word::hole() }];
+        }
+        if let ParameterExpr::UseAlternativeValue { alternative_value, .. } = expression {
+            let value = self.value(alternative_value.as_deref().unwrap_or_default());
+            return vec![Word { sources: value.sources, secret: value.secret, ..Word::hole() }];
+        }
+        // The other forms: their value is a hole, and substitutions inside them must not go unseen.
+        let inner = raw.get(2..).unwrap_or_default();
+        if inner.contains("$(") || inner.contains('`') || inner.contains("@P") {
+            self.gap(format!("the expansion `{raw}` runs commands"));
+        }
+        let name: String = inner.trim_start_matches(['!', '#']).chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let value = self.scope.get(&name);
+        let is_length = matches!(expression, ParameterExpr::ParameterLength { .. });
+        vec![Word { sources: value.sources, secret: value.secret && !is_length, ..Word::hole() }]
+    }
+
+    fn parameter_value(&mut self, parameter: &Parameter) -> Vec<Word> {
+        match parameter {
+            Parameter::Named(name) => vec![self.scope.get(name)],
+            Parameter::Positional(0) => vec![Word::literal("bash")],
+            Parameter::Positional(n) => match &self.scope.positional {
+                Some(words) => vec![words.get(*n as usize - 1).cloned().unwrap_or_default()],
+                None => vec![Word::hole()],
+            },
+            Parameter::Special(SpecialParameter::AllPositionalParameters { .. }) => {
+                self.scope.positional.clone().unwrap_or_else(|| vec![Word::hole()])
+            }
+            Parameter::Special(
+                SpecialParameter::PositionalParameterCount
+                | SpecialParameter::LastExitStatus
+                | SpecialParameter::CurrentOptionFlags
+                | SpecialParameter::ProcessId
+                | SpecialParameter::LastBackgroundProcessId
+                | SpecialParameter::ShellName,
+            ) => vec![Word::hole()],
+            Parameter::NamedWithIndex { name, index } => {
+                if index.contains(['$', '`']) {
+                    self.value(index);
+                }
+                let value = self.scope.get(name);
+                vec![Word { sources: value.sources, secret: value.secret, ..Word::hole() }]
+            }
+            Parameter::NamedWithAllIndices { name, .. } => vec![self.scope.get(name)],
+        }
+    }
+}
+
+/// For `$@` and `$*`: whether they are joined into one word when quoted.
+fn is_all(expression: &ParameterExpr) -> Option<bool> {
+    if let ParameterExpr::Parameter {
+        parameter: Parameter::Special(SpecialParameter::AllPositionalParameters { concatenate }),
+        ..
+    } = expression
+    {
+        return Some(*concatenate);
+    }
+    None
+}
+
+fn source<'a>(raw: &'a str, piece: &WordPieceWithSource) -> &'a str {
+    raw.get(piece.start_index..piece.end_index).unwrap_or(raw)
+}
+
+fn expand_braces(parts: &[BraceExpressionOrText], depth: usize) -> Option<Vec<String>> {
+    let mut results = vec![String::new()];
+    if depth > 8 {
+        return None;
+    }
+    for part in parts {
+        let choices = match part {
+            BraceExpressionOrText::Text(text) => vec![text.clone()],
+            BraceExpressionOrText::Expr(members) => {
+                let mut choices = Vec::new();
+                for member in members {
+                    match member {
+                        BraceExpressionMember::Child(inner) => choices.extend(expand_braces(inner, depth + 1)?),
+                        BraceExpressionMember::NumberSequence { start, end, increment } => {
+                            let step = increment.unsigned_abs().max(1);
+                            if start.abs_diff(*end) / step >= MAX_BRACES as u64 {
+                                return None;
+                            }
+                            let (low, high) = (*start.min(end), *start.max(end));
+                            choices.extend((low..=high).step_by(usize::try_from(step).ok()?).map(|n| n.to_string()));
+                        }
+                        BraceExpressionMember::CharSequence { start, end, .. } => {
+                            let (low, high) = (*start.min(end), *start.max(end));
+                            choices.extend((low..=high).take(MAX_BRACES).map(|c| c.to_string()));
+                        }
+                    }
+                }
+                choices
+            }
+        };
+        if results.len() * choices.len() > MAX_BRACES {
+            return None;
+        }
+        results = results.iter().flat_map(|head| choices.iter().map(move |tail| format!("{head}{tail}"))).collect();
+    }
+    Some(results)
+}
+
+/// Decodes the escapes of `$'…'`; also those of `echo -e` and `printf`, which are a subset.
+pub(super) fn ansi_c(text: &str) -> String {
+    let mut out: Vec<u8> = Vec::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            push_char(&mut out, c);
+            continue;
+        }
+        let mut digits = |radix: u32, most: usize| {
+            let mut value = None;
+            for _ in 0..most {
+                let Some(digit) = chars.peek().and_then(|c| c.to_digit(radix)) else { break };
+                chars.next();
+                value = Some(value.unwrap_or(0) * radix + digit);
+            }
+            value
+        };
+        // An octal escape has no letter, so it is tried first.
+        if let Some(value) = digits(8, 3) {
+            out.push(value as u8);
+            continue;
+        }
+        match chars.next() {
+            Some('n') => out.push(b'\n'),
+            Some('t') => out.push(b'\t'),
+            Some('r') => out.push(b'\r'),
+            Some('a') => out.push(7),
+            Some('b') => out.push(8),
+            Some('e' | 'E') => out.push(27),
+            Some('f') => out.push(12),
+            Some('v') => out.push(11),
+            Some('x') => {
+                let value = hex_digits(&mut chars, 2);
+                out.push(value as u8);
+            }
+            Some('u') => {
+                let value = hex_digits(&mut chars, 4);
+                push_char(&mut out, char::from_u32(value).unwrap_or(HOLE));
+            }
+            Some('U') => {
+                let value = hex_digits(&mut chars, 8);
+                push_char(&mut out, char::from_u32(value).unwrap_or(HOLE));
+            }
+            Some('c') => {
+                chars.next();
+                push_char(&mut out, HOLE);
+            }
+            Some(other) => push_char(&mut out, other),
+            None => out.push(b'\\'),
+        }
+    }
+    String::from_utf8_lossy(&out).replace(['\0', '\u{fffd}'], "")
+}
+
+fn hex_digits(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, most: usize) -> u32 {
+    let mut value: u32 = 0;
+    for _ in 0..most {
+        let Some(digit) = chars.peek().and_then(|c| c.to_digit(16)) else { break };
+        chars.next();
+        value = value.wrapping_mul(16).wrapping_add(digit);
+    }
+    value
+}
+
+fn push_char(out: &mut Vec<u8>, c: char) {
+    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_decode_as_in_bash() {
+        assert_eq!(ansi_c(r"\x72\155\u0020-rf"), "rm -rf");
+        assert_eq!(ansi_c(r"a\tb\\"), "a\tb\\");
+    }
+}

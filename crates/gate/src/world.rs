@@ -1,0 +1,49 @@
+//! What the host established before the run: where the work is and whom it may talk to. Never taken from the repository.
+
+use types::host::Endpoint;
+
+/// The facts that decisions are made against.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The work tree, absolute, inside the container.
+    pub worktree: String,
+    /// The agent's home, absolute.
+    pub home: String,
+    /// The scratch directory, absolute.
+    pub tmp: String,
+    /// The remotes recorded at the start of the run: name and URL.
+    pub remotes: Vec<(String, String)>,
+    /// Endpoints the operator trusts.
+    pub trusted: Vec<Endpoint>,
+    /// The branch the run works on, if it has one of its own.
+    pub session_branch: Option<String>,
+    /// The gate's own control endpoints as `host:port`; a call that reaches for one is self-approval.
+    pub control: Vec<String>,
+}
+
+impl Default for World {
+    /// The layout of a run's container, with nothing trusted.
+    fn default() -> Self {
+        Self {
+            worktree: "/workspace".to_owned(),
+            home: "/home/agent".to_owned(),
+            tmp: "/tmp".to_owned(),
+            remotes: Vec::new(),
+            trusted: Vec::new(),
+            session_branch: None,
+            control: Vec::new(),
+        }
+    }
+}
+
+impl World {
+    /// True when `name` is a remote recorded at the start, by name or by URL.
+    pub(crate) fn is_remote(&self, name: &str) -> bool {
+        self.remotes.iter().any(|(known, url)| known == name || url == name)
+    }
+
+    /// True when the operator trusts `host` on `port`.
+    pub(crate) fn trusts(&self, host: &str, port: u16) -> bool {
+        self.trusted.iter().any(|endpoint| endpoint.port == port && endpoint.host.as_str() == host)
+    }
+}

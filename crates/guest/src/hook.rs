@@ -1,0 +1,120 @@
+//! `guest hook claude`: the managed PreToolUse hook, the belt to the control protocol's braces.
+//!
+//! It has no opinion about calls of our own session, which the host judges, and blocks every other session: a nested
+//! agent that nobody judges. What must stay true: an agent's hook that fails lets the call run, unless it exits with 2.
+//! So everything but a proven match ends in exit code 2: errors, panics, a missing file, its own deadline.
+
+use serde::Deserialize;
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+/// The exit code that blocks a call.
+const BLOCK: u8 = 2;
+/// Longest hook input, in bytes: a file that is written is in it.
+const MAX_INPUT: u64 = 64 * 1024 * 1024;
+/// Longest session id, in bytes.
+const MAX_SESSION: u64 = 256;
+/// Below the hook's timeout in the agent's settings (120 s).
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The part of the hook's input that matters.
+#[derive(Deserialize)]
+struct Input {
+    session_id: String,
+}
+
+/// Why a call is blocked.
+#[derive(Debug, thiserror::Error)]
+enum Blocked {
+    #[error("the hook could not read its input")]
+    Input(#[source] io::Error),
+    #[error("the hook's input is over {MAX_INPUT} bytes")]
+    TooLong,
+    #[error("the hook's input is not the expected json")]
+    Json(#[source] serde_json::Error),
+    #[error("the hook could not read the run's session id")]
+    Session(#[source] io::Error),
+    #[error("the run has no session id")]
+    NoSession,
+    #[error("this session is not the one that the sandbox judges; nested agents are not allowed")]
+    OtherSession,
+}
+
+/// Judges the call on stdin: exit 0 without output is no opinion, 2 with a reason on stderr blocks.
+pub(crate) fn main(session_file: PathBuf) -> ExitCode {
+    // The reason on stderr is for the agent; a panic's own message would come on top of it.
+    std::panic::set_hook(Box::new(|_| {}));
+    let (done, verdict) = mpsc::channel();
+    let worker = thread::Builder::new().spawn(move || {
+        let judged = catch_unwind(AssertUnwindSafe(|| judge(io::stdin().lock(), &session_file)));
+        let _late = done.send(judged.map_err(|_| "the hook failed".to_owned()));
+    });
+    let reason = match worker.map(|_| verdict.recv_timeout(DEADLINE)) {
+        Ok(Ok(Ok(Ok(())))) => return ExitCode::SUCCESS,
+        Ok(Ok(Ok(Err(blocked)))) => crate::command::chain("blocked by the sandbox", &blocked),
+        Ok(Ok(Err(reason))) => format!("blocked by the sandbox: {reason}"),
+        Ok(Err(_)) => "blocked by the sandbox: the hook did not finish in time".to_owned(),
+        Err(_) => "blocked by the sandbox: the hook could not start".to_owned(),
+    };
+    let _unheard = writeln!(io::stderr(), "{reason}");
+    ExitCode::from(BLOCK)
+}
+
+fn judge(input: impl Read, session_file: &Path) -> Result<(), Blocked> {
+    let mut bytes = Vec::new();
+    input.take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(Blocked::Input)?;
+    if bytes.len() as u64 > MAX_INPUT {
+        return Err(Blocked::TooLong);
+    }
+    let input: Input = serde_json::from_slice(&bytes).map_err(Blocked::Json)?;
+    let mut ours = String::new();
+    let file = File::open(session_file).map_err(Blocked::Session)?;
+    file.take(MAX_SESSION).read_to_string(&mut ours).map_err(Blocked::Session)?;
+    if ours.is_empty() {
+        return Err(Blocked::NoSession);
+    }
+    if input.session_id == ours { Ok(()) } else { Err(Blocked::OtherSession) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(input: &str, session: Option<&str>) -> Result<(), Blocked> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("session");
+        if let Some(session) = session {
+            std::fs::write(&path, session).unwrap();
+        }
+        judge(input.as_bytes(), &path)
+    }
+
+    #[test]
+    fn our_session_passes_and_no_other() {
+        let input = r#"{"hook_event_name":"PreToolUse","session_id":"s-1","tool_input":{"session_id":"s-2"}}"#;
+        assert!(judged(input, Some("s-1")).is_ok());
+        assert!(matches!(judged(input, Some("s-2")), Err(Blocked::OtherSession)));
+        assert!(matches!(judged(input, Some("s-1 ")), Err(Blocked::OtherSession)));
+        assert!(matches!(judged(input, Some("")), Err(Blocked::NoSession)));
+        assert!(matches!(judged(input, None), Err(Blocked::Session(_))));
+    }
+
+    #[test]
+    fn unclear_input_is_blocked() {
+        let deep = format!(r#"{{"session_id":"s-1","x":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        for input in ["", "null", "[]", "{}", r#"{"session_id":7}"#, r#"{"session_id":"s-1""#, &deep,
+            r#"{"session_id":"s-1","session_id":"s-1"}"#, r#"{"session_id":"s-1"} {"session_id":"s-2"}"#]
+        {
+            assert!(matches!(judged(input, Some("s-1")), Err(Blocked::Json(_))), "{input:.40}");
+        }
+        assert!(matches!(judged(r#"{"session_id":""}"#, Some("")), Err(Blocked::NoSession)));
+    }
+}
