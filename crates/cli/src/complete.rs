@@ -3,13 +3,15 @@
 use clap_complete::engine::CompletionCandidate;
 
 fn open() -> Option<engine::Engine> {
-    engine::Engine::open(crate::command::paths().ok()?).ok()
+    engine::Engine::open(crate::command::paths().ok()?, crate::guest::GUEST).ok()
 }
 
 /// Names of runs, newest first.
 pub(crate) fn runs() -> Vec<CompletionCandidate> {
     let runs = open().and_then(|engine| engine.runs().ok()).unwrap_or_default();
-    runs.into_iter().map(|row| CompletionCandidate::new(row.attempt.run.words()).help(Some(row.attempt.task.into()))).collect()
+    runs.into_iter()
+        .map(|row| CompletionCandidate::new(row.attempt.run.words()).help(Some(row.attempt.task.into())))
+        .collect()
 }
 
 /// Ids of calls that wait.

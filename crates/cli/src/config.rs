@@ -82,5 +82,7 @@ fn xdg(variable: &str, below_home: &str) -> Result<PathBuf, Failure> {
     absolute(variable)
         .or_else(|| absolute("HOME").map(|home| home.join(below_home)))
         .map(|path| path.join("sandbox"))
-        .ok_or_else(|| Failure::usage(format!("neither ${variable} nor $HOME is an absolute path"), Some("set HOME".into())))
+        .ok_or_else(|| {
+            Failure::usage(format!("neither ${variable} nor $HOME is an absolute path"), Some("set HOME".into()))
+        })
 }

@@ -17,6 +17,10 @@ use types::{
 /// O_NOFOLLOW | O_NONBLOCK on Linux: a link is refused and a FIFO does not hang.
 const NO_FOLLOW: i32 = 0o400_000 | 0o4_000;
 
+/// ENOENT and ELOOP on Linux.
+const NO_ENTRY: i32 = 2;
+const LINK: i32 = 40;
+
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the task file {path}")]
 struct Unreadable {
@@ -35,10 +39,10 @@ pub(crate) struct Loaded {
 /// Reads the task at `path`, or from standard input for `-`.
 pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
     let text = read(path).map_err(|source| {
-        let hint = match source.kind() {
-            io::ErrorKind::NotFound => "write what the agent should do into a Markdown file and name it here",
-            io::ErrorKind::FilesystemLoop => "symbolic links are refused; name the file itself",
-            _ => "a task is a readable text file",
+        let hint = match source.raw_os_error() {
+            Some(NO_ENTRY) => "write what the agent should do into a Markdown file and name it here",
+            Some(LINK) => "symbolic links are refused; name the file itself",
+            Some(_) | None => "a task is a readable text file",
         };
         Failure::of(&Unreadable { path: path.to_owned(), source }, Some(hint.to_owned()), Exit::Usage)
     })?;

@@ -27,11 +27,25 @@ impl NoRoute {
     }
 }
 
+/// A route that a decision let through; it is made only here, and a [`crate::permit::Permit`] needs one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decided<'r> {
+    route: &'r Route,
+}
+
+impl<'r> Decided<'r> {
+    /// The route.
+    #[must_use]
+    pub fn route(self) -> &'r Route {
+        self.route
+    }
+}
+
 /// The route of this kind for exactly this name and port.
 ///
 /// # Errors
 /// [`NoRoute`]; always when `routes` is empty.
-pub fn decide<'r>(asked: &Endpoint, kind: RouteKind, routes: &'r [Route]) -> Result<&'r Route, NoRoute> {
+pub fn decide<'r>(asked: &Endpoint, kind: RouteKind, routes: &'r [Route]) -> Result<Decided<'r>, NoRoute> {
     pick(asked, routes, |found| found == kind)
 }
 
@@ -39,14 +53,15 @@ pub fn decide<'r>(asked: &Endpoint, kind: RouteKind, routes: &'r [Route]) -> Res
 ///
 /// # Errors
 /// [`NoRoute`]; always when `routes` is empty.
-pub fn decide_named<'r>(asked: &Endpoint, routes: &'r [Route]) -> Result<&'r Route, NoRoute> {
+pub fn decide_named<'r>(asked: &Endpoint, routes: &'r [Route]) -> Result<Decided<'r>, NoRoute> {
     pick(asked, routes, |found| found == RouteKind::Tls || found == RouteKind::Http)
 }
 
-fn pick<'r>(asked: &Endpoint, routes: &'r [Route], fits: impl Fn(RouteKind) -> bool) -> Result<&'r Route, NoRoute> {
+fn pick<'r>(asked: &Endpoint, routes: &'r [Route], fits: impl Fn(RouteKind) -> bool) -> Result<Decided<'r>, NoRoute> {
     let mut same = routes.iter().filter(|route| route.endpoint == *asked);
     let other = same.clone().next().map(|route| route.kind);
-    same.find(|route| fits(route.kind)).ok_or_else(|| NoRoute { asked: asked.clone(), other })
+    let found = same.find(|route| fits(route.kind));
+    found.map(|route| Decided { route }).ok_or_else(|| NoRoute { asked: asked.clone(), other })
 }
 
 /// Refuses a list in which one endpoint has two meanings, so that the order of entries never decides.

@@ -2,7 +2,7 @@
 //! programs that know nothing of one.
 
 use crate::{
-    decide::decide_named,
+    decide::{Decided, decide_named},
     http::{client::Reader, request},
     permit::Permit,
     proxy::{Next, answer_refusal, carry_http, open_tunnel, refuse},
@@ -12,7 +12,7 @@ use crate::{
 use tokio::io::{AsyncRead, AsyncWrite, split};
 use types::{
     host::{Endpoint, HostName},
-    route::{Route, RouteKind},
+    route::RouteKind,
 };
 
 const VIA: &str = "named";
@@ -29,13 +29,13 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(run: &Run, host: Ho
         Ok(route) => route,
         Err(refused) => return run.audit(VIA, &asked.to_string()).refuse(&refused.into()),
     };
-    match route.kind {
+    match route.route().kind {
         RouteKind::Http => plain(run, route, &asked, stream).await,
         RouteKind::Tls | RouteKind::Model => tls(run, route, &asked, stream).await,
     }
 }
 
-async fn tls<S: AsyncRead + AsyncWrite + Unpin>(run: &Run, route: &Route, asked: &Endpoint, stream: S) {
+async fn tls<S: AsyncRead + AsyncWrite + Unpin>(run: &Run, route: Decided<'_>, asked: &Endpoint, stream: S) {
     let audit = run.audit(VIA, &asked.to_string());
     let permit = match Permit::for_route(route, run.limits.resolve).await {
         Ok(permit) => permit,
@@ -45,7 +45,7 @@ async fn tls<S: AsyncRead + AsyncWrite + Unpin>(run: &Run, route: &Route, asked:
     open_tunnel(run, &permit, asked, Reader::new(reader), writer, audit).await;
 }
 
-async fn plain<S: AsyncRead + AsyncWrite + Unpin>(run: &Run, route: &Route, asked: &Endpoint, stream: S) {
+async fn plain<S: AsyncRead + AsyncWrite + Unpin>(run: &Run, route: Decided<'_>, asked: &Endpoint, stream: S) {
     let (reader, mut writer) = split(stream);
     let mut reader = Reader::new(reader);
     let mut wait = run.limits.head;

@@ -1,7 +1,7 @@
 //! Resolution and dialling. A name is resolved once, on the host, every address is checked, and the connection goes to a
 //! checked address: a name cannot be public when checked and private when dialled.
 
-use crate::limits::DIAL_ADDRESSES;
+use crate::{decide::Decided, limits::DIAL_ADDRESSES};
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -11,10 +11,7 @@ use tokio::{
     net::{TcpStream, UdpSocket, lookup_host},
     time::{Instant, timeout, timeout_at},
 };
-use types::{
-    host::{Endpoint, is_internal},
-    route::Route,
-};
+use types::host::{Endpoint, is_internal};
 
 /// Leave to connect: the checked addresses of one route, or of the model endpoint that the operator named.
 ///
@@ -76,7 +73,8 @@ impl Permit {
     ///
     /// # Errors
     /// [`ResolveError`]; one internal address among several refuses the whole answer.
-    pub async fn for_route(route: &Route, deadline: Duration) -> Result<Self, ResolveError> {
+    pub async fn for_route(decided: Decided<'_>, deadline: Duration) -> Result<Self, ResolveError> {
+        let route = decided.route();
         if let Some(address) = route.address {
             return Ok(Self { addresses: vec![address] });
         }
@@ -91,7 +89,12 @@ impl Permit {
     }
 
     /// Resolves the model endpoint. Internal addresses are fine; without TLS (`plain`) only they are.
-    pub(crate) async fn for_model(host: &str, port: u16, plain: bool, deadline: Duration) -> Result<Self, ResolveError> {
+    pub(crate) async fn for_model(
+        host: &str,
+        port: u16,
+        plain: bool,
+        deadline: Duration,
+    ) -> Result<Self, ResolveError> {
         // A URL writes IPv6 addresses in brackets; the resolver wants them bare.
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let addresses = resolve(host, port, deadline).await?;
@@ -117,8 +120,7 @@ async fn resolve(name: &str, port: u16, deadline: Duration) -> Result<Vec<Socket
 /// True when the address is one of this host's own, also a public one: a datagram socket that is "connected" to it gets
 /// it as its local address. Nothing is sent. An error means that there is no way there, which dialling will find too.
 async fn is_own(address: SocketAddr) -> bool {
-    let any: IpAddr =
-        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let local = async {
         let socket = UdpSocket::bind((any, 0)).await?;
         socket.connect(address).await?;
@@ -154,22 +156,25 @@ pub async fn dial(permit: &Permit, deadline: Duration) -> Result<TcpStream, Dial
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::route::RouteKind;
+    use crate::decide::decide;
+    use types::route::{Route, RouteKind};
 
     const SOON: Duration = Duration::from_secs(5);
 
-    fn route(text: &str, address: Option<SocketAddr>) -> Route {
-        Route { endpoint: Endpoint::parse(text).expect(text), kind: RouteKind::Tls, address }
+    async fn permit(text: &str, address: Option<SocketAddr>) -> Result<Permit, ResolveError> {
+        let endpoint = Endpoint::parse(text).expect(text);
+        let routes = [Route { endpoint: endpoint.clone(), kind: RouteKind::Tls, address }];
+        Permit::for_route(decide(&endpoint, RouteKind::Tls, &routes).expect("decided"), SOON).await
     }
 
     #[tokio::test]
     async fn a_name_that_leads_inside_is_refused_unless_pinned() {
-        let error = Permit::for_route(&route("localhost:9", None), SOON).await.expect_err("internal");
+        let error = permit("localhost:9", None).await.expect_err("internal");
         assert!(matches!(error, ResolveError::Internal { .. }), "{error}");
 
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let address = listener.local_addr().expect("address");
-        let permit = Permit::for_route(&route("trusted.example", Some(address)), SOON).await.expect("pinned");
+        let permit = permit("trusted.example", Some(address)).await.expect("pinned");
         let stream = dial(&permit, SOON).await.expect("dial");
         assert_eq!(stream.peer_addr().ok(), Some(address));
     }

@@ -3,24 +3,25 @@
 
 use crate::{
     audit::Audit,
-    decide::decide,
+    decide::{Decided, decide},
     http::{
         client::Reader,
         forward::{self, Outcome},
         head::{Head, HeadError},
         request,
     },
+    limits::LINGER,
     permit::{Permit, dial},
     refusal::Refusal,
     serve::Run,
     tunnel,
 };
 use hyper::Method;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
-use types::{
-    host::Endpoint,
-    route::{Route, RouteKind},
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split},
+    time::timeout,
 };
+use types::{host::Endpoint, route::RouteKind};
 
 const CONNECT: &str = "proxy-connect";
 const HTTP: &str = "proxy-http";
@@ -76,7 +77,7 @@ pub(crate) async fn carry_http<R, W>(
     reader: &mut Reader<R>,
     writer: &mut W,
     head: &Head,
-    route: &Route,
+    route: Decided<'_>,
     asked: &Endpoint,
     path: &str,
     mut audit: Audit,
@@ -93,7 +94,11 @@ where
         Ok(upstream) => upstream,
         Err(refusal) => return answer_refusal(audit, &refusal, head, writer).await,
     };
-    audit.allow(&route.endpoint.to_string());
+    // The head can carry data as well as the body.
+    if let Err(cap) = audit.traffic().charge_up(head.bytes) {
+        return answer_refusal(audit, &cap.into(), head, writer).await;
+    }
+    audit.allow(&route.route().endpoint.to_string());
     audit.address(upstream.peer_addr().ok());
     if head.headers.contains_key("expect") && writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.is_err() {
         audit.refuse(&Refusal::Gone);
@@ -145,7 +150,8 @@ where
 {
     audit.status(refusal.status().as_u16());
     audit.refuse(&refusal);
-    let _ = writer.write_all(&refusal.response(false)).await;
+    // A program that does not read its answer must not hold the stream.
+    let _ = timeout(LINGER, writer.write_all(&refusal.response(false))).await;
     reader.linger(writer).await;
 }
 
@@ -167,7 +173,8 @@ async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         Err(refusal) => return refuse(audit, refusal, reader, writer).await,
     };
     audit.status(200);
-    if writer.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.is_err() || writer.flush().await.is_err() {
+    if writer.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.is_err() || writer.flush().await.is_err()
+    {
         return audit.refuse(&Refusal::Gone);
     }
     open_tunnel(run, &permit, &asked, reader, writer, audit).await;

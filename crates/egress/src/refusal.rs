@@ -9,10 +9,7 @@ use crate::{
 };
 use hyper::StatusCode;
 use serde::Serialize;
-use types::{
-    host::InvalidEndpoint,
-    text::printable,
-};
+use types::{host::InvalidEndpoint, text::printable};
 
 /// A refusal on a tunnel or a plain request. Each cause has its own type; this enum only gathers them.
 #[derive(Debug, thiserror::Error)]

@@ -81,10 +81,9 @@ impl Egress {
                 (Open::Named { host, port }, _) => named::serve(run, host, port, stream).await,
                 (Open::Model, Some(gateway)) => gateway.serve(stream).await,
                 (open @ Open::Model, None) => turn_away(run, &open, Refusal::NoModel, stream).await,
-                (
-                    open @ (Open::Control | Open::Stdin { .. } | Open::Stdout { .. } | Open::Stderr { .. }),
-                    _,
-                ) => turn_away(run, &open, Refusal::WrongStream, stream).await,
+                (open @ (Open::Control | Open::Stdin { .. } | Open::Stdout { .. } | Open::Stderr { .. }), _) => {
+                    turn_away(run, &open, Refusal::WrongStream, stream).await
+                }
             }
         };
         tokio::select! {

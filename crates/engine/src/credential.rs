@@ -15,7 +15,7 @@ const COMMAND_DEADLINE: Duration = Duration::from_secs(20);
 
 /// A credential for the model endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ModelCredential {
+pub(crate) enum ModelCredential {
     /// Sent as `x-api-key`.
     ApiKey(Secret),
     /// Sent as a bearer token.
@@ -26,7 +26,9 @@ pub enum ModelCredential {
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialError {
     /// A setting that cannot be read.
-    #[error("`{text}` in model.credentials is not `api-key` or `oauth`, a space, then env:NAME, file:PATH or command:COMMAND")]
+    #[error(
+        "`{text}` in model.credentials is not `api-key` or `oauth`, a space, then env:NAME, file:PATH or command:COMMAND"
+    )]
     Syntax {
         /// The setting.
         text: String,
@@ -60,7 +62,7 @@ pub enum CredentialError {
 ///
 /// # Errors
 /// [`CredentialError`]. A file or command that is named and fails is an error, not a reason to go on.
-pub fn find(
+pub(crate) fn find(
     sources: &[String],
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<ModelCredential, CredentialError> {

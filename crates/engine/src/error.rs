@@ -1,7 +1,6 @@
 //! Everything that can go wrong before or around an attempt, with the exit code and the way out.
 
 use crate::{credential::CredentialError, journal::JournalError, paths::PathError};
-use runtime::RuntimeError;
 use std::path::PathBuf;
 use store::StoreError;
 use types::{exit::Exit, host::InvalidEndpoint, id::RunId, replay::InvalidReplay};
@@ -20,10 +19,16 @@ pub enum EngineError {
     Journal(#[from] JournalError),
     /// The container engine.
     #[error(transparent)]
-    Runtime(#[from] RuntimeError),
+    Runtime(#[from] runtime::Error),
     /// The repository or its result.
     #[error(transparent)]
     Repo(#[from] repo::RepoError),
+    /// The result of the harvest.
+    #[error(transparent)]
+    Harvest(#[from] repo::HarvestError),
+    /// Applying a result.
+    #[error(transparent)]
+    Apply(#[from] repo::ApplyError),
     /// The model credential.
     #[error(transparent)]
     Credential(#[from] CredentialError),
@@ -36,6 +41,9 @@ pub enum EngineError {
     /// A rule of the operator.
     #[error("a gate rule is not valid")]
     Rule(#[from] gate::RuleError),
+    /// The gate's thread.
+    #[error(transparent)]
+    Gate(#[from] gate::WorkerError),
     /// The model's URL.
     #[error("model.upstream `{url}` is not a URL")]
     Upstream {
@@ -142,8 +150,11 @@ impl EngineError {
             Self::Runtime(_) | Self::NoImage { .. } | Self::Path(_) => Exit::Infrastructure,
             Self::Credential(CredentialError::Syntax { .. }) => Exit::Usage,
             Self::Credential(_) => Exit::Authentication,
-            Self::Repo(error) if error.is_conflict() => Exit::ApplyConflict,
-            Self::Store(StoreError::NoSuchAsk { .. } | StoreError::AmbiguousAsk { .. } | StoreError::AskClosed { .. })
+            Self::Apply(_) => Exit::ApplyConflict,
+            Self::Harvest(_) => Exit::Infrastructure,
+            Self::Store(
+                StoreError::NoSuchAsk { .. } | StoreError::AmbiguousAsk { .. } | StoreError::AskClosed { .. },
+            )
             | Self::Repo(_)
             | Self::Trust(_)
             | Self::Egress(_)
@@ -158,7 +169,9 @@ impl EngineError {
             | Self::NoResult { .. }
             | Self::Over { .. }
             | Self::Supervised { .. } => Exit::Usage,
-            Self::Store(_) | Self::Journal(_) | Self::Plan { .. } | Self::Damaged { .. } => Exit::Internal,
+            Self::Store(_) | Self::Journal(_) | Self::Gate(_) | Self::Plan { .. } | Self::Damaged { .. } => {
+                Exit::Internal
+            }
         }
     }
 
@@ -166,15 +179,17 @@ impl EngineError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Runtime(error) => error.hint(),
+            Self::Runtime(error) => error.hint().map(str::to_owned),
             Self::Repo(error) => error.hint(),
+            Self::Harvest(error) => error.hint(),
+            Self::Apply(error) => error.hint(),
             Self::Path(PathError::Foreign { .. }) => Some("set XDG_STATE_HOME and XDG_CACHE_HOME to directories of yours".into()),
             Self::Credential(CredentialError::NotFound { .. }) => {
                 Some("set ANTHROPIC_API_KEY, or play a conversation with --replay FILE; model.credentials names more sources".into())
             }
             Self::NoImage { .. } => Some("`sandbox image build` builds ours; pull or build any other one first".into()),
             Self::Trust(_) => Some("write endpoints like api.example.com, api.example.com:8443 or http://mirror.example".into()),
-            Self::Rule(error) => error.hint(),
+            Self::Rule(error) => Some(error.hint.clone()),
             Self::Replay { .. } => Some("`sandbox schema replay` prints the format".into()),
             Self::NoRemote { known, .. } if known.is_empty() => Some("it has no https or ssh remote".into()),
             Self::NoRemote { known, .. } => Some(format!("it has {}", known.join(", "))),
@@ -190,6 +205,7 @@ impl EngineError {
             Self::Path(_)
             | Self::Store(_)
             | Self::Journal(_)
+            | Self::Gate(_)
             | Self::Credential(_)
             | Self::Egress(_)
             | Self::Upstream { .. }

@@ -42,6 +42,14 @@ impl<R> Held<R> {
         self.open.is_empty()
     }
 
+    /// True when the request waits for a person's answer.
+    pub(crate) fn waits_for(&self, request: &R) -> bool
+    where
+        R: PartialEq,
+    {
+        self.open.values().any(|(open, _)| open == request)
+    }
+
     /// How long the run has waited for people in all; it does not count against the wall clock.
     pub(crate) fn waited(&self) -> std::time::Duration {
         self.waited + self.since.map(|since| since.elapsed()).unwrap_or_default()
@@ -99,9 +107,12 @@ impl<R> Held<R> {
         for id in ids {
             let Some(ask) = store.take_answer(&id, now_ms())? else { continue };
             let Some((request, call)) = self.open.remove(&id) else { continue };
-            let said = |what: &str| if ask.answer.is_empty() { what.to_owned() } else { format!("{what}: {}", ask.answer) };
+            let said =
+                |what: &str| if ask.answer.is_empty() { what.to_owned() } else { format!("{what}: {}", ask.answer) };
             let (decision, reason, is_expired) = match ask.state {
-                AskState::Allowed if ask.digest == call.digest() => (Decision::Allow, said("a person approved it"), false),
+                AskState::Allowed if ask.digest == call.digest() => {
+                    (Decision::Allow, said("a person approved it"), false)
+                }
                 AskState::Allowed => (Decision::Deny, "the approval was for another call".to_owned(), false),
                 AskState::Denied => (Decision::Deny, said("a person refused it"), false),
                 AskState::Expired | AskState::Open | AskState::Withdrawn | AskState::Used => {

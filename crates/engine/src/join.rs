@@ -13,16 +13,16 @@ use types::{
 };
 
 /// How an agent's own input relates to the wire's, and which results it makes itself: given by the adapter.
-pub struct Dialect {
-    /// True when the agent's input is the wire's, but for defaults that the agent fills in.
-    pub inputs_agree: fn(tool: &str, wire: &serde_json::Value, asked: &serde_json::Value) -> bool,
-    /// True when a result's first characters say that the agent refused the call before its gate.
-    pub is_refused_before_gate: fn(head: &str) -> bool,
+pub(crate) struct Dialect {
+    /// True when the agent asks for what the model emitted, but for defaults that the agent fills in.
+    pub inputs_agree: fn(wire: &WireToolUse, call: &ToolCall) -> bool,
+    /// True when a result says that the agent refused the call before its gate.
+    pub is_refused_before_gate: fn(&WireToolResult) -> bool,
 }
 
 /// Why a call is denied before it is judged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unaccounted {
+pub(crate) enum Unaccounted {
     /// The model never emitted this id.
     #[error("the model did not emit this call")]
     Unseen,
@@ -36,7 +36,7 @@ pub enum Unaccounted {
 
 /// What a result was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub(crate) enum Finding {
     /// It belongs to a call that was settled as the result says.
     Settled,
     /// The agent refused the call itself.
@@ -53,7 +53,7 @@ struct Entry {
 }
 
 /// The join.
-pub struct Join {
+pub(crate) struct Join {
     dialect: Dialect,
     calls: HashMap<CallId, Entry>,
 }
@@ -61,33 +61,34 @@ pub struct Join {
 impl Join {
     /// An empty join.
     #[must_use]
-    pub fn new(dialect: Dialect) -> Self {
+    pub(crate) fn new(dialect: Dialect) -> Self {
         Self { dialect, calls: HashMap::new() }
     }
 
     /// The model emitted a call.
-    pub fn emitted(&mut self, wire: WireToolUse) {
-        self.calls.entry(wire.id.clone()).or_default().wire = Some(wire);
+    pub(crate) fn emitted(&mut self, wire: WireToolUse) {
+        let id = wire.id.clone();
+        self.calls.entry(id).or_default().wire = Some(wire);
     }
 
     /// The agent asks for a call: it must be the one that the model emitted.
     ///
     /// # Errors
     /// [`Unaccounted`]: the call is denied.
-    pub fn asked(&self, call: &ToolCall) -> Result<(), Unaccounted> {
+    pub(crate) fn asked(&self, call: &ToolCall) -> Result<(), Unaccounted> {
         let entry = self.calls.get(&call.id).ok_or(Unaccounted::Unseen)?;
         let wire = entry.wire.as_ref().ok_or(Unaccounted::Unseen)?;
         if entry.has_result {
             return Err(Unaccounted::Over);
         }
-        if wire.tool != call.tool || !(self.dialect.inputs_agree)(&call.tool, &wire.input, &call.input) {
+        if !(self.dialect.inputs_agree)(wire, call) {
             return Err(Unaccounted::Differs);
         }
         Ok(())
     }
 
     /// The gate (or a person) settled a call. A later answer to the same id replaces an `ask` only.
-    pub fn settled(&mut self, id: &CallId, decision: Decision) {
+    pub(crate) fn settled(&mut self, id: &CallId, decision: Decision) {
         let entry = self.calls.entry(id.clone()).or_default();
         if entry.decision.is_none_or(|before| before == Decision::Ask) {
             entry.decision = Some(decision);
@@ -95,10 +96,10 @@ impl Join {
     }
 
     /// A result came back.
-    pub fn returned(&mut self, result: &WireToolResult) -> Finding {
+    pub(crate) fn returned(&mut self, result: &WireToolResult) -> Finding {
         let entry = self.calls.entry(result.id.clone()).or_default();
         entry.has_result = true;
-        let refused = result.is_error && (self.dialect.is_refused_before_gate)(&result.head);
+        let refused = (self.dialect.is_refused_before_gate)(result);
         match entry.decision {
             Some(Decision::Allow) => Finding::Settled,
             Some(Decision::Deny | Decision::Ask) if result.is_error => Finding::Settled,
@@ -117,8 +118,8 @@ mod tests {
 
     fn join() -> Join {
         let dialect = Dialect {
-            inputs_agree: |_, wire, asked| wire == asked,
-            is_refused_before_gate: |head| head.starts_with("<tool_use_error>"),
+            inputs_agree: |wire, call| wire.tool == call.tool && wire.input == call.input,
+            is_refused_before_gate: |result| result.is_error && result.head.starts_with("<tool_use_error>"),
         };
         let mut join = Join::new(dialect);
         join.emitted(WireToolUse { id: CallId("a".into()), tool: "Bash".into(), input: json!({"command": "ls"}) });

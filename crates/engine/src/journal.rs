@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::{
     fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -50,7 +50,7 @@ pub enum JournalError {
 
 /// An open journal. Lines are whole: each is one write to a file opened for appending.
 #[derive(Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
     path: PathBuf,
     inner: Mutex<Inner>,
 }
@@ -67,7 +67,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError::Io`].
-    pub fn plain(path: &Path) -> Result<Self, JournalError> {
+    pub(crate) fn plain(path: &Path) -> Result<Self, JournalError> {
         Self::open(path, None)
     }
 
@@ -75,7 +75,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError::Io`], or [`JournalError::Damaged`] when the existing lines do not chain.
-    pub fn chained(path: &Path) -> Result<Self, JournalError> {
+    pub(crate) fn chained(path: &Path) -> Result<Self, JournalError> {
         let last = if path.exists() { verify_chain(path)? } else { GENESIS.to_owned() };
         Self::open(path, Some(last))
     }
@@ -94,7 +94,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`]; the caller must treat what it wanted to record as not having happened.
-    pub fn append(&self, record: &impl Serialize) -> Result<(), JournalError> {
+    pub(crate) fn append(&self, record: &impl Serialize) -> Result<(), JournalError> {
         let encode = |source| JournalError::Encode { path: self.path.clone(), source };
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let mut line = match &inner.last {
@@ -125,7 +125,7 @@ fn hash_of(fields: &Map<String, Value>) -> String {
 ///
 /// # Errors
 /// [`JournalError::Damaged`] names the first line that does not follow from the one before.
-pub fn verify_chain(path: &Path) -> Result<String, JournalError> {
+pub(crate) fn verify_chain(path: &Path) -> Result<String, JournalError> {
     let mut last = GENESIS.to_owned();
     for_lines(path, |line, value| {
         let damaged = || JournalError::Damaged { path: path.to_owned(), line };
@@ -145,7 +145,7 @@ pub fn verify_chain(path: &Path) -> Result<String, JournalError> {
 ///
 /// # Errors
 /// [`JournalError`].
-pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, JournalError> {
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, JournalError> {
     let mut out = Vec::new();
     if !path.exists() {
         return Ok(out);
@@ -162,7 +162,7 @@ fn for_lines(path: &Path, mut each: impl FnMut(usize, Value) -> Result<(), Journ
     let mut reader = BufReader::new(File::open(path).map_err(io)?);
     for line in 1.. {
         let mut text = Vec::new();
-        if io::Read::by_ref(&mut reader).take(MAX_LINE).read_until(b'\n', &mut text).map_err(io)? == 0 {
+        if Read::take(&mut reader, MAX_LINE).read_until(b'\n', &mut text).map_err(io)? == 0 {
             break;
         }
         let value = serde_json::from_slice(&text).map_err(|_| JournalError::Damaged { path: path.to_owned(), line })?;
@@ -180,7 +180,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         let path = dir.path().join("gate.jsonl");
         for n in 0..3 {
-            Journal::chained(&path).expect("open").append(&serde_json::json!({"z": n, "a": {"y": 1, "b": 2}})).expect("append");
+            Journal::chained(&path)
+                .expect("open")
+                .append(&serde_json::json!({"z": n, "a": {"y": 1, "b": 2}}))
+                .expect("append");
         }
         verify_chain(&path).expect("sound");
         assert_eq!(read::<Value>(&path).expect("read").len(), 3);

@@ -3,7 +3,7 @@
 //! The record is written before the answer is sent. What cannot be recorded is denied.
 
 use crate::{journal::Journal, watch::Watch};
-use gate::GateWorker;
+use gate::{GateWorker, Ledger};
 use jiff::Timestamp;
 use std::sync::Arc;
 use types::{
@@ -16,51 +16,45 @@ use types::{
 /// The judge of one attempt.
 pub(crate) struct Judge {
     worker: GateWorker,
+    ledger: Ledger,
     journal: Journal,
     watch: Arc<Watch>,
     counts: GateCounts,
 }
 
 impl Judge {
-    /// A judge that goes on after `earlier` records of the same attempt.
-    pub(crate) fn new(mut worker: GateWorker, journal: Journal, watch: Arc<Watch>, earlier: Vec<GateRecord>) -> Self {
-        let mut counts = GateCounts::default();
+    /// A judge that goes on after `earlier` records of the same attempt: the same calls in the same order leave the same
+    /// history.
+    pub(crate) fn new(worker: GateWorker, journal: Journal, watch: Arc<Watch>, earlier: Vec<GateRecord>) -> Self {
+        let mut judge = Self { worker, ledger: Ledger::default(), journal, watch, counts: GateCounts::default() };
         for record in earlier {
-            if record.verdict.stage == Stage::Person {
-                worker.answered(&record.call, record.verdict.decision);
-            } else {
-                // The same call in the same order leaves the same history.
-                worker.judge(&record.call);
-                count(&mut counts, &record.verdict);
+            if record.verdict.stage != Stage::Person {
+                judge.worker.judge(&record.call, &mut judge.ledger);
             }
-            watch.join().settled(&record.call.id, record.verdict.decision);
+            judge.note(&record.call, &record.verdict);
         }
-        Self { worker, journal, watch, counts }
+        judge
     }
 
     /// Judges a call and records the answer.
     pub(crate) fn judge(&mut self, call: &ToolCall) -> Verdict {
         let accounted = self.watch.join().asked(call);
         let verdict = match accounted {
-            Ok(()) => self.worker.judge(call),
-            Err(unaccounted) => unaccounted_for(&unaccounted.to_string()),
+            Ok(()) => self.worker.judge(call, &mut self.ledger),
+            Err(unaccounted) => {
+                verdict(Decision::Deny, Stage::Integrity, Some("unaccounted_call"), &unaccounted.to_string())
+            }
         };
         self.settle(call, verdict)
     }
 
     /// Records a person's answer (or the deadline's) to a held call.
     pub(crate) fn answered(&mut self, call: &ToolCall, decision: Decision, reason: &str) -> Verdict {
-        self.worker.answered(call, decision);
-        let verdict = Verdict {
-            decision,
-            stage: Stage::Person,
-            rule: None,
-            reason: reason.to_owned(),
-            instead: None,
-            clears: None,
-            facts: Vec::new(),
-            micros: 0,
-        };
+        self.settle(call, verdict(decision, Stage::Person, None, reason))
+    }
+
+    /// Records that a call that was to be held is denied instead.
+    pub(crate) fn replace(&mut self, call: &ToolCall, verdict: Verdict) -> Verdict {
         self.settle(call, verdict)
     }
 
@@ -80,39 +74,33 @@ impl Judge {
             Ok(()) => record.verdict,
             Err(error) => Verdict::unavailable(format!("its record cannot be written: {error}")),
         };
+        self.note(call, &verdict);
+        verdict
+    }
+
+    fn note(&mut self, call: &ToolCall, verdict: &Verdict) {
+        self.ledger.answered(call, verdict);
         if verdict.stage != Stage::Person {
-            count(&mut self.counts, &verdict);
+            count(&mut self.counts, verdict);
         }
         self.watch.join().settled(&call.id, verdict.decision);
-        verdict
     }
 }
 
 fn count(counts: &mut GateCounts, verdict: &Verdict) {
-    match (verdict.decision, verdict.stage) {
-        (Decision::Allow, _) => counts.allowed += 1,
-        (Decision::Ask, _) => counts.asked += 1,
-        (Decision::Deny, Stage::FailClosed) => counts.unavailable += 1,
-        (
-            Decision::Deny,
-            Stage::Integrity
-            | Stage::Normalise
-            | Stage::HardFloor
-            | Stage::Rules
-            | Stage::SafeFloor
-            | Stage::Ledger
-            | Stage::Undecided
-            | Stage::Person
-            | Stage::AllowAll,
-        ) => counts.denied += 1,
+    match verdict.decision {
+        Decision::Allow => counts.allowed += 1,
+        Decision::Ask => counts.asked += 1,
+        Decision::Deny if verdict.stage == Stage::FailClosed => counts.unavailable += 1,
+        Decision::Deny => counts.denied += 1,
     }
 }
 
-fn unaccounted_for(reason: &str) -> Verdict {
+fn verdict(decision: Decision, stage: Stage, rule: Option<&str>, reason: &str) -> Verdict {
     Verdict {
-        decision: Decision::Deny,
-        stage: Stage::Integrity,
-        rule: Some("unaccounted_call".to_owned()),
+        decision,
+        stage,
+        rule: rule.map(str::to_owned),
         reason: reason.to_owned(),
         instead: None,
         clears: None,

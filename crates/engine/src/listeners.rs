@@ -53,7 +53,12 @@ pub(crate) fn probe_plan(listeners: &Listeners) -> ProbePlan {
         proxy: listeners.proxy,
         model: listeners.model,
         denied_name: DENIED_NAME.to_owned(),
-        unreachable: vec![v4(1, 1, 1, 1, 443), v4(169, 254, 169, 254, 80), v4(172, 17, 0, 1, 2375), v4(10, 88, 0, 1, 22)],
+        unreachable: vec![
+            v4(1, 1, 1, 1, 443),
+            v4(169, 254, 169, 254, 80),
+            v4(172, 17, 0, 1, 2375),
+            v4(10, 88, 0, 1, 22),
+        ],
         trusted_name: listeners.names.first().map(|named| named.host.to_string()),
         writable: vec![WORKSPACE.to_owned(), HOME.to_owned(), "/tmp".to_owned()],
     }
@@ -92,9 +97,11 @@ mod tests {
 
     #[test]
     fn every_trusted_name_has_one_loopback_address_and_all_its_ports() {
-        let route = |text: &str| Route { endpoint: Endpoint::parse(text).expect(text), kind: RouteKind::Tls, address: None };
+        let route =
+            |text: &str| Route { endpoint: Endpoint::parse(text).expect(text), kind: RouteKind::Tls, address: None };
         let made = listeners(&[route("b.example"), route("a.example:8443"), route("a.example")]);
-        let shown: Vec<_> = made.names.iter().map(|named| (named.host.as_str(), named.address, named.ports.clone())).collect();
+        let shown: Vec<_> =
+            made.names.iter().map(|named| (named.host.as_str(), named.address, named.ports.clone())).collect();
         assert_eq!(
             shown,
             [

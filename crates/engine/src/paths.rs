@@ -46,7 +46,8 @@ impl Paths {
     pub fn prepare(&self, uid: u32) -> Result<(), PathError> {
         for path in [&self.state, &self.cache, &self.state.join("runs")] {
             private_dir(path)?;
-            let owner = fs::symlink_metadata(path).map_err(|source| PathError::Io { path: path.clone(), source })?.uid();
+            let owner =
+                fs::symlink_metadata(path).map_err(|source| PathError::Io { path: path.clone(), source })?.uid();
             if owner != uid {
                 return Err(PathError::Foreign { path: path.clone(), owner });
             }

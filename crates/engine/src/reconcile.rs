@@ -6,7 +6,7 @@ use types::event::Phase;
 
 /// What the engine knows about an attempt's container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// It runs.
     Running,
     /// It exists and does not run.
@@ -19,7 +19,7 @@ pub enum Found {
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Attach to the running agent and supervise it.
     Adopt,
     /// Stop what runs and read the work tree.
@@ -32,20 +32,32 @@ pub enum Step {
 
 /// The step for an attempt that no process supervises.
 #[must_use]
-pub fn step(attempt: &Attempt, found: Found) -> Step {
+pub(crate) fn step(attempt: &Attempt, found: Found) -> Step {
     match (attempt.phase, found) {
         (Phase::Done, _) => Step::Nothing,
         // A status was recorded: the agent is not to run on, whatever the container does.
-        (Phase::Running | Phase::Waiting, Found::Running) if attempt.status.is_none() && attempt.agent_exec.is_some() => {
+        (Phase::Running | Phase::Waiting, Found::Running)
+            if attempt.status.is_none() && attempt.agent_exec.is_some() =>
+        {
             Step::Adopt
         }
         (
-            Phase::Admitted | Phase::Provisioning | Phase::Setup | Phase::Running | Phase::Waiting | Phase::Harvesting
+            Phase::Admitted
+            | Phase::Provisioning
+            | Phase::Setup
+            | Phase::Running
+            | Phase::Waiting
+            | Phase::Harvesting
             | Phase::Verifying,
             Found::Running | Found::Stopped | Found::VolumeOnly,
         ) => Step::Harvest,
         (
-            Phase::Admitted | Phase::Provisioning | Phase::Setup | Phase::Running | Phase::Waiting | Phase::Harvesting
+            Phase::Admitted
+            | Phase::Provisioning
+            | Phase::Setup
+            | Phase::Running
+            | Phase::Waiting
+            | Phase::Harvesting
             | Phase::Verifying,
             Found::Nothing,
         ) => Step::Lost,

@@ -16,7 +16,7 @@ use types::{
 
 /// Where events go.
 #[derive(Debug)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     run: RunId,
     started: Instant,
     journal: Journal,
@@ -29,7 +29,7 @@ impl Recorder {
     ///
     /// # Errors
     /// [`JournalError::Io`].
-    pub fn open(
+    pub(crate) fn open(
         run: &RunId,
         path: &Path,
         started: Instant,
@@ -41,7 +41,7 @@ impl Recorder {
 
     /// Something happened. A journal or reporter that is gone changes nothing: events are a view, not the record that
     /// decisions rest on.
-    pub fn emit(&self, event: Event) {
+    pub(crate) fn emit(&self, event: Event) {
         let record = EventRecord { at: Timestamp::now(), run: self.run.clone(), event };
         if let Err(error) = self.journal.append(&record) {
             tracing::warn!(%error, "an event was not written");
@@ -50,12 +50,12 @@ impl Recorder {
     }
 
     /// The attempt entered a phase.
-    pub fn phase(&self, phase: Phase, detail: impl Into<String>) {
+    pub(crate) fn phase(&self, phase: Phase, detail: impl Into<String>) {
         self.emit(Event::Phase { phase, detail: detail.into() });
     }
 
     /// A step of provisioning ended; it began at `since`.
-    pub fn step(&self, name: &str, since: Instant) {
+    pub(crate) fn step(&self, name: &str, since: Instant) {
         let micros = |span: std::time::Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         let (at_micros, micros) = (micros(self.started.elapsed()), micros(since.elapsed()));
         self.timings.lock().unwrap_or_else(PoisonError::into_inner).push(Timing {
@@ -67,7 +67,7 @@ impl Recorder {
     }
 
     /// The steps so far.
-    pub fn timings(&self) -> Vec<Timing> {
+    pub(crate) fn timings(&self) -> Vec<Timing> {
         self.timings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

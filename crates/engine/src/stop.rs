@@ -36,7 +36,9 @@ impl Stop {
         match self {
             Self::No => "",
             Self::Ask { .. } => "stopping the agent and harvesting its work; Ctrl-C again kills it",
-            Self::Kill { .. } => "killing the agent and harvesting; Ctrl-C again leaves at once, `sandbox resume` goes on",
+            Self::Kill { .. } => {
+                "killing the agent and harvesting; Ctrl-C again leaves at once, `sandbox resume` goes on"
+            }
             Self::Abandon => "leaving",
         }
     }

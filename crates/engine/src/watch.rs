@@ -101,7 +101,8 @@ impl Watch {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn alarm(&self, alarm: Alarm) {
+    /// Something that must stop the run.
+    pub(crate) fn alarm(&self, alarm: Alarm) {
         let _ = self.alarms.send(alarm);
     }
 
@@ -116,15 +117,9 @@ impl Watch {
 
 impl Observer for Watch {
     fn egress(&self, record: EgressRecord) {
-        let first_refusal = {
-            let counts = &mut self.lock_totals().egress;
-            counts.bytes_up += record.bytes_up;
-            counts.bytes_down += record.bytes_down;
-            if record.allowed { counts.allowed += 1 } else { counts.refused += 1 };
-            !record.allowed
-        };
+        self.lock_totals().egress.add(&record);
         self.record(&self.egress, &record);
-        if first_refusal {
+        if !record.allowed {
             self.recorder.emit(Event::Refused { asked: record.asked, rule: record.rule });
         }
     }

@@ -151,7 +151,7 @@ impl Place {
         if everything || (roots.contains(&path) && !(path == world.tmp && self.glob)) {
             return true;
         }
-        let own = [world.worktree.as_str(), world.home.as_str(), world.tmp.as_str(), "/var/tmp", "/dev/shm"];
+        let own = [world.worktree.as_str(), world.home.as_str(), world.tmp.as_str(), "/var/tmp", "/dev/shm", "/root"];
         if own.iter().any(|dir| is_under(path, dir)) {
             // The history of the work tree, but not of a repository below it.
             return path == format!("{}/.git", world.worktree) || self.path.starts_with(&format!("{}/.git/", world.worktree));
@@ -159,11 +159,12 @@ impl Place {
         // An ancestor of what we care for, or a directory right below the root.
         let depth = path.split('/').filter(|part| !part.is_empty()).count();
         let ancestor = own.iter().any(|dir| is_under(dir, path));
-        let system = ["etc", "usr", "bin", "sbin", "lib", "lib64", "boot", "sys", "proc", "dev", "root", "home"];
+        let system = ["etc", "usr", "bin", "sbin", "lib", "lib64", "boot", "sys", "proc", "dev", "home"];
+        let top = ["var", "opt", "srv", "mnt", "media", "run", "lib32", "libx32", "users", "data", "snap", "*"];
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         let optional = ["share/doc", "share/man", "local/"];
         let in_system = system.contains(&first) && !optional.iter().any(|part| path.contains(part));
-        ancestor || depth <= 1 || (in_system && (depth <= 2 || first != "usr"))
+        ancestor || (depth <= 1 && (system.contains(&first) || top.contains(&first) || has_glob(first))) || (in_system && (depth <= 2 || first != "usr"))
     }
 }
 
@@ -206,7 +207,7 @@ fn special(path: &str, world: &World) -> Option<Zone> {
     }
     const CORE: [&str; 22] = [
         "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/sudoers", "/etc/cron", "/etc/systemd",
-        "/etc/init", "/etc/rc", "/etc/pam.d", "/etc/ssh", "/etc/ld.so", "/etc/profile", "/etc/bash", "/etc/update-motd.d",
+        "/etc/init", "/etc/rc", "/etc/pam.d", "/etc/ssh", "/etc/ld.so", "/etc/profile", "/etc/bash.bashrc", "/etc/update-motd.d",
         "/etc/udev", "/boot", "/var/spool/cron", "/lib/systemd", "/usr/lib/systemd", "/etc/security", "/etc/modules",
     ];
     if CORE.iter().any(|core| path.starts_with(core)) || path == "/etc/hosts" || path.starts_with("/etc/environment") {
@@ -222,6 +223,7 @@ fn is_escape(path: &str) -> bool {
     SOCKETS.iter().any(|name| path.ends_with(name))
         || FILES.iter().any(|file| is_under(path, file))
         || path.ends_with("/release_agent")
+        || path.ends_with("/core_pattern")
         || path.ends_with("/notify_on_release")
 }
 
@@ -247,6 +249,12 @@ fn named_component(path: &str, world: &World) -> Option<Zone> {
         "/.gitattributes", "/.claude", "/.buildkite",
     ];
     if worktree.is_some() && HAND_OFF.iter().any(|part| path.contains(part)) {
+        return Some(Zone::HandOff);
+    }
+    const HOOKS: [&str; 9] = [
+        "pre-commit", "post-commit", "commit-msg", "prepare-commit-msg", "pre-push", "post-checkout", "post-merge", "pre-rebase", "pre-receive",
+    ];
+    if HOOKS.contains(&path.rsplit('/').next().unwrap_or_default()) {
         return Some(Zone::HandOff);
     }
     const STARTUP: [&str; 16] = [

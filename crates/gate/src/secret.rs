@@ -22,12 +22,12 @@ pub(crate) fn pseudo(name: &'static str) -> Place {
 }
 
 /// Directories and files that hold nothing but credentials, as a part of a lower-case path.
-const CERTAIN: [&str; 38] = [
+const CERTAIN: [&str; 40] = [
     "/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/security/opasswd", "/etc/ssh/ssh_host", "/.ssh/id_", "/.ssh/identity",
     "/.aws/credentials", "/.aws/sso", "/.config/gcloud", "/.azure", "/.kube/config", "/.docker/config.json", "/.netrc",
-    "/.pypirc", "/.git-credentials", "/.config/gh/hosts", "/.cargo/credentials", "/.gnupg/private", "/.gnupg/secring",
+    "/.pypirc", "/.git-credentials", "/.config/gh/hosts", "/.cargo/credentials", "/.gnupg", "/.docker/trust",
     "/.config/op", "/.vault-token", "/.terraform.d/credentials", "/.mozilla/firefox", "/.config/google-chrome",
-    "/.local/share/keyrings", "/.password-store", "/.bash_history", "/.zsh_history", "/.mysql_history", "/.psql_history",
+    "/.local/share/keyrings", "/.password-store", "/.bash_history", "/.sh_history", "/.zsh_history", "/.mysql_history", "/.psql_history", "/.python_history",
     "/.claude/.credentials", "/.codex/auth", "/run/secrets", "/var/run/secrets", "/etc/kubernetes/admin.conf", "/.pgpass",
     "/.config/chromium",
 ];
@@ -48,11 +48,15 @@ pub(crate) fn secrecy(place: &Place) -> Option<Secrecy> {
         return Some(Secrecy::Certain);
     }
     if place.glob {
-        let hit = CERTAIN.iter().any(|part| part.starts_with("/etc/") && glob_matches(&path, part));
+        // A walk over a whole tree passes by credentials; naming one by a pattern is reading it.
+        let hit = !path.contains("**") && CERTAIN.iter().any(|part| part.starts_with("/etc/") && glob_matches(&path, part));
         let in_ssh = path.contains("/.ssh/") || path.contains("/.aws/");
         if hit || in_ssh {
             return Some(Secrecy::Certain);
         }
+    }
+    if place.glob && path.contains("**") && CERTAIN.iter().any(|part| part.starts_with("/etc/") && glob_matches(&path, part)) {
+        return Some(Secrecy::Likely);
     }
     let name = path.rsplit('/').next().unwrap_or_default();
     let sample = [".example", ".sample", ".template", ".dist", ".pub", ".test", ".md", ".rs", ".py", ".ts", ".js", ".go"];

@@ -62,14 +62,16 @@ pub(crate) fn connect(path: &Path, deadline: Duration) -> io::Result<UnixStream>
     loop {
         match UnixStream::connect(path) {
             Ok(socket) => return Ok(socket),
-            Err(error) if start.elapsed() >= deadline => return Err(error),
-            Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => thread::sleep(pause),
-                _ => return Err(error),
-            },
+            Err(error) if start.elapsed() >= deadline || !is_early(&error) => return Err(error),
+            Err(_) => thread::sleep(pause),
         }
         pause = (pause * 2).min(Duration::from_millis(50));
     }
+}
+
+/// The socket is not there yet, or not listening yet.
+fn is_early(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
 fn raw(fd: io::Result<OwnedFd>) -> io::Result<File> {

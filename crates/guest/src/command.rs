@@ -40,9 +40,10 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         }
         Ok(Command::Probe { plan, settings }) => probe::main(&plan, &settings),
         Ok(Command::HookClaude { session_file }) => hook::main(session_file),
-        Ok(Command::Version) => {
-            code(writeln!(io::stdout(), "guest {}", env!("CARGO_PKG_VERSION")).map_err(|error| chain("stdout", &error)), 1)
-        }
+        Ok(Command::Version) => code(
+            writeln!(io::stdout(), "guest {}", env!("CARGO_PKG_VERSION")).map_err(|error| chain("stdout", &error)),
+            1,
+        ),
         Err(reason) => code(Err(format!("{reason}\n{USAGE}")), MISUSE),
     }
 }
@@ -180,18 +181,28 @@ mod tests {
                 argv: ["claude", "-p", "--run-dir", "x"].map(OsString::from).into()
             }
         );
-        assert_eq!(
-            parsed("hook claude").unwrap(),
-            Command::HookClaude { session_file: "/run/sandbox/session".into() }
-        );
+        assert_eq!(parsed("hook claude").unwrap(), Command::HookClaude { session_file: "/run/sandbox/session".into() });
         assert_eq!(parsed("--version").unwrap(), Command::Version);
     }
 
     #[test]
     fn anything_else_is_refused() {
-        for line in ["", "sh", "init x", "init --run-dir", "shim", "shim --", "shim claude", "probe", "hook", "hook codex",
-            "hook claude --run-dir x", "init --agent-uid root", "--version x", "bridge --plan {}"]
-        {
+        for line in [
+            "",
+            "sh",
+            "init x",
+            "init --run-dir",
+            "shim",
+            "shim --",
+            "shim claude",
+            "probe",
+            "hook",
+            "hook codex",
+            "hook claude --run-dir x",
+            "init --agent-uid root",
+            "--version x",
+            "bridge --plan {}",
+        ] {
             assert!(parsed(line).is_err(), "{line}");
         }
     }

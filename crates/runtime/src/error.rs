@@ -204,7 +204,9 @@ impl Error {
             Self::Unreachable { .. } => {
                 Some("start Docker, or point DOCKER_HOST at one; `sandbox doctor` checks the rest")
             }
-            Self::BadEndpoint { .. } => Some("for an engine elsewhere, forward its socket: ssh -L /tmp/engine.sock:/var/run/docker.sock HOST"),
+            Self::BadEndpoint { .. } => {
+                Some("for an engine elsewhere, forward its socket: ssh -L /tmp/engine.sock:/var/run/docker.sock HOST")
+            }
             Self::TooOld { .. } => Some("upgrade to Docker 20.10 or Podman 4 or later"),
             Self::NotFound { operation: Operation::Create, .. } => {
                 Some("the image is not in the engine: pull or build it first")

@@ -20,5 +20,3 @@ pub const FILL: &str = "sandbox.fill";
 pub const FILLED: &str = "sandbox.filled";
 /// On images that were built here: the digest of their recipe.
 pub const RECIPE: &str = "sandbox.recipe";
-/// On intermediate images of a build, which are removed after it.
-pub const STAGE: &str = "sandbox.stage";

@@ -197,7 +197,7 @@ impl ContainerSpec {
             }
         }
         let Limits { memory_mb, cpus, pids, open_files } = self.limits;
-        if memory_mb < 16 || memory_mb > 1 << 30 || !(0.01..=4096.0).contains(&cpus) || pids == 0 || open_files == 0 {
+        if !(16..=1 << 30).contains(&memory_mb) || !(0.01..=4096.0).contains(&cpus) || pids == 0 || open_files == 0 {
             return Err(refuse("limits", &format!("{:?}", self.limits), "zero, or out of range"));
         }
         if open_files > MAX_OPEN_FILES {

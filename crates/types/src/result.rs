@@ -1,6 +1,7 @@
 //! What an attempt came to: the content of `result.json`, written last and atomically.
 
 use crate::{
+    event::EgressRecord,
     exit::Exit,
     harvest::Harvest,
     id::{RunId, TaskName},
@@ -122,6 +123,19 @@ pub struct EgressCounts {
     pub bytes_up: u64,
     /// Bytes from the world.
     pub bytes_down: u64,
+}
+
+impl EgressCounts {
+    /// Counts one record.
+    pub fn add(&mut self, record: &EgressRecord) {
+        self.bytes_up += record.bytes_up;
+        self.bytes_down += record.bytes_down;
+        if record.allowed {
+            self.allowed += 1
+        } else {
+            self.refused += 1
+        };
+    }
 }
 
 /// Where the time went until the agent was executed, in microseconds since the start of the process.

@@ -18,7 +18,9 @@ pub(super) async fn run(args: GcArgs) -> Result<Exit, Failure> {
             let verb = if args.dry_run { "would remove" } else { "removed" };
             swept.removed.iter().for_each(|name| report::data(&format!("{verb} {name}\n")));
             for name in &swept.kept {
-                report::human::to_stderr(&format!("kept {name}: its work is not harvested; sandbox resume goes on with it"));
+                report::human::to_stderr(&format!(
+                    "kept {name}: its work is not harvested; sandbox resume goes on with it"
+                ));
             }
             if swept.removed.is_empty() && swept.kept.is_empty() {
                 report::human::to_stderr("nothing to remove");

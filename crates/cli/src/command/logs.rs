@@ -38,9 +38,13 @@ pub(super) fn run(args: &LogsArgs) -> Result<Exit, Failure> {
 /// One line an event; steps are left to `--format jsonl`.
 fn text(record: &EventRecord) -> String {
     let fact = match &record.event {
-        Event::Launch { task, repository, base, image, .. } => format!("launch   {task} · {repository} {base} · {image}"),
+        Event::Launch { task, repository, base, image, .. } => {
+            format!("launch   {task} · {repository} {base} · {image}")
+        }
         Event::Phase { phase, detail } => format!("phase    {} {detail}", format!("{phase:?}").to_lowercase()),
-        Event::Canary { report } => format!("canary   {} checks, {} surprises", report.checks.len(), report.surprises().len()),
+        Event::Canary { report } => {
+            format!("canary   {} checks, {} surprises", report.checks.len(), report.surprises().len())
+        }
         Event::Turn { turns, cost_usd } => format!("turn     {turns} · ${cost_usd:.2}"),
         Event::Gate { call, verdict, .. } => {
             let word = match verdict.decision {

@@ -67,7 +67,7 @@ pub(crate) fn paths() -> Result<Paths, Failure> {
 }
 
 fn engine() -> Result<Engine, Failure> {
-    Ok(Engine::open(paths()?)?)
+    Ok(Engine::open(paths()?, crate::guest::GUEST)?)
 }
 
 fn cancel(run: &str) -> Result<Exit, Failure> {

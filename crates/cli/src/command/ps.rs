@@ -23,7 +23,11 @@ pub(super) fn run(args: &PsArgs) -> Result<Exit, Failure> {
             }
         }
         Format::Human if shown.is_empty() => {
-            let hint = if args.all { "no runs yet: sandbox run task.md" } else { "nothing runs; sandbox ps -a lists finished runs" };
+            let hint = if args.all {
+                "no runs yet: sandbox run task.md"
+            } else {
+                "nothing runs; sandbox ps -a lists finished runs"
+            };
             report::human::to_stderr(hint);
         }
         Format::Human => {

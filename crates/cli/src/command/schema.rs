@@ -5,7 +5,8 @@ use schemars::{Schema, schema_for};
 use types::{event, exit::Exit, probe, profile, replay, result, task};
 
 pub(super) fn run(name: SchemaName) -> Result<Exit, Failure> {
-    let text = serde_json::to_string_pretty(&schema(name)).map_err(|error| Failure::of(&error, None, Exit::Internal))?;
+    let text =
+        serde_json::to_string_pretty(&schema(name)).map_err(|error| Failure::of(&error, None, Exit::Internal))?;
     report::data(&format!("{text}\n"));
     Ok(Exit::Passed)
 }

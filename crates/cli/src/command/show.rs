@@ -27,7 +27,10 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit, Failure> {
         report::data(&format!("verify {} → {}   {}\n", printable_block(&command.command), command.code, command.log));
     }
     if !result.summary.is_empty() {
-        report::data(&format!("\nThe agent's last words (a claim, not a proof):\n{}\n", printable_block(&result.summary)));
+        report::data(&format!(
+            "\nThe agent's last words (a claim, not a proof):\n{}\n",
+            printable_block(&result.summary)
+        ));
     }
     report::data(&format!("\nfiles: {}\n", engine.attempt_dir(&args.name.run)?.display()));
     Ok(Exit::Passed)

@@ -152,7 +152,8 @@ impl Human {
                         | Stage::Person
                         | Stage::AllowAll,
                     ) => {
-                        let told = verdict.instead.as_deref().map(|text| format!("; told to {text}")).unwrap_or_default();
+                        let told =
+                            verdict.instead.as_deref().map(|text| format!("; told to {text}")).unwrap_or_default();
                         let fact = format!("{}   {rule}{}", self.last_call, printable(&told, 160));
                         vec![line(Tone::Warn, "Denied", &fact)]
                     }

@@ -88,6 +88,10 @@ pub(crate) fn lines(result: &AttemptResult) -> Vec<String> {
         out.push(line(Tone::Warn, "review", &format!("! {}: verify itself runs it", printable(path, 120))));
     }
     let name = result.run.words();
-    out.push(line(Tone::Dim, "next", &format!("sandbox diff {name}      sandbox apply {name}      sandbox show {name}")));
+    out.push(line(
+        Tone::Dim,
+        "next",
+        &format!("sandbox diff {name}      sandbox apply {name}      sandbox show {name}"),
+    ));
     out
 }

@@ -37,7 +37,9 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
         TRANSFER_ENCODING,
         UPGRADE,
     ];
-    standard.contains(name) || matches!(name.as_str(), "keep-alive" | "http2-settings") || name.as_str().starts_with("proxy-")
+    standard.contains(name)
+        || matches!(name.as_str(), "keep-alive" | "http2-settings")
+        || name.as_str().starts_with("proxy-")
 }
 
 #[cfg(test)]

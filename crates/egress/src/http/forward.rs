@@ -68,7 +68,8 @@ where
     };
     // The connection's task ends with this set, at the latest when the exchange does.
     let mut tasks = JoinSet::new();
-    let handshake = http1::Builder::new().max_headers(HEADERS).max_buf_size(COPY_BYTES).handshake(TokioIo::new(upstream));
+    let handshake =
+        http1::Builder::new().max_headers(HEADERS).max_buf_size(COPY_BYTES).handshake(TokioIo::new(upstream));
     let mut endpoint = match handshake.await {
         Ok((endpoint, connection)) => {
             tasks.spawn(connection);
@@ -163,10 +164,11 @@ async fn answer<W: AsyncWrite + Unpin>(
 
     let mut text = format!("HTTP/1.1 {} {}\r\n", parts.status.as_u16(), parts.status.canonical_reason().unwrap_or("-"));
     let framing = match (bodiless, length, chunked) {
-        (true, _, _) => parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).map_or_else(
-            String::new,
-            |value| format!("content-length: {value}\r\n"),
-        ),
+        (true, _, _) => parts
+            .headers
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok())
+            .map_or_else(String::new, |value| format!("content-length: {value}\r\n")),
         (false, Some(length), _) => format!("content-length: {length}\r\n"),
         (false, None, true) => "transfer-encoding: chunked\r\n".to_owned(),
         (false, None, false) => String::new(),
@@ -183,6 +185,7 @@ async fn answer<W: AsyncWrite + Unpin>(
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"\r\n");
+    traffic.charge_down(out.len())?;
     write(writer, &out).await?;
 
     while let Some(frame) = body.frame().await {
@@ -249,5 +252,26 @@ impl Body for Upload {
             Framing::Length(left) => SizeHint::with_exact(left),
             Framing::Chunked => SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn uploaded(end: bool) -> Result<Bytes, io::Error> {
+        let (sender, frames) = mpsc::channel(4);
+        sender.send(Some(Bytes::from_static(b"abc"))).await.expect("room");
+        if end {
+            sender.send(None).await.expect("room");
+        }
+        drop(sender);
+        Upload { frames, framing: Framing::Chunked }.collect().await.map(http_body_util::Collected::to_bytes)
+    }
+
+    #[tokio::test]
+    async fn a_body_without_its_end_is_an_error() {
+        assert_eq!(uploaded(true).await.ok().as_deref(), Some(&b"abc"[..]));
+        assert!(uploaded(false).await.is_err());
     }
 }

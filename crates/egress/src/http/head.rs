@@ -37,6 +37,8 @@ pub(crate) struct Head {
     pub(crate) headers: HeaderMap,
     /// How the body ends.
     pub(crate) framing: Framing,
+    /// Length of the head as sent.
+    pub(crate) bytes: usize,
 }
 
 impl Head {
@@ -94,7 +96,7 @@ pub(crate) fn parse(head: &[u8]) -> Result<Head, HeadError> {
         return Err(HeadError::Malformed("more than one host field"));
     }
     let framing = framing(&headers, version)?;
-    Ok(Head { method, target, version, headers, framing })
+    Ok(Head { method, target, version, headers, framing, bytes: head.len() })
 }
 
 fn request_line(line: &[u8]) -> Result<(Method, String, Version), HeadError> {
@@ -166,8 +168,12 @@ mod tests {
 
     #[test]
     fn plain_requests_are_read() {
-        let head = read("POST http://a.example/x HTTP/1.1\r\nHost: a.example\r\nContent-Length:  12 \r\n\r\n").expect("head");
-        assert_eq!((head.method, head.target.as_str(), head.framing), (Method::POST, "http://a.example/x", Framing::Length(12)));
+        let head =
+            read("POST http://a.example/x HTTP/1.1\r\nHost: a.example\r\nContent-Length:  12 \r\n\r\n").expect("head");
+        assert_eq!(
+            (head.method, head.target.as_str(), head.framing),
+            (Method::POST, "http://a.example/x", Framing::Length(12))
+        );
         assert_eq!(head.headers.get(HOST).map(HeaderValue::as_bytes), Some(&b"a.example"[..]));
         let chunked = read("POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n").expect("head");
         assert_eq!(chunked.framing, Framing::Chunked);

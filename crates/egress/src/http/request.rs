@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn connect_targets() {
-        let read = |target: &str| connect_target(&head(&format!("CONNECT {target}"), "")).map(|asked| asked.to_string());
+        let read =
+            |target: &str| connect_target(&head(&format!("CONNECT {target}"), "")).map(|asked| asked.to_string());
         assert_eq!(read("GitHub.com.:443").expect("good"), "github.com:443");
         for bad in [
             "github.com",
@@ -145,13 +146,22 @@ mod tests {
 
     #[test]
     fn absolute_targets() {
-        let read = |target: &str, host: &str| absolute_target(&head(&format!("GET {target}"), &format!("Host: {host}\r\n")));
+        let read =
+            |target: &str, host: &str| absolute_target(&head(&format!("GET {target}"), &format!("Host: {host}\r\n")));
         let (asked, path) = read("HTTP://A.example?q=1", "a.example:80").expect("good");
         assert_eq!((asked.to_string().as_str(), path.as_str()), ("a.example:80", "/?q=1"));
         assert!(matches!(read("http://a.example/", "b.example"), Err(Refusal::HostMismatch)));
         assert!(matches!(read("http://a.example:8080/", "a.example"), Err(Refusal::HostMismatch)));
         assert!(matches!(absolute_target(&head("GET http://a.example/", "")), Err(Refusal::HostMismatch)));
-        for bad in ["/", "https://a.example/", "http://", "http://u@a.example/", "http://a.example\\@b/", "http://a.example/#f", "ftp://a/"] {
+        for bad in [
+            "/",
+            "https://a.example/",
+            "http://",
+            "http://u@a.example/",
+            "http://a.example\\@b/",
+            "http://a.example/#f",
+            "ftp://a/",
+        ] {
             assert!(read(bad, "a.example").is_err(), "{bad}");
         }
     }

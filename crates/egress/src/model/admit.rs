@@ -62,7 +62,8 @@ pub(crate) async fn body(headers: &HeaderMap, body: Incoming, deadline: Duration
     if !essence.eq_ignore_ascii_case("application/json") || headers.contains_key("content-encoding") {
         return Err(Refused::ContentType);
     }
-    let whole = timeout(deadline, Limited::new(body, MODEL_BODY_BYTES).collect()).await.map_err(|_| Refused::Deadline)?;
+    let whole =
+        timeout(deadline, Limited::new(body, MODEL_BODY_BYTES).collect()).await.map_err(|_| Refused::Deadline)?;
     match whole {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Refused::TooLarge("the body is over 32 MiB")),

@@ -1,10 +1,6 @@
 //! An answer on its way to the agent, from the endpoint or from a script: the same checks for both.
 
-use super::{
-    redact::Redactor,
-    sse::Parser,
-    watch::Watch,
-};
+use super::{redact::Redactor, sse::Parser, watch::Watch};
 use crate::audit::Audit;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _, stream};
@@ -76,7 +72,7 @@ impl Passing {
         self.audit.as_ref()?;
         loop {
             if let Some(reason) = self.failed.take() {
-                return self.fail(&reason);
+                return self.fail(&reason).await;
             }
             match self.body.next().await {
                 Some(Ok(piece)) => {
@@ -89,14 +85,14 @@ impl Passing {
                         return Some(Ok(out));
                     }
                 }
-                Some(Err(error)) => return self.fail(&error.to_string()),
+                Some(Err(error)) => return self.fail(&error.to_string()).await,
                 None if self.watch.is_over() && self.parser.is_between_events() => {
                     if let Some(audit) = self.audit.take() {
                         audit.end("answered");
                     }
                     return None;
                 }
-                None => return self.fail("it ended before the end of the message"),
+                None => return self.fail("it ended before the end of the message").await,
             }
         }
     }
@@ -123,7 +119,9 @@ impl Passing {
         }
     }
 
-    fn fail(&mut self, reason: &str) -> Option<io::Result<Bytes>> {
+    async fn fail(&mut self, reason: &str) -> Option<io::Result<Bytes>> {
+        // Lets the server send what was understood before it hears of the failure.
+        tokio::task::yield_now().await;
         if let Some(audit) = self.audit.take() {
             audit.refuse_with("bad_answer", &format!("the model's answer was cut off: {reason}"));
         }

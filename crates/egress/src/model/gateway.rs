@@ -102,8 +102,14 @@ impl Gateway {
             .max_buf_size(COPY_BYTES)
             .serve_connection(TokioIo::new(stream), service)
             .await;
-        if let Err(error) = served {
-            tracing::debug!(%error, "connection to the model gateway ended");
+        match served {
+            Ok(()) => {}
+            // The server answered 400 by itself.
+            Err(error) if error.is_parse() => {
+                let audit = Audit::begin(&self.sink, &self.bytes, "model", "?");
+                audit.refuse_with("bad_request", &format!("the request is malformed: {error}"));
+            }
+            Err(error) => tracing::debug!(%error, "connection to the model gateway ended"),
         }
     }
 
@@ -210,8 +216,9 @@ impl Gateway {
         plain_encoding(&answer)?;
         let headers = headers::answer(&answer.headers, &self.redactor);
         // An error without a readable body is still that error.
-        let (body, _) = collect(answer.body, MODEL_ERROR_BYTES).await.unwrap_or_default();
-        Ok(Carried::Whole(status, headers, self.redactor.clean(body)))
+        let (body, cut) = collect(answer.body, MODEL_ERROR_BYTES).await.unwrap_or_default();
+        let body = if cut { self.redactor.clean_cut(body) } else { self.redactor.clean(body) };
+        Ok(Carried::Whole(status, headers, body))
     }
 }
 

@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn only_ours_identifies() {
-        let sent = Ours::new(&Credential::ApiKey(Secret::new("sk-ours"))).expect("ours").request(&client()).expect("sent");
+        let sent =
+            Ours::new(&Credential::ApiKey(Secret::new("sk-ours"))).expect("ours").request(&client()).expect("sent");
         assert!(!format!("{sent:?}").contains("attacker"));
         assert_eq!(sent["x-api-key"], "sk-ours");
         assert_eq!(sent["anthropic-beta"], "tools-2024");
@@ -160,7 +161,12 @@ mod tests {
     fn answers_lose_what_is_not_listed_and_the_credential() {
         let redactor = Redactor::new(&Credential::ApiKey(Secret::new("sk-ours")));
         let mut upstream = HeaderMap::new();
-        for (name, value) in [("request-id", "req_1"), ("anthropic-ratelimit-x", "sk-ours"), ("location", "http://x"), ("set-cookie", "a=b")] {
+        for (name, value) in [
+            ("request-id", "req_1"),
+            ("anthropic-ratelimit-x", "sk-ours"),
+            ("location", "http://x"),
+            ("set-cookie", "a=b"),
+        ] {
             upstream.insert(name, value.parse().expect(value));
         }
         let sent = answer(&upstream, &redactor);

@@ -51,7 +51,8 @@ mod tests {
         let near = |model, expected: f64| cost(model, all).is_some_and(|found| (found - expected).abs() < 1e-9);
         assert!(near("claude-sonnet-4-6", 3.0 + 15.0 + 3.75 + 0.3));
         assert!(near("claude-opus-4-6-20260101", 5.0 + 25.0 + 6.25 + 0.5));
-        for unknown in ["claude-sonnet-4-60", "claude-sonnet-4-6-fast", "claude-haiku", "", "claude-sonnet-4-6-2026010"] {
+        for unknown in ["claude-sonnet-4-60", "claude-sonnet-4-6-fast", "claude-haiku", "", "claude-sonnet-4-6-2026010"]
+        {
             assert_eq!(cost(unknown, all), None, "{unknown}");
         }
     }

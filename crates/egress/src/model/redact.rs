@@ -43,6 +43,13 @@ impl Redactor {
         out.into()
     }
 
+    /// The same for bytes that were cut off: what could be the beginning of an occurrence goes too.
+    pub(crate) fn clean_cut(&self, bytes: Bytes) -> Bytes {
+        let mut cleaned = self.clean(bytes);
+        cleaned.truncate(cleaned.len().saturating_sub(self.needle.as_deref().map_or(0, <[u8]>::len)));
+        cleaned
+    }
+
     /// The header value, or a mark in its place.
     pub(crate) fn clean_header(&self, value: &HeaderValue) -> HeaderValue {
         if self.finds_in(value.as_bytes()) { HeaderValue::from_static("[redacted by sandbox]") } else { value.clone() }
@@ -73,6 +80,7 @@ mod tests {
         let cleaned = redactor.clean(Bytes::from_static(b"sk-sk-1 and sk-1"));
         assert_eq!(&cleaned[..], b"sk-[redacted by sandbox] and [redacted by sandbox]");
         assert_eq!(&redactor.clean(Bytes::from_static(b"sk-2"))[..], b"sk-2");
+        assert_eq!(&redactor.clean_cut(Bytes::from_static(b"abcdef sk-"))[..], b"abcdef");
         assert!(!Redactor::new(&Credential::None).finds_in(b"anything"));
     }
 }

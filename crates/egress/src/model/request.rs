@@ -109,7 +109,9 @@ fn push_text(content: Option<&Value>, out: &mut String) {
 /// The first thing in the request that the endpoint itself would fetch or run: a way out past every route.
 fn server_side(request: &Value) -> Option<String> {
     for field in ["mcp_servers", "container"] {
-        if !matches!(request.get(field), None | Some(Value::Null)) && request.get(field) != Some(&Value::Array(Vec::new())) {
+        if !matches!(request.get(field), None | Some(Value::Null))
+            && request.get(field) != Some(&Value::Array(Vec::new()))
+        {
             return Some(field.to_owned());
         }
     }
@@ -118,7 +120,8 @@ fn server_side(request: &Value) -> Option<String> {
             None | Some(Value::Null) => return None,
             Some(kind) => kind.as_str().unwrap_or("a tool without a plain type"),
         };
-        let client = CLIENT_TOOLS.iter().any(|known| kind == *known || (known.ends_with('_') && kind.starts_with(known)));
+        let client =
+            CLIENT_TOOLS.iter().any(|known| kind == *known || (known.ends_with('_') && kind.starts_with(known)));
         (!client).then(|| printable(kind, 80))
     });
     tool.or_else(|| {
@@ -185,8 +188,12 @@ mod tests {
             request[key] = value;
             read(&request).server_side
         };
-        assert_eq!(with("tools", json!([{"name": "Bash"}, {"type": "custom", "name": "x"}, {"type": "bash_20250124"}])), None);
-        let inline = json!([{"role": "user", "content": [{"type": "image", "source": {"type": "base64", "data": ""}}]}]);
+        assert_eq!(
+            with("tools", json!([{"name": "Bash"}, {"type": "custom", "name": "x"}, {"type": "bash_20250124"}])),
+            None
+        );
+        let inline =
+            json!([{"role": "user", "content": [{"type": "image", "source": {"type": "base64", "data": ""}}]}]);
         assert_eq!(with("messages", inline), None);
         assert_eq!(with("mcp_servers", json!([])), None);
         for (key, value) in [
@@ -195,10 +202,19 @@ mod tests {
             ("tools", json!([{"type": 7}])),
             ("mcp_servers", json!([{"url": "https://evil.example"}])),
             ("container", json!("c")),
-            ("messages", json!([{"content": [{"type": "image", "source": {"type": "url", "url": "https://evil.example"}}]}])),
+            (
+                "messages",
+                json!([{"content": [{"type": "image", "source": {"type": "url", "url": "https://evil.example"}}]}]),
+            ),
             ("messages", json!([{"content": [{"type": "document", "source": {"type": "file", "file_id": "f"}}]}])),
-            ("messages", json!([{"content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image", "source": {"type": "url"}}]}]}])),
-            ("messages", json!([{"content": [{"type": "document", "source": {"type": "content", "content": [{"type": "image", "source": {"type": "url"}}]}}]}])),
+            (
+                "messages",
+                json!([{"content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image", "source": {"type": "url"}}]}]}]),
+            ),
+            (
+                "messages",
+                json!([{"content": [{"type": "document", "source": {"type": "content", "content": [{"type": "image", "source": {"type": "url"}}]}}]}]),
+            ),
         ] {
             assert!(with(key, value.clone()).is_some(), "{key} {value}");
         }

@@ -72,7 +72,11 @@ impl Upstream {
     }
 
     /// The same with these authorities.
-    pub(crate) fn with_roots(config: &UpstreamConfig, limits: &Limits, roots: RootCertStore) -> Result<Self, ConfigError> {
+    pub(crate) fn with_roots(
+        config: &UpstreamConfig,
+        limits: &Limits,
+        roots: RootCertStore,
+    ) -> Result<Self, ConfigError> {
         let url = &config.url;
         let bad = |reason| ConfigError::Upstream { url: redact_url(url.as_str()), reason };
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| bad("it has no host"))?.to_owned();
@@ -120,7 +124,7 @@ impl Upstream {
 
         // A kept connection may have been closed by the other side; a request that it did not take goes over the next one.
         while let Some(mut sender) = self.pool.take() {
-            if sender.ready().await.is_err() {
+            if !matches!(timeout(self.dial, sender.ready()).await, Ok(Ok(()))) {
                 continue;
             }
             match timeout(self.idle, sender.try_send_request(request)).await {
@@ -254,4 +258,95 @@ fn tls_config(roots: RootCertStore) -> Result<ClientConfig, ConfigError> {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Credential;
+    use futures::StreamExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use types::secret::Secret;
+
+    fn config(url: &str) -> UpstreamConfig {
+        UpstreamConfig { url: url.parse().expect(url), credential: Credential::ApiKey(Secret::new("sk-1")) }
+    }
+
+    #[test]
+    fn only_plain_endpoints_are_accepted() {
+        let check = |url| Upstream::with_roots(&config(url), &Limits::default(), RootCertStore::empty());
+        for good in [
+            "https://a.example",
+            "https://a.example:8443/prefix/",
+            "http://127.0.0.1:1",
+            "http://[::1]:1",
+            "https://[::1]:1",
+        ] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "ftp://a.example",
+            "https://u:p@a.example",
+            "https://a.example/?key=x",
+            "https://a.example/#x",
+            "file:///x",
+            "http://a.example:0",
+        ] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+    }
+
+    /// A TLS endpoint that answers one request on each connection and reports the bytes it got.
+    async fn endpoint(tasks: &mut JoinSet<()>) -> (u16, RootCertStore, Arc<Mutex<Vec<u8>>>) {
+        let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("certificate");
+        let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).expect("key");
+        let server = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![certified.cert.der().clone()], key)
+            .expect("server");
+        let mut roots = RootCertStore::empty();
+        roots.add(certified.cert.der().clone()).expect("root");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let port = listener.local_addr().expect("address").port();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
+        let got: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let shared = Arc::clone(&got);
+        tasks.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let mut buf = vec![0; 4096];
+                let count = stream.read(&mut buf).await.unwrap_or(0);
+                shared.lock().expect("lock").extend_from_slice(&buf[..count]);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await;
+            }
+        });
+        (port, roots, got)
+    }
+
+    #[tokio::test]
+    async fn the_credential_goes_only_to_an_endpoint_with_the_right_certificate() {
+        let mut tasks = JoinSet::new();
+        let (port, roots, got) = endpoint(&mut tasks).await;
+        let url = format!("https://localhost:{port}");
+        let send = |roots| {
+            let upstream = Upstream::with_roots(&config(&url), &Limits::default(), roots).expect("upstream");
+            async move {
+                upstream
+                    .send("/v1/messages", &HeaderMap::new(), Bytes::from_static(b"{}"))
+                    .await
+                    .map(|answer| (answer, upstream))
+            }
+        };
+        assert!(matches!(send(RootCertStore::empty()).await, Err(Refused::Unreachable(_))));
+        assert!(got.lock().expect("lock").is_empty());
+        let (mut answer, _upstream) = send(roots).await.expect("answer");
+        assert_eq!(answer.body.next().await.expect("body").expect("bytes"), "hi");
+        let sent = String::from_utf8(got.lock().expect("lock").clone()).expect("text");
+        assert!(
+            sent.contains("x-api-key: sk-1\r\n") && sent.contains(&format!("host: localhost:{port}\r\n")),
+            "{sent}"
+        );
+    }
 }

@@ -82,7 +82,9 @@ impl Watch {
             ("ping", _) => Ok(()),
             (_, Stage::Over) => Err(Grammar("an event after the end")),
             ("message_start", Stage::Before) => self.message_start(&value),
-            (_, Stage::Before) | ("message_start", Stage::Within) => Err(Grammar("an event before or beside the start")),
+            (_, Stage::Before) | ("message_start", Stage::Within) => {
+                Err(Grammar("an event before or beside the start"))
+            }
             ("content_block_start", Stage::Within) => self.block_start(&value),
             ("content_block_delta", Stage::Within) => self.block_delta(&value),
             ("content_block_stop", Stage::Within) => self.block_stop(&value),

@@ -13,7 +13,8 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     let words = command.args();
     Some(match name {
         "rm" | "unlink" | "trash" | "del" | "srm" => remove(command, world),
-        "rmdir" => operands(words, &[]).iter().map(|word| Effect::Deletes { place: place(word, command, world), recursive: false }).collect(),
+        // It removes empty directories only.
+        "rmdir" => writes(&operands(words, &[]), command, world),
         "shred" | "wipe" => shred(command, world),
         "mkdir" => writes(&operands(words, &["-m", "--mode"]), command, world),
         "touch" => writes(&operands(words, &["-d", "-t", "-r", "--date", "--reference"]), command, world),
@@ -142,7 +143,7 @@ fn moved(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         let from = place(source, command, world);
         // What stays below the work tree or the scratch directory is not lost.
         let recursive = false;
-        if from.is_critical(world) || !matches!(from.zone(world), crate::place::Zone::Worktree | crate::place::Zone::Tmp) {
+        if (from.is_critical(world) && !from.glob) || !matches!(from.zone(world), crate::place::Zone::Worktree | crate::place::Zone::Tmp) {
             effects.push(Effect::Deletes { place: from, recursive });
         }
         if let Some(target) = target {
@@ -195,7 +196,7 @@ fn chmod(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let recursive = args.has(&["-R", "--recursive"]);
     for word in args.operands.iter().skip(skip) {
         let target = place(word, command, world);
-        if recursive && target.is_critical(world) && !target.is_in(&world.worktree) {
+        if recursive && is_system_tree(&target) {
             effects.push(Finding::refused(RuleId::Privilege, "changes the rights of a whole system tree", "change single files of the work tree").into());
         }
         effects.push(Effect::Writes { place: target, empties: false });
@@ -203,13 +204,18 @@ fn chmod(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     effects
 }
 
+/// The root and the trees that the system itself is made of.
+fn is_system_tree(target: &crate::place::Place) -> bool {
+    let path = target.path.trim_end_matches(['*', '/']);
+    path.is_empty() || matches!(path, "/etc" | "/usr" | "/bin" | "/sbin" | "/lib" | "/lib64" | "/boot" | "/var" | "/root" | "/home" | "/dev" | "/proc" | "/sys" | "/opt" | "/usr/bin" | "/usr/lib" | "/usr/local" | "/var/log")
+}
+
 fn chown(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let args = Args::parse(command.args(), &["--reference", "--from"]);
     let skip = usize::from(!args.has(&["--reference"]));
     let mut effects = writes(&args.operands.iter().skip(skip).copied().collect::<Vec<_>>(), command, world);
     let critical = |word: &&&Word| {
-        let target = place(word, command, world);
-        target.is_critical(world) && !target.is_in(&world.worktree)
+        is_system_tree(&place(word, command, world))
     };
     if args.has(&["-R", "--recursive"]) && args.operands.iter().skip(skip).find(critical).is_some() {
         effects.push(Finding::refused(RuleId::Privilege, "changes the owner of a whole system tree", "change single files of the work tree").into());

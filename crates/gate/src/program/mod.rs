@@ -14,6 +14,8 @@ mod packages;
 mod readers;
 mod system;
 
+pub(crate) use interpreters::nested;
+
 use crate::{
     effect::{Effect, Finding, Program},
     place::Place,
@@ -29,6 +31,18 @@ const PROGRAM_DIRS: [&str; 8] =
 
 /// Everything one command does.
 pub(crate) fn effects(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let mut effects = redirections(command, world);
+    if command.argv.iter().any(|word| word.secret) {
+        effects.push(Effect::Reads(pseudo(VARIABLE)));
+    }
+    if !command.argv.is_empty() {
+        effects.extend(program(command, world));
+    }
+    effects
+}
+
+/// What redirections and assignments do, apart from the program.
+pub(crate) fn redirections(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let mut effects = Vec::new();
     for redirect in &command.redirects {
         let place = place(&redirect.target, command, world);
@@ -45,12 +59,6 @@ pub(crate) fn effects(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     }
     for (name, value) in &command.assignments {
         effects.extend(assignment(name, value, command));
-    }
-    if command.argv.iter().any(|word| word.secret) {
-        effects.push(Effect::Reads(pseudo(VARIABLE)));
-    }
-    if !command.argv.is_empty() {
-        effects.extend(program(command, world));
     }
     effects
 }
@@ -148,7 +156,7 @@ fn is_plain_git_variable(name: &str) -> bool {
 }
 
 fn is_agent_variable(name: &str) -> bool {
-    name.starts_with("CLAUDE_") || name.starts_with("ANTHROPIC_") || name.starts_with("CODEX_") || name.starts_with("SANDBOX_")
+    name.starts_with("CLAUDE_") || name.starts_with("ANTHROPIC_") || name.starts_with("CODEX_")
 }
 
 fn assignment(name: &str, value: &Word, command: &SimpleCommand) -> Option<Effect> {
@@ -157,6 +165,9 @@ fn assignment(name: &str, value: &Word, command: &SimpleCommand) -> Option<Effec
         return Some(Finding::forbidden(RuleId::GateTampering, reason, "leave the agent's settings as they are").into());
     }
     if name.starts_with("LD_") || name.starts_with("DYLD_") {
+        if name.ends_with("LIBRARY_PATH") {
+            return Some(Finding::questioned(RuleId::UntrustedCode, format!("sets `{name}`, which changes what programs run")).into());
+        }
         let reason = format!("sets `{name}`, which loads code into every program");
         return Some(Finding::refused(RuleId::UntrustedCode, reason, "run the program without it").into());
     }
@@ -166,7 +177,6 @@ fn assignment(name: &str, value: &Word, command: &SimpleCommand) -> Option<Effec
         "GIT_PAGER" | "PAGER" => matches!(value.text.as_str(), "cat" | ""),
         "EDITOR" | "VISUAL" | "GIT_EDITOR" | "GIT_SEQUENCE_EDITOR" => matches!(value.text.as_str(), "true" | ":" | "cat"),
         "NODE_OPTIONS" => value.text.starts_with("--max") && !value.text.contains(' '),
-        "LD_LIBRARY_PATH" => false,
         _ => !is_loader_variable(name),
     };
     (!harmless).then(|| Finding::questioned(RuleId::UntrustedCode, format!("sets `{name}`, which changes what programs run")).into())

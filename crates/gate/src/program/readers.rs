@@ -11,7 +11,7 @@ use crate::{
 use types::catalogue::RuleId;
 
 /// Programs that neither read the content of files nor change anything.
-const INERT: [&str; 92] = [
+const INERT: [&str; 94] = [
     "echo", "printf", "true", "false", ":", "test", "[", "sleep", "pwd", "whoami", "id", "uname", "nproc", "which", "type",
     "whereis", "hash", "seq", "basename", "dirname", "realpath", "readlink", "exit", "return", "break", "continue", "shift", "wait", "jobs", "ls",
     "stat", "du", "df", "tree", "cd", "pushd", "popd", "dirs", "date", "cal", "uptime", "free", "groups", "arch", "getconf", "locale", "tty",
@@ -53,13 +53,17 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "set" | "export" | "declare" | "readonly" | "typeset" | "local" => return Some(declare(name, command)),
         "command" if words.first().is_some_and(|word| word.text.starts_with("-v") || word.text.starts_with("-V")) => return Some(Vec::new()),
         "alias" => return Some(Vec::new()),
+        "unset" if words.iter().any(|word| word.text.starts_with("HIST")) => return Some(vec![hides_history()]),
+        "set" if words.iter().any(|word| word.text == "history") => return Some(vec![hides_history()]),
+        "shopt" if words.iter().any(|word| word.text == "expand_aliases") => return Some(vec![Effect::Unverifiable("names of programs may stand for others".to_owned())]),
+        "cd" if words.iter().filter(|word| !word.text.starts_with('-')).count() > 1 => return Some(vec![Effect::Unverifiable("`cd` with more than one directory".to_owned())]),
         "history" => return Some(history(command)),
         "ulimit" | "exec" => return Some(Vec::new()),
         "sort" => return Some(sort(command, world)),
         "sed" | "gsed" => return Some(sed(command, world)),
         "awk" | "gawk" | "mawk" | "nawk" => return Some(awk(command, world)),
         "tr" => return Some(Vec::new()),
-        "date" if Args::parse(words, &["-d", "-r"]).has(&["-s", "--set"]) => {
+        "date" if words.iter().any(|word| word.text == "-s" || word.text.starts_with("--set")) => {
             return Some(vec![Finding::refused(RuleId::Privilege, "sets the system's clock", "leave the clock alone").into()]);
         }
         _ => {}
@@ -73,6 +77,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     let skip = if args.has(&["-e", "--regexp", "-f", "--file", "--files", "--from-file"]) { 0 } else { *skip };
     let mut files: Vec<_> = args.operands.iter().skip(skip).copied().collect();
     files.extend(args.values(&["-f", "--file", "--from-file"]));
+    // A path given to any option is read as well: magic files, pattern files, reference files.
+    let by_option: Vec<_> = args.options.iter().filter_map(|(_, value)| value.as_ref()).filter(|word| word.text.starts_with(['/', '~'])).collect();
+    effects.extend(reads(&by_option, command, world));
     if *valued == RG && args.has(&["--pre"]) {
         effects.push(Effect::Unverifiable("rg --pre runs a program on every file".to_owned()));
     }

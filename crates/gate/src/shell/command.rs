@@ -76,6 +76,8 @@ pub(crate) struct SimpleCommand {
     pub is_background: bool,
     /// The wrapper it was found in (`xargs`, `bash -c`), for the explanation.
     pub via: Option<&'static str>,
+    /// How many texts of other languages it was found inside of.
+    pub depth: u8,
 }
 
 impl SimpleCommand {
@@ -103,4 +105,6 @@ pub(crate) struct Line {
     pub gaps: Vec<String>,
     /// A function that starts itself and stays: a fork bomb.
     pub is_fork_bomb: bool,
+    /// Code that comes out of a decoder is run; `Some(true)` when it could not be read.
+    pub decoded: Option<bool>,
 }

@@ -1,7 +1,7 @@
 //! Reads a shell line into the flat list of every command it can start.
 //!
 //! What must stay true: the pre-scan runs before the parser, which aborts the process on deep nesting; whatever is not
-//! understood is recorded as a gap and never dropped; work is bounded by [`Budget`].
+//! understood is recorded as a gap and never dropped; work is bounded.
 
 mod command;
 mod output;
@@ -11,6 +11,12 @@ mod unwrap;
 mod walk;
 mod word;
 
-pub(crate) use command::{Line, Redirect, RedirectKind, SimpleCommand, Stdin, Word};
+pub(crate) use command::{RedirectKind, SimpleCommand, Stdin, Word};
 pub(crate) use prescan::{MAX_COMMAND, Refusal};
+pub(crate) use unwrap::SHELLS;
 pub(crate) use walk::read;
+
+/// What a command prints, when it can be told.
+pub(crate) fn printed(command: &SimpleCommand) -> Option<Word> {
+    output::of(command)
+}

@@ -175,6 +175,11 @@ fn listing(command: &SimpleCommand) -> Option<String> {
     Some(roots.iter().map(|root| format!("{}/**{name}", root.trim_end_matches("/*").trim_end_matches('/'))).collect::<Vec<_>>().join(" "))
 }
 
+/// True for programs that turn one text into quite another.
+pub(super) fn is_decoder(name: &str) -> bool {
+    matches!(name, "base64" | "base32" | "xxd" | "openssl" | "gunzip" | "zcat" | "gzip" | "bzip2" | "xz" | "uudecode" | "rev" | "tr")
+}
+
 /// True for programs that pass some of their input lines on unchanged.
 pub(super) fn is_filter(name: &str) -> bool {
     matches!(name, "grep" | "head" | "tail" | "sort" | "uniq" | "egrep" | "fgrep" | "rg" | "tac" | "shuf")

@@ -74,6 +74,10 @@ pub(super) fn open(command: &SimpleCommand, world: &World) -> Wrapped {
     match name.as_str() {
         "env" => env(args),
         "eval" => Wrapped::Code { code: join(args), keep: false, via: "eval" },
+        "alias" if args.iter().any(|word| word.text.contains('=')) => {
+            let values: Vec<Word> = args.iter().filter_map(|word| word.text.split_once('=').map(|(_, value)| Word { text: format!("{value};"), ..word.clone() })).collect();
+            Wrapped::Code { code: join(&values), keep: true, via: "alias" }
+        }
         "trap" if args.len() > 1 => Wrapped::Code { code: args[0].clone(), keep: false, via: "trap" },
         "watch" => after_options(args, &["-n", "--interval", "-d"], 0)
             .map_or(Wrapped::Plain, |inner| Wrapped::Code { code: join(&inner), keep: false, via: "watch" }),

@@ -24,7 +24,7 @@ const MAX_ROUNDS: usize = 8;
 ///
 /// # Errors
 /// [`Refusal`] when the line is over the caps and was not parsed at all.
-pub(crate) fn read(line: &str, cwd: &str, world: &World) -> Result<Line, Refusal> {
+pub(crate) fn read(line: &str, cwd: &str, world: &World, depth: u8) -> Result<Line, Refusal> {
     prescan::check(line)?;
     let mut walker = Walker {
         world,
@@ -38,6 +38,7 @@ pub(crate) fn read(line: &str, cwd: &str, world: &World) -> Result<Line, Refusal
         is_piped: false,
         is_background: false,
         via: None,
+        depth,
     };
     walker.text(line);
     walker.uncalled_functions();
@@ -58,6 +59,7 @@ pub(super) struct Walker<'w> {
     is_piped: bool,
     is_background: bool,
     via: Option<&'static str>,
+    depth: u8,
 }
 
 /// What a stage of a pipeline leaves for the next one.
@@ -68,14 +70,14 @@ struct Stage {
 
 impl Walker<'_> {
     /// Records something that could not be read.
-    pub fn gap(&mut self, why: String) {
+    pub(super) fn gap(&mut self, why: String) {
         if self.line.gaps.len() < 32 {
             self.line.gaps.push(why);
         }
     }
 
     /// Walks a text as shell code.
-    pub fn text(&mut self, text: &str) {
+    pub(super) fn text(&mut self, text: &str) {
         if prescan::check(text).is_err() || self.texts >= MAX_TEXTS || self.parsed + text.len() > MAX_PARSED {
             self.gap("nested code that is too long or too deep".to_owned());
             return;
@@ -193,7 +195,7 @@ impl Walker<'_> {
     }
 
     /// A command substitution: its commands run, and its output may be known.
-    pub fn substitution(&mut self, text: &str) -> Word {
+    pub(super) fn substitution(&mut self, text: &str) -> Word {
         let mut output = None;
         let (stdin, piped) = (std::mem::take(&mut self.stdin), std::mem::replace(&mut self.is_piped, false));
         let range = self.subshell(|walker| {
@@ -393,6 +395,7 @@ impl Walker<'_> {
             is_piped: self.is_piped,
             is_background: self.is_background,
             via: self.via,
+            depth: self.depth,
             ..SimpleCommand::default()
         }
     }
@@ -411,8 +414,13 @@ impl Walker<'_> {
         let mut outputs: Vec<(usize, &ast::SubshellCommand)> = Vec::new();
         let prefix = simple.prefix.iter().flat_map(|prefix| &prefix.0);
         let suffix = simple.suffix.iter().flat_map(|suffix| &suffix.0);
+        // Assignments before a program are for that program only.
+        let before = simple.word_or_name.as_ref().map(|_| self.scope.vars.clone()).filter(|_| simple.prefix.is_some());
         for item in prefix {
             self.item(item, true, &mut command, &mut outputs);
+        }
+        if let Some(vars) = before {
+            self.scope.vars = vars;
         }
         if let Some(word) = &simple.word_or_name {
             command.argv.extend(self.fields(&word.value));
@@ -626,6 +634,10 @@ impl Walker<'_> {
                 let stdin = command.stdin.clone();
                 let piped = command.is_piped;
                 let own = command.argv.len() > 1;
+                if inputs.iter().flat_map(Clone::clone).filter_map(|n| self.line.commands.get(n)).any(|input| output::is_decoder(&input.name())) {
+                    let unread = !code.is_known();
+                    self.line.decoded = Some(unread || self.line.decoded == Some(true));
+                }
                 if keep {
                     self.push(command);
                 } else if !command.redirects.is_empty() || !command.assignments.is_empty() {

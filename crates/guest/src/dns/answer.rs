@@ -123,7 +123,9 @@ mod tests {
 
     #[test]
     fn every_other_name_does_not_exist() {
-        for name in ["example.com", "x.api.example.com", "secret.evil.example", "localhost", "api.example.com.evil.example"] {
+        for name in
+            ["example.com", "x.api.example.com", "secret.evil.example", "localhost", "api.example.com.evil.example"]
+        {
             for kind in [TYPE_A, 28, 16, 65] {
                 assert_eq!(code(&answer(&query(name, kind), &names()).unwrap()), 3, "{name} {kind}");
             }

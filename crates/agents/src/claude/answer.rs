@@ -1,0 +1,75 @@
+//! Every line that is written to the agent. There is no way here to write an empty answer, because the agent would run the call.
+
+use super::settings::hook_timeout;
+use crate::event::{Answer, RequestId};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Id of the request that registers the callback.
+pub(super) const INITIALIZE: &str = "init1";
+/// Id of the callback.
+pub(super) const CALLBACK: &str = "cb1";
+/// What the agent is told about a call that has no verdict.
+pub(super) const NO_VERDICT: &str = "Blocked by the sandbox gate [gate_unavailable]: there is no verdict for this call; \
+                                     this is no judgement of it.";
+
+/// Registers the callback for every tool, then gives the task.
+pub(super) fn opening(prompt: &str, deadline: Duration) -> Vec<u8> {
+    let hook = json!({
+        "matcher": "*",
+        "hookCallbackIds": [CALLBACK],
+        "timeout": hook_timeout(deadline),
+        "onFailure": "block",
+    });
+    let mut bytes = line(&json!({
+        "type": "control_request",
+        "request_id": INITIALIZE,
+        "request": {"subtype": "initialize", "hooks": {"PreToolUse": [hook]}},
+    }));
+    bytes.extend(line(&json!({"type": "user", "message": {"role": "user", "content": prompt}})));
+    bytes
+}
+
+/// The verdict on a call.
+pub(super) fn verdict(request: &RequestId, answer: &Answer) -> Vec<u8> {
+    let (decision, reason) = match answer {
+        Answer::Allow => ("allow", "allowed by the sandbox gate"),
+        Answer::Deny { text } if text.trim().is_empty() => ("deny", NO_VERDICT),
+        Answer::Deny { text } => ("deny", text.as_str()),
+    };
+    success(
+        request,
+        &json!({"hookSpecificOutput": {
+            "hookEventName": "PreToolUse",
+            "permissionDecision": decision,
+            "permissionDecisionReason": reason,
+        }}),
+    )
+}
+
+/// The answer to a permission request: the input that was allowed, or no.
+pub(super) fn permission(request: &RequestId, allowed: Option<&Value>) -> Vec<u8> {
+    match allowed {
+        Some(input) => success(request, &json!({"behavior": "allow", "updatedInput": input})),
+        None => success(request, &json!({"behavior": "deny", "message": NO_VERDICT})),
+    }
+}
+
+/// The answer to a question that this build does not know.
+pub(super) fn unknown(request: &RequestId) -> Vec<u8> {
+    line(&json!({
+        "type": "control_response",
+        "response": {"subtype": "error", "request_id": request.as_str(), "error": "not supported by this host"},
+    }))
+}
+
+fn success(request: &RequestId, response: &Value) -> Vec<u8> {
+    line(&json!({
+        "type": "control_response",
+        "response": {"subtype": "success", "request_id": request.as_str(), "response": response},
+    }))
+}
+
+fn line(value: &Value) -> Vec<u8> {
+    format!("{value}\n").into_bytes()
+}

@@ -1,0 +1,65 @@
+//! Commands of the task, `setup` and `verify`: run one after the other as the agent's uid, their output kept in files.
+
+use crate::{error::EngineError, paths::AttemptPaths, place::shell_command, recorder::Recorder};
+use runtime::{AnyRuntime, ContainerId, Ended, OutputLimits, Runtime};
+use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
+use types::{
+    event::{Event, Phase},
+    result::VerifyCommand,
+    wire::Listeners,
+};
+
+/// Longest kept output of one command, in bytes; what is over is dropped with a mark.
+const MAX_LOG: u64 = 16 * 1024 * 1024;
+
+/// Where commands run.
+pub(crate) struct Commands<'a> {
+    pub(crate) runtime: &'a AnyRuntime,
+    pub(crate) container: &'a ContainerId,
+    pub(crate) listeners: &'a Listeners,
+    pub(crate) paths: &'a AttemptPaths,
+    pub(crate) recorder: &'a Recorder,
+}
+
+impl Commands<'_> {
+    /// Runs the commands until one fails; all together have `budget`. Logs go to `verify/N.log` or `setup/N.log`.
+    ///
+    /// # Errors
+    /// The engine's error; a command that fails is no error.
+    pub(crate) async fn run(
+        &self,
+        phase: Phase,
+        commands: &[String],
+        budget: Duration,
+    ) -> Result<Vec<VerifyCommand>, EngineError> {
+        let dir = if phase == Phase::Setup { "setup" } else { "verify" };
+        let end = Instant::now() + budget;
+        let mut out = Vec::new();
+        for (n, command) in commands.iter().enumerate() {
+            let log = format!("{dir}/{}.log", n + 1);
+            let since = Instant::now();
+            let path = self.paths.file(&log);
+            let created = tokio::fs::File::create(&path).await;
+            let mut file = created.map_err(|source| EngineError::Read { path, source })?;
+            let spec = shell_command(command, self.listeners);
+            let limits = OutputLimits { max_bytes: MAX_LOG, deadline: end.into() };
+            let finished = self.runtime.exec_output(self.container, &spec, &mut file, limits).await?;
+            if finished.dropped > 0 {
+                let mark = format!("\n[{} more bytes were dropped]\n", finished.dropped);
+                let _ = file.write_all(mark.as_bytes()).await;
+            }
+            let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let code = match finished.ended {
+                Ended::Exited(code) => code,
+                Ended::TimedOut | Ended::Lost => -1,
+            };
+            self.recorder.emit(Event::Command { phase, command: command.clone(), code, millis });
+            out.push(VerifyCommand { command: command.clone(), code, millis, log });
+            if code != 0 {
+                break;
+            }
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,282 @@
+//! The second half of an attempt: reading the work tree, proving the result, writing what a run leaves.
+
+use crate::{
+    attempt::{Work, Worked},
+    clock::now_ms,
+    commands::Commands,
+    error::EngineError,
+    link::Link,
+    listeners::listeners,
+    outcome::{Outcome, chain},
+    outlet,
+    paths::write_atomic,
+    place::{PlaceError, clear},
+    plan::Role,
+    tools::Tools,
+};
+use jiff::Timestamp;
+use repo::{Mirror, UserRepo, harvest, review};
+use runtime::{AnyRuntime, ContainerId, Runtime};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+use types::{
+    event::{Event, Phase},
+    harvest::Harvest,
+    result::{AttemptResult, Status, VERSION, Verify},
+    task::Changes,
+    text::printable_block,
+};
+
+/// Image in which work trees are read: it has git and a shell, and it is ours.
+pub(crate) const READER_IMAGE: &str = "sandbox/base";
+/// Grace for a container to stop.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+/// Longest kept last words of the agent, in characters.
+const MAX_SUMMARY: usize = 4000;
+
+/// Why a work tree could not be read or a result not be proven; nothing is lost by it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FinishError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("no container could be made for it")]
+    Place(#[from] PlaceError),
+    #[error("the work tree could not be taken in{}", said_by(.said))]
+    Refused {
+        said: String,
+        #[source]
+        source: repo::HarvestError,
+    },
+    #[error("the work tree was not read within {0:?}")]
+    Deadline(Duration),
+}
+
+impl From<runtime::Error> for FinishError {
+    fn from(error: runtime::Error) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl From<repo::RepoError> for FinishError {
+    fn from(error: repo::RepoError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl From<repo::HarvestError> for FinishError {
+    fn from(error: repo::HarvestError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+/// What the job in the harvest container said, cut.
+fn said_by(stderr: &str) -> String {
+    let text = types::text::printable(stderr.trim(), 300);
+    if text.is_empty() { text } else { format!(" ({text})") }
+}
+
+/// A harvest, and the archive of its tree for `verify`.
+pub(crate) struct Harvested {
+    pub(crate) harvest: Harvest,
+    pub(crate) tree: PathBuf,
+}
+
+impl Work<'_> {
+    /// Stops the agent's container and reads its work tree in another one. None when there was never a work tree.
+    pub(crate) async fn harvest(&self, runtime: &AnyRuntime, tools: &Tools) -> Result<Option<Harvested>, FinishError> {
+        let agent = ContainerId(self.plan.container(Role::Agent));
+        match runtime.stop(&agent, STOP_GRACE).await {
+            Ok(()) => {}
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+        let workspace = self.plan.volume(Role::Agent, "workspace");
+        if runtime.volume(&workspace).await?.is_none() {
+            return Ok(None);
+        }
+        self.set_phase(Phase::Harvesting, "");
+        let since = Instant::now();
+        let span = self.plan.profile.limits.harvest_timeout.duration();
+        let harvested = tokio::time::timeout(span, self.read_tree(runtime, tools, &workspace))
+            .await
+            .map_err(|_| FinishError::Deadline(span))??;
+        self.recorder.step("harvest", since);
+        Ok(Some(harvested))
+    }
+
+    async fn read_tree(&self, runtime: &AnyRuntime, tools: &Tools, workspace: &str) -> Result<Harvested, FinishError> {
+        // An earlier process may have died half way through this.
+        clear(runtime, &self.engine.store, &self.plan, Role::Harvest).await?;
+        let user = UserRepo::discover(&self.plan.repository).await?;
+        let mirror = Mirror::open(&self.engine.paths.cache, &user)?;
+        let base = mirror.snapshot(&self.plan.base, &self.plan.remotes).await?;
+        let reader = self.places(runtime).make_reader(tools, workspace, &base).await?;
+        let job = harvest::job(self.plan.run.as_str(), &self.plan.base);
+        let exec = runtime.exec(&reader, &crate::place::reader_command(job.argv, job.env)).await?;
+        let git = self.files.file("git");
+        match fs::remove_dir_all(&git) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(EngineError::Read { path: git, source }.into()),
+        }
+        let (_stdin, stdout, stderr) = exec.into_parts();
+        let received = harvest::receive(&mirror, &self.plan.base, stdout, &git).await;
+        let (harvest, result) = received.map_err(|source| FinishError::Refused { said: stderr.text(), source })?;
+        if !harvest.changes.is_empty() {
+            result.bundle(&harvest, self.plan.run.as_str(), &self.files.file("changes.bundle")).await?;
+        }
+        result.patch(&harvest, &self.files.file("changes.patch")).await?;
+        let tree = self.files.file("result.tar");
+        if !self.plan.verify.is_empty() {
+            result.tree_tar(&harvest, &self.plan.base.branch, &self.plan.remotes, &tree).await?;
+        }
+        clear(runtime, &self.engine.store, &self.plan, Role::Harvest).await?;
+        Ok(Harvested { harvest, tree })
+    }
+
+    /// Expectations first, then `verify` in a fresh sandbox made from the harvested result.
+    pub(crate) async fn prove(
+        &self,
+        runtime: &AnyRuntime,
+        tools: &Tools,
+        harvested: &Harvested,
+    ) -> Result<(Option<Verify>, Outcome), FinishError> {
+        let changed = !harvested.harvest.changes.is_empty();
+        let broken = match self.plan.changes {
+            Changes::Required if !changed => Some("expect: changes are required and there are none"),
+            Changes::Forbidden if changed => Some("expect: changes are forbidden and there are some"),
+            Changes::Optional | Changes::Required | Changes::Forbidden => None,
+        };
+        if let Some(reason) = broken {
+            return Ok((None, Outcome::new(Status::Failed, reason)));
+        }
+        if self.plan.verify.is_empty() {
+            let outcome = Outcome::new(Status::Passed, "the agent finished; the task names no verify command");
+            return Ok((None, outcome));
+        }
+        self.set_phase(Phase::Verifying, &format!("{} (fresh sandbox)", self.plan.verify.join(" · ")));
+        clear(runtime, &self.engine.store, &self.plan, Role::Verify).await?;
+        let verify = self.verify(runtime, tools, harvested).await?;
+        clear(runtime, &self.engine.store, &self.plan, Role::Verify).await?;
+        let outcome = match verify.commands.iter().find(|command| command.code != 0) {
+            None if verify.passed => Outcome::new(Status::Passed, "verify passed in a fresh sandbox"),
+            None => Outcome::new(Status::Failed, "verify: the task's setup failed in the fresh sandbox"),
+            Some(failed) => {
+                Outcome::new(Status::Failed, format!("verify: `{}` ended with {}", failed.command, failed.code))
+                    .with_hint(format!("its output is in {}", self.files.file(&failed.log).display()))
+            }
+        };
+        Ok((Some(verify), outcome))
+    }
+
+    async fn verify(&self, runtime: &AnyRuntime, tools: &Tools, harvested: &Harvested) -> Result<Verify, FinishError> {
+        let listeners = listeners(&outlet::routes(&self.plan.profile)?);
+        let egress = outlet::egress(&self.plan.profile, None, self.watch.clone())?;
+        let container = self.places(runtime).make(Role::Verify, tools, &harvested.tree).await?;
+        let generation =
+            self.engine.store.next_generation(&self.plan.run, self.plan.attempt).map_err(EngineError::from)?;
+        let (mut link, _) = Link::attach(runtime, &container, &egress, generation).await.map_err(PlaceError::from)?;
+        let configured = link.control.configure(listeners.clone(), &self.plan.session).await;
+        configured.map_err(|error| PlaceError::Link(error.into()))?;
+        let commands = Commands {
+            runtime,
+            container: &container,
+            listeners: &listeners,
+            paths: &self.files,
+            recorder: &self.recorder,
+        };
+        let limits = &self.plan.profile.limits;
+        let set_up = commands.run(Phase::Setup, &self.plan.setup, limits.setup_timeout.duration()).await?;
+        let is_set_up = set_up.iter().all(|command| command.code == 0);
+        let ran = if is_set_up {
+            commands.run(Phase::Verifying, &self.plan.verify, limits.verify_timeout.duration()).await?
+        } else {
+            Vec::new()
+        };
+        Ok(Verify {
+            passed: is_set_up && ran.len() == self.plan.verify.len() && ran.iter().all(|command| command.code == 0),
+            container: container.0,
+            commands: ran,
+            touched: review::touched_by_verify(&harvested.harvest.changes, &self.plan.verify),
+        })
+    }
+
+    /// Writes `result.json`, last and atomically, and closes the attempt.
+    pub(crate) fn conclude(
+        &self,
+        worked: Worked,
+        harvest: Option<Harvest>,
+        verify: Option<Verify>,
+    ) -> Result<AttemptResult, EngineError> {
+        let result = self.result(worked, harvest, verify);
+        let json = serde_json::to_vec_pretty(&result)
+            .map_err(|source| EngineError::Plan { run: self.plan.run.clone(), source })?;
+        write_atomic(&self.files.file("result.json"), &json)?;
+        self.engine.store.finish(&self.plan.run, self.plan.attempt, result.status, &result.reason, now_ms())?;
+        self.recorder.emit(Event::Done { result: Box::new(result.clone()) });
+        Ok(result)
+    }
+
+    /// The work tree could not be read now. Nothing is removed and the attempt stays open: `sandbox resume` harvests it.
+    pub(crate) fn unharvested(&self, mut worked: Worked, error: &FinishError) -> AttemptResult {
+        let name = self.plan.run.words();
+        if worked.outcome.status == Status::Passed {
+            worked.outcome = Outcome::new(Status::Infrastructure, "the work was not harvested yet");
+        }
+        worked.outcome.reason =
+            format!("{}; the work is kept and was not read yet: {}", worked.outcome.reason, chain(error));
+        worked.outcome.hint = Some(format!("when the engine works again, `sandbox resume {name}` harvests it"));
+        let mut result = self.result(worked, None, None);
+        if result.status.exit().rank() > Status::Infrastructure.exit().rank() {
+            result.status = Status::Infrastructure;
+        }
+        self.recorder.emit(Event::Done { result: Box::new(result.clone()) });
+        result
+    }
+
+    fn result(&self, worked: Worked, harvest: Option<Harvest>, verify: Option<Verify>) -> AttemptResult {
+        let totals = self.watch.totals();
+        AttemptResult {
+            version: VERSION,
+            run: self.plan.run.clone(),
+            task: self.plan.task.clone(),
+            attempt: self.plan.attempt,
+            status: worked.outcome.status,
+            reason: worked.outcome.reason,
+            hint: worked.outcome.hint,
+            started: self.started,
+            ended: Timestamp::now(),
+            turns: totals.turns,
+            cost_usd: totals.cost_usd,
+            summary: printable_block(&worked.summary).chars().take(MAX_SUMMARY).collect(),
+            harvest,
+            verify,
+            gate: worked.gate,
+            egress: totals.egress,
+            timings: self.recorder.timings(),
+        }
+    }
+
+    /// Removes what the run made in the engine. What cannot be removed now is left to `sandbox gc`.
+    pub(crate) async fn clean(&self, runtime: &AnyRuntime) {
+        for role in [Role::Agent, Role::Harvest, Role::Verify] {
+            if let Err(error) = clear(runtime, &self.engine.store, &self.plan, role).await {
+                let text =
+                    format!("something of the run is left in the engine: {}; `sandbox gc` removes it", chain(&error));
+                self.recorder.emit(Event::Notice { text });
+            }
+        }
+        for left in ["git", "result.tar"] {
+            let path = self.files.file(left);
+            let removed = if Path::is_dir(&path) { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            if let Err(error) = removed
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                tracing::debug!(%error, "a temporary file of the run is left");
+            }
+        }
+    }
+}

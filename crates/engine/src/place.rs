@@ -1,0 +1,205 @@
+//! A place for a run: a container with its volumes filled, its channel up and its listeners bound.
+//!
+//! Every effect is recorded before it is made, with its undo.
+
+use crate::{
+    error::EngineError,
+    link::{Link, LinkError},
+    listeners::{HOME, WORKSPACE, environment},
+    plan::{AttemptPlan, Role},
+    recorder::Recorder,
+    tools::{self, Tools},
+};
+use agents::Launch;
+use runtime::{AnyRuntime, Archive, ContainerId, ContainerSpec, ExecId, ExecSpec, Limits, Mount, Runtime, Tmpfs};
+use std::{path::Path, time::Instant};
+use store::{EffectKind, Store};
+use types::{
+    profile::ContainerProfile,
+    wire::{AGENT_UID, GUEST_DIR, GUEST_PATH, GUEST_UID, Listeners, RUN_DIR},
+};
+
+/// A running container with an agent in it.
+pub(crate) struct Place {
+    pub(crate) container: ContainerId,
+    /// The session with its guest; none when it has still to be made.
+    pub(crate) link: Option<Link>,
+    /// The exec that runs the agent.
+    pub(crate) exec: ExecId,
+}
+
+/// Why there is no place.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlaceError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Link(#[from] LinkError),
+}
+
+impl From<runtime::Error> for PlaceError {
+    fn from(error: runtime::Error) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl From<store::StoreError> for PlaceError {
+    fn from(error: store::StoreError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+/// What makes places.
+pub(crate) struct Places<'a> {
+    pub(crate) runtime: &'a AnyRuntime,
+    pub(crate) store: &'a Store,
+    pub(crate) plan: &'a AttemptPlan,
+    pub(crate) recorder: &'a Recorder,
+}
+
+impl Places<'_> {
+    /// Creates and starts the container of a role, with the work tree from `tar`.
+    pub(crate) async fn make(&self, role: Role, tools: &Tools, tar: &Path) -> Result<ContainerId, PlaceError> {
+        let name = self.plan.container(role);
+        let (workspace, home) = (self.plan.volume(role, "workspace"), self.plan.volume(role, "home"));
+        let since = Instant::now();
+        tokio::try_join!(self.volume(role, &workspace), self.volume(role, &home))?;
+        self.store.intend(&self.plan.run, EffectKind::Container, &name)?;
+        let mut mounts = vec![Mount::writable(&workspace, WORKSPACE), Mount::writable(&home, HOME)];
+        mounts.push(Mount::read_only(&tools.guest, GUEST_DIR));
+        if role == Role::Agent {
+            mounts.push(Mount::read_only(&tools.agent, tools::AGENT_DIR));
+            mounts.push(Mount::read_only(&tools.settings.0, tools.settings.1));
+        }
+        let container = self.runtime.create(&self.spec(role, name, mounts)).await?;
+        self.recorder.step("create", since);
+        let since = Instant::now();
+        tokio::try_join!(self.upload_file(&container, WORKSPACE, tar), async {
+            Ok(self.runtime.upload(&container, HOME, tools.home_tar.clone().into()).await?)
+        },)?;
+        self.recorder.step("upload", since);
+        let since = Instant::now();
+        self.runtime.start(&container).await?;
+        self.recorder.step("start", since);
+        Ok(container)
+    }
+
+    /// Creates the container that only holds volumes for reading: no channel, no agent.
+    pub(crate) async fn make_reader(
+        &self,
+        tools: &Tools,
+        workspace: &str,
+        base: &Path,
+    ) -> Result<ContainerId, PlaceError> {
+        let role = Role::Harvest;
+        let scratch = self.plan.volume(role, "scratch");
+        self.volume(role, &scratch).await?;
+        let name = self.plan.container(role);
+        self.store.intend(&self.plan.run, EffectKind::Container, &name)?;
+        let mounts = vec![
+            Mount::read_only(workspace, WORKSPACE),
+            Mount::writable(&scratch, "/harvest"),
+            Mount::read_only(&tools.guest, GUEST_DIR),
+        ];
+        let mut spec = self.spec(role, name, mounts);
+        spec.image.clone_from(&tools.reader_image);
+        let container = self.runtime.create(&spec).await?;
+        self.runtime.upload(&container, "/harvest", tools.harvest_tar.clone().into()).await?;
+        self.upload_file(&container, "/harvest/base", base).await?;
+        self.runtime.start(&container).await?;
+        Ok(container)
+    }
+
+    async fn upload_file(&self, container: &ContainerId, path: &str, tar: &Path) -> Result<(), PlaceError> {
+        let opened = tokio::fs::File::open(tar).await;
+        let file = opened.map_err(|source| EngineError::Read { path: tar.to_owned(), source })?;
+        Ok(self.runtime.upload(container, path, Archive::stream(file)).await?)
+    }
+
+    async fn volume(&self, role: Role, name: &str) -> Result<(), PlaceError> {
+        self.store.intend(&self.plan.run, EffectKind::Volume, name)?;
+        Ok(self.runtime.create_volume(name, &self.plan.labels(role)).await?)
+    }
+
+    fn spec(&self, role: Role, name: String, mounts: Vec<Mount>) -> ContainerSpec {
+        let ContainerProfile { image, runtime, memory_mb, cpus, pids, open_files, tmp_mb } =
+            &self.plan.profile.container;
+        let tmpfs = |target: &str, size_mb, uid, mode, exec| Tmpfs {
+            target: target.to_owned(),
+            size_mb,
+            uid,
+            gid: uid,
+            mode,
+            exec,
+        };
+        ContainerSpec {
+            name,
+            labels: self.plan.labels(role),
+            image: image.clone(),
+            command: vec![GUEST_PATH.to_owned(), "init".to_owned()],
+            uid: GUEST_UID,
+            gid: GUEST_UID,
+            env: Default::default(),
+            workdir: "/".to_owned(),
+            mounts,
+            tmpfs: vec![tmpfs("/tmp", *tmp_mb, AGENT_UID, 0o1777, true), tmpfs(RUN_DIR, 1, GUEST_UID, 0o755, false)],
+            limits: Limits { memory_mb: *memory_mb, cpus: *cpus, pids: *pids, open_files: *open_files },
+            oci_runtime: (!runtime.is_empty()).then(|| runtime.clone()),
+        }
+    }
+}
+
+/// A command of the task, run as the agent's uid by the image's shell.
+pub(crate) fn shell_command(command: &str, listeners: &Listeners) -> ExecSpec {
+    ExecSpec {
+        argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), command.to_owned()],
+        env: environment(listeners).into_iter().collect(),
+        uid: AGENT_UID,
+        gid: AGENT_UID,
+        workdir: Some(WORKSPACE.to_owned()),
+        stdin: false,
+    }
+}
+
+/// The agent's launch line, behind the shim that takes its stdio from PID 1.
+pub(crate) fn shim_command(launch: &Launch) -> ExecSpec {
+    let shim = [GUEST_PATH, "shim", "--"].map(str::to_owned);
+    ExecSpec {
+        argv: shim.into_iter().chain(launch.argv.iter().cloned()).collect(),
+        env: launch.env.iter().cloned().collect(),
+        uid: AGENT_UID,
+        gid: AGENT_UID,
+        workdir: Some(launch.cwd.clone()),
+        stdin: false,
+    }
+}
+
+/// A command in the container in which a work tree is read.
+pub(crate) fn reader_command(argv: Vec<String>, env: Vec<(String, String)>) -> ExecSpec {
+    ExecSpec {
+        argv,
+        env: env.into_iter().collect(),
+        uid: AGENT_UID,
+        gid: AGENT_UID,
+        workdir: Some("/harvest".to_owned()),
+        stdin: false,
+    }
+}
+
+/// Removes what a role made, containers first. What is gone already is fine.
+pub(crate) async fn clear(
+    runtime: &AnyRuntime,
+    store: &Store,
+    plan: &AttemptPlan,
+    role: Role,
+) -> Result<(), EngineError> {
+    let name = plan.container(role);
+    runtime.remove(&ContainerId(name.clone())).await?;
+    store.undone(EffectKind::Container, &name)?;
+    for what in ["workspace", "home", "scratch"] {
+        let volume = plan.volume(role, what);
+        runtime.remove_volume(&volume).await?;
+        store.undone(EffectKind::Volume, &volume)?;
+    }
+    Ok(())
+}

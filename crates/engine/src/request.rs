@@ -1,0 +1,169 @@
+//! Admission: from a task and a directory to a stored plan. Everything that can be refused is refused here, before
+//! anything is made.
+
+use crate::{
+    Engine,
+    attempt::{Start, Supervised},
+    clock::now_ms,
+    error::EngineError,
+    outlet,
+    paths::write_atomic,
+    plan::{AttemptPlan, task_digest},
+    recorder::Recorder,
+};
+use repo::{Mirror, Remote, UserRepo};
+use std::{path::PathBuf, sync::Arc, time::Instant};
+use store::NewAttempt;
+use tokio::sync::mpsc::UnboundedSender;
+use types::{
+    event::{Event, EventRecord},
+    id::{RunId, TaskName},
+    profile::Profile,
+    task::Task,
+};
+
+/// A task that someone wants to be run.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The task's name.
+    pub name: TaskName,
+    /// The task.
+    pub task: Task,
+    /// Its file's text, kept with the run.
+    pub text: String,
+    /// The operator's profile, narrowed by the task.
+    pub profile: Profile,
+    /// A directory of the repository.
+    pub directory: PathBuf,
+    /// A scripted conversation instead of a model.
+    pub replay: Option<PathBuf>,
+}
+
+impl Engine {
+    /// Admits a task. If the same task on the same repository was left behind by a process that is gone, that run is taken
+    /// up instead of starting another one.
+    ///
+    /// # Errors
+    /// [`EngineError`]; nothing was made then.
+    pub async fn admit(
+        &self,
+        request: Request,
+        events: UnboundedSender<EventRecord>,
+        started: Instant,
+    ) -> Result<Supervised, EngineError> {
+        let profile = &request.profile;
+        if !profile.model.models.contains(&profile.agent.model) {
+            return Err(EngineError::Model { model: profile.agent.model.clone() });
+        }
+        outlet::routes(profile)?;
+        let replay = match &request.replay {
+            None => None,
+            Some(path) => {
+                Some(std::path::absolute(path).map_err(|source| EngineError::Read { path: path.clone(), source })?)
+            }
+        };
+        let backend = outlet::backend(profile, replay.as_deref())?;
+        let since = Instant::now();
+        let user = UserRepo::discover(&request.directory).await?;
+        let digest = task_digest(&request.text);
+        let repository = user.root().display().to_string();
+        if let Some(orphan) = self.orphan(&digest, &repository)? {
+            return self.take_up(&orphan, events, started);
+        }
+        let (remotes, notes) = user.remotes().await?;
+        let remotes = chosen(remotes, request.task.front.remotes.as_deref())?;
+        let mirror = Mirror::open(&self.paths.cache, &user)?;
+        let base = mirror.resolve(request.task.front.base.as_deref()).await?;
+        let snapshot = mirror.snapshot(&base, &remotes).await?;
+        let run = RunId::mint(u64::try_from(now_ms()).unwrap_or(0), fastrand::u32(..));
+        let plan = AttemptPlan {
+            run: run.clone(),
+            task: request.name,
+            attempt: 1,
+            prompt: request.task.prompt,
+            setup: request.task.front.setup,
+            verify: request.task.front.verify,
+            changes: request.task.front.expect.map(|expect| expect.changes).unwrap_or_default(),
+            repository: user.root().to_owned(),
+            base,
+            remotes,
+            replay,
+            session: uuid::Uuid::new_v4().to_string(),
+            placeholder: format!("sandbox-placeholder-{}", uuid::Uuid::new_v4().simple()),
+            profile: request.profile,
+        };
+        gate_of(&plan)?;
+        let files = self.paths.attempt(&run, &plan.task, plan.attempt);
+        files.prepare()?;
+        let lock = crate::attempt::lock(&self.paths, &run)?;
+        let json =
+            serde_json::to_string_pretty(&plan).map_err(|source| EngineError::Plan { run: run.clone(), source })?;
+        write_atomic(&files.task.join("task.md"), request.text.as_bytes())?;
+        write_atomic(&files.task.join("task.lock.json"), json.as_bytes())?;
+        self.store.admit(&NewAttempt {
+            run: &run,
+            attempt: plan.attempt,
+            task: plan.task.as_str(),
+            task_digest: &digest,
+            repository: &repository,
+            plan: &json,
+            now_ms: now_ms(),
+        })?;
+        let recorder = Arc::new(Recorder::open(&run, &files.file("events.jsonl"), started, events)?);
+        recorder.emit(launch(&plan, &files.root));
+        recorder.step("repository", since);
+        for text in notes {
+            recorder.emit(Event::Notice { text });
+        }
+        Ok(Supervised { plan, start: Start::Fresh { snapshot }, backend, recorder, files, _lock: lock })
+    }
+}
+
+fn launch(plan: &AttemptPlan, dir: &std::path::Path) -> Event {
+    let name = plan.repository.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Event::Launch {
+        task: plan.task.to_string(),
+        repository: name,
+        base: format!("{}@{}", plan.base.branch, &plan.base.commit[..plan.base.commit.len().min(8)]),
+        image: plan.profile.container.image.clone(),
+        dir: dir.to_owned(),
+    }
+}
+
+/// The gate of a plan.
+///
+/// # Errors
+/// [`EngineError::Rule`] for a rule that cannot be read.
+pub(crate) fn gate_of(plan: &AttemptPlan) -> Result<gate::Gate, EngineError> {
+    let profile = &plan.profile.gate;
+    let policy = gate::Policy {
+        mode: match profile.mode {
+            types::profile::GateMode::Enforce => gate::Mode::Enforce,
+            types::profile::GateMode::AllowAll => gate::Mode::AllowAll,
+        },
+        allow: profile.allow.clone(),
+        ask: profile.ask.clone(),
+        deny: profile.deny.clone(),
+    };
+    let listeners = crate::listeners::listeners(&[]);
+    let world = gate::World {
+        remotes: plan.remotes.iter().map(|remote| (remote.name.clone(), remote.url.clone())).collect(),
+        trusted: outlet::routes(&plan.profile)?.into_iter().map(|route| route.endpoint).collect(),
+        session_branch: Some(plan.base.branch.clone()),
+        control: vec![listeners.model.to_string()],
+        ..gate::World::default()
+    };
+    Ok(gate::Gate::new(&policy, world)?)
+}
+
+/// The remotes that the task asks for.
+fn chosen(remotes: Vec<Remote>, wanted: Option<&[String]>) -> Result<Vec<Remote>, EngineError> {
+    let Some(wanted) = wanted else { return Ok(remotes) };
+    for name in wanted {
+        if !remotes.iter().any(|remote| &remote.name == name) {
+            let known = remotes.into_iter().map(|remote| remote.name).collect();
+            return Err(EngineError::NoRemote { name: types::text::printable(name, 60), known });
+        }
+    }
+    Ok(remotes.into_iter().filter(|remote| wanted.contains(&remote.name)).collect())
+}

@@ -1,0 +1,76 @@
+//! What comes into every container from outside its image: the guest, the agent's binary and its managed settings, as
+//! read-only volumes that are filled once per digest and shared by all runs.
+
+use crate::error::EngineError;
+use agents::AnyAgent;
+use runtime::{AnyRuntime, ArchiveBuilder, Fill, Labels, Owner, Runtime};
+use std::{io, path::Path, time::Duration};
+use types::wire::AGENT_UID;
+
+/// Where the agent's image holds the agent.
+pub(crate) const AGENT_DIR: &str = "/opt/claude";
+
+/// Names of the filled volumes, and small archives that give a run's own volumes their owner.
+pub(crate) struct Tools {
+    pub(crate) guest: String,
+    pub(crate) agent: String,
+    /// The agent's managed settings, and where they are mounted.
+    pub(crate) settings: (String, &'static str),
+    /// Image with git and a shell in which work trees are read: ours, never the project's.
+    pub(crate) reader_image: String,
+    pub(crate) home_tar: Vec<u8>,
+    pub(crate) harvest_tar: Vec<u8>,
+}
+
+/// Makes sure that every volume is filled; costs a look each when they are.
+pub(crate) async fn prepare(
+    runtime: &AnyRuntime,
+    guest: &[u8],
+    agent_image: &str,
+    reader_image: &str,
+    approval_deadline: Duration,
+) -> Result<Tools, EngineError> {
+    let archive = |source: io::Error| EngineError::Read { path: Path::new("(archive in memory)").to_owned(), source };
+    let image = || reader_image.to_owned();
+    for needed in [agent_image, reader_image] {
+        if runtime.image_id(needed).await?.is_none() {
+            return Err(EngineError::NoImage { image: needed.to_owned() });
+        }
+    }
+    let tar = |path: &str, content: &[u8], mode| {
+        let made =
+            ArchiveBuilder::default().directory(".", Owner::root(0o755))?.file(path, content, Owner::root(mode))?;
+        made.finish()
+    };
+    let guest = Fill::Tar {
+        image: image(),
+        tar: tar("guest", guest, 0o755).map_err(archive)?.into(),
+        witness: "guest".to_owned(),
+    };
+    let [file] = AnyAgent::Claude.files(approval_deadline);
+    let settings = Fill::Tar {
+        image: image(),
+        tar: tar(file.name, file.content.as_bytes(), 0o444).map_err(archive)?.into(),
+        witness: file.name.to_owned(),
+    };
+    let agent = Fill::Image { image: agent_image.to_owned(), path: AGENT_DIR.to_owned(), witness: "claude".to_owned() };
+    let labels = Labels::new();
+    let (guest, settings, agent) = tokio::try_join!(
+        runtime.filled_volume("sandbox-guest", &labels, &guest),
+        runtime.filled_volume("sandbox-settings", &labels, &settings),
+        runtime.filled_volume("sandbox-claude", &labels, &agent),
+    )?;
+    let owner = Owner { uid: AGENT_UID, gid: AGENT_UID, mode: 0o755 };
+    let owned = || ArchiveBuilder::default().directory(".", owner);
+    Ok(Tools {
+        guest,
+        agent,
+        settings: (settings, file.dir),
+        reader_image: image(),
+        home_tar: owned().and_then(ArchiveBuilder::finish).map_err(archive)?,
+        harvest_tar: owned()
+            .and_then(|made| made.directory("base", owner))
+            .and_then(ArchiveBuilder::finish)
+            .map_err(archive)?,
+    })
+}

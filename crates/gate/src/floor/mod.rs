@@ -1,0 +1,7 @@
+//! The two floors: what is refused whatever anyone says, and what is safe without asking anyone.
+
+mod hard;
+mod safe;
+
+pub(crate) use hard::finding;
+pub(crate) use safe::is_safe;

@@ -1,0 +1,78 @@
+//! What needs no question. Everything here is a promise; what is not listed is not safe.
+
+use crate::{
+    destination::{Destination, Direction},
+    effect::{Effect, Program},
+    ledger::Ledger,
+    place::{Place, Zone},
+    secret::{glob_matches, secrecy},
+    world::World,
+};
+
+/// Directories that a build makes again.
+const REGENERABLE: [&str; 30] = [
+    "target", "node_modules", "dist", "build", "out", "coverage", ".coverage", ".next", ".nuxt", ".turbo", ".cache", ".parcel-cache", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".tox", ".nox", ".eggs",
+    "htmlcov", ".nyc_output", "storybook-static", "bin", "obj", ".gradle", ".svelte-kit", ".vite", ".venv", "test-results", "playwright-report",
+];
+/// Files that a build makes again.
+const REGENERABLE_FILES: [&str; 10] = ["*.o", "*.pyc", "*.pyo", "*.class", "*.log", "*.tmp", "*.egg-info", "*.tsbuildinfo", "*.profraw", "*.orig"];
+/// Files whose loss is data lost.
+const DATA: [&str; 8] = ["*.sqlite", "*.sqlite3", "*.db", "*.csv", "*.parquet", "*.sql", "*.dump", "*.bak"];
+
+/// True when the effect needs no question, given that nothing speaks against it.
+pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
+    match effect {
+        Effect::Reads(place) => place.known && secrecy(place).is_none() && is_readable(place, world),
+        Effect::Writes { place, empties } => match place.zone(world) {
+            Zone::Discard => true,
+            Zone::Tmp => place.known,
+            Zone::Worktree => place.known && !(*empties && is_data(place)),
+            Zone::Unknown | Zone::Gate | Zone::AgentSettings | Zone::GitInternals | Zone::HandOff | Zone::Startup | Zone::Home | Zone::Escape | Zone::Device
+            | Zone::SystemCore | Zone::Logs | Zone::System => false,
+        },
+        Effect::Deletes { place, recursive } => place.known && is_deletable(place, *recursive, world, ledger),
+        Effect::Network { to, direction } => match to {
+            Destination::Loopback { .. } | Destination::Remote(_) => true,
+            Destination::Trusted(_) => *direction == Direction::Down,
+            Destination::Metadata(_) | Destination::Foreign(_) | Destination::Unknown => false,
+        },
+        Effect::Executes(Program::File(place)) => place.known && !place.glob && place.zone(world) == Zone::Worktree && !ledger.was_downloaded(&place.path),
+        Effect::Executes(Program::Project(manifest)) => manifest.known && manifest.is_in(&world.worktree) && !ledger.was_written(&manifest.path),
+        Effect::Executes(Program::Stdin) | Effect::Risk(_) | Effect::Unverifiable(_) => false,
+    }
+}
+
+fn is_readable(place: &Place, world: &World) -> bool {
+    match place.zone(world) {
+        Zone::Escape => place.path.starts_with("/proc/sys/") || place.path.starts_with("/sys/"),
+        Zone::Device | Zone::Unknown => false,
+        Zone::Discard | Zone::Gate | Zone::AgentSettings | Zone::GitInternals | Zone::HandOff | Zone::Worktree | Zone::Tmp | Zone::Startup | Zone::Home
+        | Zone::SystemCore | Zone::Logs | Zone::System => true,
+    }
+}
+
+fn is_deletable(place: &Place, recursive: bool, world: &World, ledger: &Ledger) -> bool {
+    match place.zone(world) {
+        Zone::Tmp => !place.is_critical(world) && place.path != world.tmp && !(place.glob && parent(place) == world.tmp),
+        Zone::Worktree => {
+            let regenerable = place.path.split('/').any(|part| REGENERABLE.contains(&part)) || REGENERABLE_FILES.iter().any(|pattern| glob_matches(pattern, name(place)) || *pattern == name(place));
+            let own = !place.glob && ledger.was_written(&place.path);
+            regenerable || own || (!recursive && !place.glob && !is_data(place))
+        }
+        Zone::Discard | Zone::Unknown | Zone::Gate | Zone::AgentSettings | Zone::GitInternals | Zone::HandOff | Zone::Startup | Zone::Home | Zone::Escape
+        | Zone::Device | Zone::SystemCore | Zone::Logs | Zone::System => false,
+    }
+}
+
+/// True for files whose loss is data lost.
+pub(super) fn is_data(place: &Place) -> bool {
+    DATA.iter().any(|pattern| glob_matches(pattern, name(place)))
+}
+
+fn name(place: &Place) -> &str {
+    place.path.rsplit('/').next().unwrap_or_default()
+}
+
+fn parent(place: &Place) -> &str {
+    place.path.rsplit_once('/').map_or("", |(parent, _)| parent)
+}

@@ -1,0 +1,138 @@
+//! The file system: what must be read-only or absent (K-01, K-05) and what must be writable.
+
+use super::{checks::Checks, privilege::errno};
+use rustix::{
+    fs::{CWD, FileType, Mode, StatVfsMountFlags, mknodat, statvfs},
+    io::Errno,
+};
+use std::{
+    fs::{self, OpenOptions},
+    io::{Read, Write},
+    os::unix::{
+        fs::{FileTypeExt, OpenOptionsExt},
+        net::UnixStream,
+    },
+    path::Path,
+};
+
+/// Where engines listen. None may be there.
+const ENGINE_SOCKETS: &[&str] = &[
+    "/var/run/docker.sock",
+    "/run/docker.sock",
+    "/run/docker/containerd/containerd.sock",
+    "/run/podman/podman.sock",
+    "/run/containerd/containerd.sock",
+    "/run/crio/crio.sock",
+    "/run/buildkit/buildkitd.sock",
+    "/run/host-services/ssh-auth.sock",
+];
+const READ_ONLY: &[Errno] = &[Errno::ROFS, Errno::ACCESS, Errno::PERM];
+const CLOSED: &[Errno] = &[Errno::ROFS, Errno::ACCESS, Errno::PERM, Errno::NOENT];
+const ABSENT: &[Errno] = &[Errno::NOENT, Errno::NOTDIR, Errno::ACCESS];
+
+/// Tries the closed places and then the directories in `writable`.
+pub(super) fn check(checks: &mut Checks, writable: &[String]) {
+    let is_read_only = |path| statvfs(path).map(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY));
+    checks.holds("fs.root-read-only", is_read_only("/") == Ok(true), &format!("{:?}", is_read_only("/")));
+    checks.held("fs.guest-binary", append("/proc/self/exe"), READ_ONLY);
+    for (id, path) in [
+        ("fs.sysrq", "/proc/sysrq-trigger"),
+        ("fs.core-pattern", "/proc/sys/kernel/core_pattern"),
+        ("fs.modprobe", "/proc/sys/kernel/modprobe"),
+        ("fs.uevent-helper", "/sys/kernel/uevent_helper"),
+        ("fs.memory-device", "/dev/mem"),
+        ("fs.cgroup-procs", "/sys/fs/cgroup/cgroup.procs"),
+        ("fs.release-agent", "/sys/fs/cgroup/release_agent"),
+    ] {
+        checks.held(id, append(path), CLOSED);
+    }
+    let cgroup = "/sys/fs/cgroup/sandbox-probe";
+    let made = fs::create_dir(cgroup).map_err(errno);
+    checks.held("fs.cgroup", made.inspect(|()| drop(fs::remove_dir(cgroup))), CLOSED);
+    kernel_memory(checks);
+    engine_sockets(checks);
+    block_devices(checks);
+    device_node(checks, writable);
+    for directory in writable {
+        checks.works(format!("control.write:{directory}"), write_in(Path::new(directory)));
+    }
+}
+
+/// Opens for writing without changing anything.
+fn append(path: &str) -> Result<fs::File, Errno> {
+    OpenOptions::new().append(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(errno)
+}
+
+/// `/proc/kcore` is refused, or masked by an empty file.
+fn kernel_memory(checks: &mut Checks) {
+    match fs::File::open("/proc/kcore").map_err(errno) {
+        Ok(mut file) => {
+            let read = file.read(&mut [0; 16]).map_err(errno);
+            checks.holds("fs.kcore", read == Ok(0), &format!("opened, read {read:?}"));
+        }
+        refused @ Err(_) => checks.held("fs.kcore", refused, CLOSED),
+    }
+}
+
+fn engine_sockets(checks: &mut Checks) {
+    let reached = ENGINE_SOCKETS.iter().find_map(|path| {
+        let result = UnixStream::connect(path).map_err(errno);
+        let is_absent = matches!(result, Err(errno) if ABSENT.contains(&errno));
+        (!is_absent).then(|| format!("{path}: {result:?}"))
+    });
+    checks.holds("engine.socket", reached.is_none(), reached.as_deref().unwrap_or("none is there"));
+}
+
+fn block_devices(checks: &mut Checks) {
+    let result = fs::read_dir("/dev").map(|entries| {
+        let is_disk = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_block_device());
+        entries.flatten().filter(is_disk).map(|entry| entry.path().display().to_string()).collect::<Vec<_>>()
+    });
+    match result {
+        Ok(disks) => checks.holds("fs.block-devices", disks.is_empty(), &format!("{disks:?}")),
+        Err(error) => checks.holds("fs.block-devices", false, &error.to_string()),
+    }
+}
+
+/// Device nodes cannot be made where files can. (A 0:0 node would be an overlay's whiteout, which anyone may make.)
+fn device_node(checks: &mut Checks, writable: &[String]) {
+    let Some(directory) = writable.first() else {
+        checks.holds("fs.mknod", false, "the plan names no writable directory");
+        return;
+    };
+    let path = Path::new(directory).join(name("node"));
+    let mode = Mode::from_raw_mode(0o600);
+    let made = mknodat(CWD, &path, FileType::CharacterDevice, mode, rustix::fs::makedev(1, 1));
+    checks.held("fs.mknod", made.inspect(|()| drop(fs::remove_file(&path))), &[Errno::PERM, Errno::NOSYS]);
+}
+
+fn write_in(directory: &Path) -> Result<String, String> {
+    let path = directory.join(name("file"));
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(&path)
+        .and_then(|mut file| file.write_all(b"probe"));
+    let removed = if written.is_ok() { fs::remove_file(&path) } else { Ok(()) };
+    written.and(removed).map(|()| "written and removed".to_owned()).map_err(|error| error.to_string())
+}
+
+/// A name of this process's own in a directory that others may write.
+fn name(what: &str) -> String {
+    format!(".sandbox-probe-{what}-{}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writing_is_tried_for_real_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(write_in(dir.path()).is_ok());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert!(write_in(&dir.path().join("missing")).is_err());
+    }
+}

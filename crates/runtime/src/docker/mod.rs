@@ -1,0 +1,219 @@
+//! Docker, and Podman through the same API.
+
+mod body;
+mod build;
+mod call;
+mod containers;
+mod exec;
+mod hijack;
+mod volumes;
+
+use crate::{
+    archive::Archive,
+    endpoint::Endpoint,
+    error::{Error, Operation, Result},
+    process::Exec,
+    runtime::{Labels, Runtime},
+    spec::{ContainerId, ContainerSpec, ExecId, ExecSpec, ImageId},
+    state::{ContainerState, ContainerSummary, EngineInfo, EngineKind, ExecState, VolumeSummary},
+};
+use bollard::{ClientVersion, models::SystemVersion};
+use std::time::Duration;
+
+pub(crate) use build::BuildRequest;
+
+/// The oldest API that offers what a container needs (Docker 20.10).
+const OLDEST: ClientVersion = ClientVersion { major_version: 1, minor_version: 41 };
+/// Deadline for looking for an engine.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Deadline for questions.
+const ASK: Duration = Duration::from_secs(30);
+/// The client library's own deadline, which must not come before ours.
+const LIBRARY_SECS: u64 = 3600;
+
+/// A connection to an engine. Clones share it.
+#[derive(Clone)]
+pub struct Docker {
+    client: bollard::Docker,
+    endpoint: Endpoint,
+    version: std::sync::Arc<SystemVersion>,
+}
+
+impl std::fmt::Debug for Docker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Docker").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl Docker {
+    /// Finds the engine: `DOCKER_HOST` if it is set, else Docker's default socket, else Podman's.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] names the first place; [`Error::TooOld`]; [`Error::BadEndpoint`].
+    pub async fn connect() -> Result<Self> {
+        let read = |name| std::env::var(name).ok();
+        let candidates = Endpoint::candidates(read("DOCKER_HOST").as_deref(), read("XDG_RUNTIME_DIR").as_deref())?;
+        let mut first = None;
+        for endpoint in candidates {
+            match Self::connect_to(endpoint).await {
+                Ok(docker) => return Ok(docker),
+                Err(error) if error.is_unreachable() => first = first.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(first.unwrap_or_else(|| Error::BadEndpoint { text: String::new() }))
+    }
+
+    /// Connects to the engine at one place and agrees on the API version.
+    ///
+    /// # Errors
+    /// As [`Docker::connect`].
+    pub async fn connect_to(endpoint: Endpoint) -> Result<Self> {
+        let gone = |source| Error::Unreachable { endpoint: endpoint.to_string(), source };
+        let client = match &endpoint {
+            Endpoint::Unix(path) => {
+                let path = path.to_str().ok_or_else(|| Error::BadEndpoint { text: endpoint.to_string() })?;
+                bollard::Docker::connect_with_unix(path, LIBRARY_SECS, bollard::API_DEFAULT_VERSION)
+            }
+            Endpoint::Tcp(address) => {
+                bollard::Docker::connect_with_http(address, LIBRARY_SECS, bollard::API_DEFAULT_VERSION)
+            }
+        }
+        .map_err(|error| gone(call::root_cause(error)))?;
+        let negotiating = async {
+            let client = client.negotiate_version().await?;
+            let version = client.version().await?;
+            Ok::<_, bollard::errors::Error>((client, version))
+        };
+        let (client, version) = match tokio::time::timeout(CONNECT, negotiating).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => return Err(gone(call::root_cause(error))),
+            Err(_elapsed) => return Err(gone(format!("no answer within {} s", CONNECT.as_secs()).into())),
+        };
+        if client.client_version() < OLDEST {
+            let found = client.client_version().to_string();
+            return Err(Error::TooOld { endpoint: endpoint.to_string(), found, oldest: "1.41" });
+        }
+        Ok(Self { client, endpoint, version: version.into() })
+    }
+
+    /// Where the engine answers.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn kind(&self) -> EngineKind {
+        let parts = self.version.components.as_deref().unwrap_or_default();
+        if parts.iter().any(|part| part.name.contains("Podman")) { EngineKind::Podman } else { EngineKind::Docker }
+    }
+
+    async fn engine_info(&self) -> Result<EngineInfo> {
+        let info = self.call(Operation::Info, &self.endpoint.to_string(), ASK, self.client.info()).await?;
+        let parts = self.version.components.as_deref().unwrap_or_default();
+        let runc = parts.iter().find(|part| part.name == "runc").map(|part| part.version.clone());
+        let mut runtimes: Vec<_> = info.runtimes.unwrap_or_default().into_keys().collect();
+        runtimes.sort();
+        let number = |value: Option<i64>| value.and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
+        Ok(EngineInfo {
+            kind: self.kind(),
+            version: self.version.version.clone().unwrap_or_default(),
+            api: self.client.client_version().to_string(),
+            endpoint: self.endpoint.to_string(),
+            os: info.operating_system.unwrap_or_default(),
+            arch: info.architecture.unwrap_or_default(),
+            cgroup_version: match info.cgroup_version {
+                Some(version) if version.to_string() == "2" => 2,
+                Some(_) | None => 1,
+            },
+            storage_driver: info.driver.unwrap_or_default(),
+            runtimes,
+            default_runtime: info.default_runtime.unwrap_or_default(),
+            runc_version: runc,
+            rootless: info.security_options.unwrap_or_default().iter().any(|option| option.contains("name=rootless")),
+            cpus: number(info.ncpu),
+            memory: number(info.mem_total),
+        })
+    }
+
+    async fn find_image(&self, reference: &str) -> Result<Option<(ImageId, Labels)>> {
+        let found = self.call(Operation::ImageId, reference, ASK, self.client.inspect_image(reference)).await;
+        match found {
+            Ok(image) => {
+                let labels = image.config.and_then(|config| config.labels).unwrap_or_default();
+                Ok(image.id.map(|id| (ImageId(id), labels.into_iter().collect())))
+            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The labels of an image, if the engine holds it.
+    pub(crate) async fn image_labels(&self, reference: &str) -> Result<Option<(ImageId, Labels)>> {
+        self.find_image(reference).await
+    }
+}
+
+impl Runtime for Docker {
+    async fn info(&self) -> Result<EngineInfo> {
+        self.engine_info().await
+    }
+    async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
+        self.create_container(spec).await
+    }
+    async fn start(&self, id: &ContainerId) -> Result<()> {
+        self.start_container(id).await
+    }
+    async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<()> {
+        self.stop_container(id, grace).await
+    }
+    async fn kill(&self, id: &ContainerId) -> Result<()> {
+        self.kill_container(id).await
+    }
+    async fn remove(&self, id: &ContainerId) -> Result<()> {
+        self.remove_container(id).await
+    }
+    async fn wait(&self, id: &ContainerId, within: Duration) -> Result<ContainerState> {
+        self.wait_container(id, within).await
+    }
+    async fn inspect(&self, id: &ContainerId) -> Result<ContainerState> {
+        self.inspect_container(id).await
+    }
+    async fn list(&self, labels: &Labels) -> Result<Vec<ContainerSummary>> {
+        self.list_containers(labels).await
+    }
+    async fn exec(&self, id: &ContainerId, spec: &ExecSpec) -> Result<Exec> {
+        self.start_exec(id, spec).await
+    }
+    async fn exec_state(&self, id: &ExecId) -> Result<ExecState> {
+        self.inspect_exec(id).await
+    }
+    async fn upload(&self, id: &ContainerId, path: &str, archive: Archive) -> Result<()> {
+        self.put_archive(id, path, archive).await
+    }
+    async fn has_path(&self, id: &ContainerId, path: &str) -> Result<bool> {
+        self.stat_path(id, path).await
+    }
+    async fn create_volume(&self, name: &str, labels: &Labels) -> Result<()> {
+        self.make_volume(name, labels).await
+    }
+    async fn volume(&self, name: &str) -> Result<Option<VolumeSummary>> {
+        self.inspect_volume(name).await
+    }
+    async fn list_volumes(&self, labels: &Labels) -> Result<Vec<VolumeSummary>> {
+        self.find_volumes(labels).await
+    }
+    async fn remove_volume(&self, name: &str) -> Result<()> {
+        self.drop_volume(name).await
+    }
+    async fn image_id(&self, reference: &str) -> Result<Option<ImageId>> {
+        Ok(self.find_image(reference).await?.map(|(id, _)| id))
+    }
+}
+
+/// The engine's form of "carries all of these labels"; an empty value asks for the key alone.
+fn label_filter(labels: &Labels) -> std::collections::HashMap<String, Vec<String>> {
+    let wanted =
+        labels.iter().map(|(key, value)| if value.is_empty() { key.clone() } else { format!("{key}={value}") });
+    std::collections::HashMap::from([("label".to_owned(), wanted.collect())])
+}

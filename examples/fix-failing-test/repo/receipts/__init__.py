@@ -1,0 +1,1 @@
+"""Splitting bills, in whole cents."""
