@@ -19,6 +19,9 @@ use types::{
     wire::{AGENT_UID, GUEST_DIR, GUEST_PATH, GUEST_UID, Listeners, RUN_DIR},
 };
 
+/// Where the harvest works.
+const HARVEST: &str = "/harvest";
+
 /// A running container with an agent in it.
 pub(crate) struct Place {
     pub(crate) container: ContainerId,
@@ -60,31 +63,30 @@ pub(crate) struct Places<'a> {
 impl Places<'_> {
     /// Creates and starts the container of a role, with the work tree from `tar`.
     pub(crate) async fn make(&self, role: Role, tools: &Tools, tar: &Path) -> Result<ContainerId, PlaceError> {
-        let name = self.plan.container(role);
         let (workspace, home) = (self.plan.volume(role, "workspace"), self.plan.volume(role, "home"));
         let since = Instant::now();
         tokio::try_join!(self.volume(role, &workspace), self.volume(role, &home))?;
-        self.store.intend(&self.plan.run, EffectKind::Container, &name)?;
         let mut mounts = vec![Mount::writable(&workspace, WORKSPACE), Mount::writable(&home, HOME)];
+        let own = mounts.clone();
         mounts.push(Mount::read_only(&tools.guest, GUEST_DIR));
         if role == Role::Agent {
             mounts.push(Mount::read_only(&tools.agent, tools::AGENT_DIR));
             mounts.push(Mount::read_only(&tools.settings.0, tools.settings.1));
         }
-        let container = self.runtime.create(&self.spec(role, name, mounts)).await?;
+        let fill = async {
+            let filler = self.filler(role, tools, own).await?;
+            self.upload_file(&filler, WORKSPACE, tar).await?;
+            Ok::<_, PlaceError>(filler)
+        };
+        let (container, filler) = tokio::try_join!(self.create(self.spec(role, mounts)), fill)?;
         self.recorder.step("create", since);
         let since = Instant::now();
-        tokio::try_join!(self.upload_file(&container, WORKSPACE, tar), async {
-            Ok(self.runtime.upload(&container, HOME, tools.home_tar.clone().into()).await?)
-        },)?;
-        self.recorder.step("upload", since);
-        let since = Instant::now();
-        self.runtime.start(&container).await?;
+        tokio::try_join!(self.runtime.start(&container), self.runtime.remove(&filler))?;
         self.recorder.step("start", since);
         Ok(container)
     }
 
-    /// Creates the container that only holds volumes for reading: no channel, no agent.
+    /// Creates and starts the container that only holds volumes for reading: no channel, no agent.
     pub(crate) async fn make_reader(
         &self,
         tools: &Tools,
@@ -94,20 +96,37 @@ impl Places<'_> {
         let role = Role::Harvest;
         let scratch = self.plan.volume(role, "scratch");
         self.volume(role, &scratch).await?;
-        let name = self.plan.container(role);
-        self.store.intend(&self.plan.run, EffectKind::Container, &name)?;
+        let filler = self.filler(role, tools, vec![Mount::writable(&scratch, WORKSPACE)]).await?;
+        self.runtime.upload(&filler, WORKSPACE, tools.harvest_tar.clone().into()).await?;
+        self.upload_file(&filler, &format!("{WORKSPACE}/base"), base).await?;
         let mounts = vec![
             Mount::read_only(workspace, WORKSPACE),
-            Mount::writable(&scratch, "/harvest"),
+            Mount::writable(&scratch, HARVEST),
             Mount::read_only(&tools.guest, GUEST_DIR),
         ];
-        let mut spec = self.spec(role, name, mounts);
+        let mut spec = self.spec(role, mounts);
         spec.image.clone_from(&tools.reader_image);
-        let container = self.runtime.create(&spec).await?;
-        self.runtime.upload(&container, "/harvest", tools.harvest_tar.clone().into()).await?;
-        self.upload_file(&container, "/harvest/base", base).await?;
-        self.runtime.start(&container).await?;
+        let container = self.create(spec).await?;
+        tokio::try_join!(self.runtime.start(&container), self.runtime.remove(&filler))?;
         Ok(container)
+    }
+
+    /// A container that is never started, made from our base image, whose `/workspace` and home belong to the agent: the
+    /// engine copies them into the empty volumes, which so get their owner, and unpacks archives there. (An archive cannot change the
+    /// owner of a volume's root, and a project's image need not have these directories.)
+    async fn filler(&self, role: Role, tools: &Tools, mut mounts: Vec<Mount>) -> Result<ContainerId, PlaceError> {
+        for mount in &mut mounts {
+            mount.copy_up = true;
+        }
+        let mut spec = self.spec(role, mounts);
+        spec.name = self.plan.filler(role);
+        spec.image.clone_from(&tools.reader_image);
+        self.create(spec).await
+    }
+
+    async fn create(&self, spec: ContainerSpec) -> Result<ContainerId, PlaceError> {
+        self.store.intend(&self.plan.run, EffectKind::Container, &spec.name)?;
+        Ok(self.runtime.create(&spec).await?)
     }
 
     async fn upload_file(&self, container: &ContainerId, path: &str, tar: &Path) -> Result<(), PlaceError> {
@@ -121,7 +140,7 @@ impl Places<'_> {
         Ok(self.runtime.create_volume(name, &self.plan.labels(role)).await?)
     }
 
-    fn spec(&self, role: Role, name: String, mounts: Vec<Mount>) -> ContainerSpec {
+    fn spec(&self, role: Role, mounts: Vec<Mount>) -> ContainerSpec {
         let ContainerProfile { image, runtime, memory_mb, cpus, pids, open_files, tmp_mb } =
             &self.plan.profile.container;
         let tmpfs = |target: &str, size_mb, uid, mode, exec| Tmpfs {
@@ -133,7 +152,7 @@ impl Places<'_> {
             exec,
         };
         ContainerSpec {
-            name,
+            name: self.plan.container(role),
             labels: self.plan.labels(role),
             image: image.clone(),
             command: vec![GUEST_PATH.to_owned(), "init".to_owned()],
@@ -181,7 +200,7 @@ pub(crate) fn reader_command(argv: Vec<String>, env: Vec<(String, String)>) -> E
         env: env.into_iter().collect(),
         uid: AGENT_UID,
         gid: AGENT_UID,
-        workdir: Some("/harvest".to_owned()),
+        workdir: Some(HARVEST.to_owned()),
         stdin: false,
     }
 }
@@ -193,9 +212,10 @@ pub(crate) async fn clear(
     plan: &AttemptPlan,
     role: Role,
 ) -> Result<(), EngineError> {
-    let name = plan.container(role);
-    runtime.remove(&ContainerId(name.clone())).await?;
-    store.undone(EffectKind::Container, &name)?;
+    for name in [plan.container(role), plan.filler(role)] {
+        runtime.remove(&ContainerId(name.clone())).await?;
+        store.undone(EffectKind::Container, &name)?;
+    }
     for what in ["workspace", "home", "scratch"] {
         let volume = plan.volume(role, what);
         runtime.remove_volume(&volume).await?;

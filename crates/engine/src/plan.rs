@@ -75,6 +75,12 @@ impl AttemptPlan {
         format!("sandbox-{}-{}-{}", self.run, self.attempt, role.as_str())
     }
 
+    /// Name of the container that fills a role's volumes and is never started.
+    #[must_use]
+    pub(crate) fn filler(&self, role: Role) -> String {
+        format!("{}-fill", self.container(role))
+    }
+
     /// Name of a volume of a role: its `workspace`, `home` or `scratch`.
     #[must_use]
     pub(crate) fn volume(&self, role: Role, what: &str) -> String {

@@ -10,7 +10,7 @@ use types::wire::AGENT_UID;
 /// Where the agent's image holds the agent.
 pub(crate) const AGENT_DIR: &str = "/opt/claude";
 
-/// Names of the filled volumes, and small archives that give a run's own volumes their owner.
+/// Names of the filled volumes, and what a harvest needs.
 pub(crate) struct Tools {
     pub(crate) guest: String,
     pub(crate) agent: String,
@@ -18,7 +18,6 @@ pub(crate) struct Tools {
     pub(crate) settings: (String, &'static str),
     /// Image with git and a shell in which work trees are read: ours, never the project's.
     pub(crate) reader_image: String,
-    pub(crate) home_tar: Vec<u8>,
     pub(crate) harvest_tar: Vec<u8>,
 }
 
@@ -61,15 +60,13 @@ pub(crate) async fn prepare(
         runtime.filled_volume("sandbox-claude", &labels, &agent),
     )?;
     let owner = Owner { uid: AGENT_UID, gid: AGENT_UID, mode: 0o755 };
-    let owned = || ArchiveBuilder::default().directory(".", owner);
     Ok(Tools {
         guest,
         agent,
         settings: (settings, file.dir),
         reader_image: image(),
-        home_tar: owned().and_then(ArchiveBuilder::finish).map_err(archive)?,
-        harvest_tar: owned()
-            .and_then(|made| made.directory("base", owner))
+        harvest_tar: ArchiveBuilder::default()
+            .directory("base", owner)
             .and_then(ArchiveBuilder::finish)
             .map_err(archive)?,
     })

@@ -62,7 +62,9 @@ impl<'a> Args<'a> {
     /// True when one of the options is given; a long option may be cut short, as GNU programs allow.
     pub(crate) fn has(&self, names: &[&str]) -> bool {
         self.options.iter().any(|(given, _)| {
-            names.iter().any(|name| given == name || (given.len() > 3 && given.starts_with("--") && name.starts_with(given.as_str())))
+            names.iter().any(|name| {
+                given == name || (given.len() > 3 && given.starts_with("--") && name.starts_with(given.as_str()))
+            })
         })
     }
 

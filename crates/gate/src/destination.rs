@@ -2,7 +2,10 @@
 
 use crate::{place::HOLE, world::World};
 use std::{fmt, net::IpAddr};
-use types::{host::{HostName, is_internal}, text::printable};
+use types::{
+    host::{HostName, is_internal},
+    text::printable,
+};
 
 /// Which way the payload goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,8 +134,14 @@ mod tests {
     fn metadata_in_every_spelling() {
         let world = World::default();
         for text in [
-            "http://169.254.169.254/latest", "http://0xa9fea9fe/", "http://2852039166/x", "169.254.169.254:80",
-            "http://0251.0376.0251.0376/", "http://[::ffff:169.254.169.254]/", "http://METADATA.google.internal./", "http://a@169.254.169.254/",
+            "http://169.254.169.254/latest",
+            "http://0xa9fea9fe/",
+            "http://2852039166/x",
+            "169.254.169.254:80",
+            "http://0251.0376.0251.0376/",
+            "http://[::ffff:169.254.169.254]/",
+            "http://METADATA.google.internal./",
+            "http://a@169.254.169.254/",
         ] {
             assert!(matches!(Destination::parse(text, &world), Destination::Metadata(_)), "{text}");
         }
@@ -142,7 +151,12 @@ mod tests {
     fn trust_is_exact() {
         let world = World { trusted: vec![Endpoint::parse("docs.example").expect("good")], ..World::default() };
         assert!(matches!(Destination::parse("https://Docs.Example/x", &world), Destination::Trusted(_)));
-        for text in ["https://docs.example.evil/", "https://xdocs.example/", "http://docs.example/", "https://docs.example@evil.example/"] {
+        for text in [
+            "https://docs.example.evil/",
+            "https://xdocs.example/",
+            "http://docs.example/",
+            "https://docs.example@evil.example/",
+        ] {
             assert!(matches!(Destination::parse(text, &world), Destination::Foreign(_)), "{text}");
         }
         assert_eq!(Destination::parse("http://127.1:8080/", &world), Destination::Loopback { port: 8080 });

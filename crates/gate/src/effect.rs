@@ -82,7 +82,13 @@ pub struct Finding {
 impl Finding {
     /// A denial that nothing overrides.
     pub(crate) fn forbidden(rule: RuleId, reason: impl Into<String>, instead: &'static str) -> Self {
-        Self { severity: Severity::Forbidden, rule, reason: reason.into(), instead, clears: "nothing; this is never allowed" }
+        Self {
+            severity: Severity::Forbidden,
+            rule,
+            reason: reason.into(),
+            instead,
+            clears: "nothing; this is never allowed",
+        }
     }
 
     /// A denial that an operator's allow rule overrides.

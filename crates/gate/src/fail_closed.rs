@@ -32,7 +32,13 @@ pub(crate) fn unreadable(refusal: Refusal) -> Verdict {
 
 /// No stage settled the call: a person decides.
 pub(crate) fn undecided(why: &str) -> Verdict {
-    let mut verdict = answer(Decision::Ask, Stage::Undecided, "unverifiable", format!("not known to be safe: {}", printable(why, 240)), None);
+    let mut verdict = answer(
+        Decision::Ask,
+        Stage::Undecided,
+        "unverifiable",
+        format!("not known to be safe: {}", printable(why, 240)),
+        None,
+    );
     verdict.clears = Some("a person's approval, or an allow rule of the operator".to_owned());
     verdict
 }
@@ -53,5 +59,14 @@ pub(crate) fn gone() -> Verdict {
 }
 
 fn answer(decision: Decision, stage: Stage, rule: &str, reason: String, instead: Option<String>) -> Verdict {
-    Verdict { decision, stage, rule: Some(rule.to_owned()), reason, instead, clears: None, facts: Vec::new(), micros: 0 }
+    Verdict {
+        decision,
+        stage,
+        rule: Some(rule.to_owned()),
+        reason,
+        instead,
+        clears: None,
+        facts: Vec::new(),
+        micros: 0,
+    }
 }

@@ -47,7 +47,12 @@ pub(crate) fn findings(commands: &[SimpleCommand], effects: &[Vec<Effect>]) -> V
                         taint.file = true;
                     }
                     Effect::Network { to, .. } if is_outside(to) => taint.fetched = true,
-                    Effect::Network { .. } | Effect::Writes { .. } | Effect::Deletes { .. } | Effect::Executes(_) | Effect::Risk(_) | Effect::Unverifiable(_) => {}
+                    Effect::Network { .. }
+                    | Effect::Writes { .. }
+                    | Effect::Deletes { .. }
+                    | Effect::Executes(_)
+                    | Effect::Risk(_)
+                    | Effect::Unverifiable(_) => {}
                 }
             }
             for effect in &effects[n] {
@@ -80,13 +85,21 @@ fn is_outside(to: &Destination) -> bool {
     }
 }
 
-fn judged(effect: &Effect, command: &SimpleCommand, taint: Taint, secret_files: &HashSet<&str>, fetched_files: &HashSet<&str>) -> Option<Effect> {
+fn judged(
+    effect: &Effect,
+    command: &SimpleCommand,
+    taint: Taint,
+    secret_files: &HashSet<&str>,
+    fetched_files: &HashSet<&str>,
+) -> Option<Effect> {
     const LOCAL: &str = "keep the data in the work tree; describe what you need instead of sending it";
     const REVIEW: &str = "download to a file in the work tree, show it, and ask for it to be reviewed";
     match effect {
         Effect::Network { to, direction } if *direction == Direction::Up && is_outside(to) => {
             if taint.secret {
-                return Some(Finding::forbidden(RuleId::DataExfiltration, format!("sends credentials to {to}"), LOCAL).into());
+                return Some(
+                    Finding::forbidden(RuleId::DataExfiltration, format!("sends credentials to {to}"), LOCAL).into(),
+                );
             }
             let trusted = matches!(to, Destination::Trusted(_));
             let carries = taint.file && !trusted;
@@ -97,14 +110,23 @@ fn judged(effect: &Effect, command: &SimpleCommand, taint: Taint, secret_files: 
         }
         Effect::Executes(Program::File(place)) => {
             let name = place.path.rsplit('/').next().unwrap_or_default();
-            // A `cd` that could not be followed leaves only the name to go by.
-            let hit = fetched_files.contains(place.path.as_str()) || (!place.known && fetched_files.iter().any(|file| file.rsplit('/').next() == Some(name)));
+            // A `cd` that failed or could not be followed leaves only the name to go by.
+            let hit = fetched_files.contains(place.path.as_str())
+                || (!name.is_empty() && fetched_files.iter().any(|file| file.rsplit('/').next() == Some(name)));
             let secret = secret_files.contains(place.path.as_str());
-            (hit && !secret).then(|| Finding::forbidden(RuleId::UntrustedCode, "runs a file that the same line downloads", REVIEW).into())
+            (hit && !secret).then(|| {
+                Finding::forbidden(RuleId::UntrustedCode, "runs a file that the same line downloads", REVIEW).into()
+            })
         }
         Effect::Unverifiable(_) if taint.fetched && command.argv.first().is_some_and(|word| word.text == "eval") => {
             Some(Finding::forbidden(RuleId::UntrustedCode, "runs code straight from the network", REVIEW).into())
         }
-        Effect::Network { .. } | Effect::Reads(_) | Effect::Writes { .. } | Effect::Deletes { .. } | Effect::Executes(_) | Effect::Risk(_) | Effect::Unverifiable(_) => None,
+        Effect::Network { .. }
+        | Effect::Reads(_)
+        | Effect::Writes { .. }
+        | Effect::Deletes { .. }
+        | Effect::Executes(_)
+        | Effect::Risk(_)
+        | Effect::Unverifiable(_) => None,
     }
 }

@@ -34,7 +34,8 @@ pub(crate) fn check(call: &ToolCall, ledger: &Ledger) -> Result<(), Malformed> {
         return Err(Malformed::NoId);
     }
     let names = [call.id.0.as_str(), &call.tool, &call.cwd];
-    if call.tool.is_empty() || names.iter().any(|name| name.len() > MAX_NAME || name.contains(|c: char| c.is_control())) {
+    if call.tool.is_empty() || names.iter().any(|name| name.len() > MAX_NAME || name.contains(|c: char| c.is_control()))
+    {
         return Err(Malformed::BadName);
     }
     if !fits(&call.input, &mut { MAX_INPUT }) {

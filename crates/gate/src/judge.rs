@@ -57,7 +57,8 @@ impl Gate {
     /// # Errors
     /// [`RuleError`] names the first rule that cannot be read, with a hint.
     pub fn new(policy: &Policy, world: World) -> Result<Self, RuleError> {
-        let parse = |texts: &[String]| texts.iter().map(|text| Rule::parse(text, &world)).collect::<Result<Vec<_>, _>>();
+        let parse =
+            |texts: &[String]| texts.iter().map(|text| Rule::parse(text, &world)).collect::<Result<Vec<_>, _>>();
         let (allow, ask, deny) = (parse(&policy.allow)?, parse(&policy.ask)?, parse(&policy.deny)?);
         Ok(Self { mode: policy.mode, allow, ask, deny, world })
     }
@@ -101,7 +102,8 @@ impl Gate {
     }
 
     fn settle(&self, call: &ToolCall, reading: &Reading, ledger: &Ledger) -> Verdict {
-        let findings: Vec<Finding> = reading.effects().filter_map(|effect| floor::finding(effect, &self.world)).collect();
+        let findings: Vec<Finding> =
+            reading.effects().filter_map(|effect| floor::finding(effect, &self.world)).collect();
         let worst = |severity: Severity| findings.iter().find(|finding| finding.severity == severity);
         if let Some(finding) = worst(Severity::Forbidden) {
             return against(finding, Decision::Deny, Stage::HardFloor);
@@ -142,7 +144,11 @@ impl Gate {
         let rule = rule::all(&self.allow, call, reading, &self.world)?;
         // A rule speaks of commands; what could not be read and where their output goes is not covered by it.
         let gaps = reading.whole.iter().any(|effect| !floor::is_safe(effect, &self.world, ledger));
-        let redirected = reading.commands.iter().flat_map(|command| crate::program::redirections(command, &self.world)).any(|effect| !floor::is_safe(&effect, &self.world, ledger));
+        let redirected = reading
+            .commands
+            .iter()
+            .flat_map(|command| crate::program::redirections(command, &self.world))
+            .any(|effect| !floor::is_safe(&effect, &self.world, ledger));
         (!gaps && !redirected).then(|| ruled(rule, Decision::Allow, "a rule of the operator allows it"))
     }
 
@@ -158,7 +164,16 @@ impl Gate {
 }
 
 fn plain(decision: Decision, stage: Stage, reason: &str) -> Verdict {
-    Verdict { decision, stage, rule: None, reason: reason.to_owned(), instead: None, clears: None, facts: Vec::new(), micros: 0 }
+    Verdict {
+        decision,
+        stage,
+        rule: None,
+        reason: reason.to_owned(),
+        instead: None,
+        clears: None,
+        facts: Vec::new(),
+        micros: 0,
+    }
 }
 
 fn against(finding: &Finding, decision: Decision, stage: Stage) -> Verdict {
@@ -176,7 +191,10 @@ fn against(finding: &Finding, decision: Decision, stage: Stage) -> Verdict {
 
 fn facts(reading: &Reading) -> Vec<String> {
     let mut facts: Vec<String> = Vec::new();
-    for effect in reading.effects().filter(|effect| !matches!(effect, Effect::Risk(finding) if finding.severity == Severity::Questioned)) {
+    for effect in reading
+        .effects()
+        .filter(|effect| !matches!(effect, Effect::Risk(finding) if finding.severity == Severity::Questioned))
+    {
         let fact = printable(&effect.to_string(), 300);
         if facts.len() < MAX_FACTS && !facts.contains(&fact) {
             facts.push(fact);

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use types::{call::ToolCall, verdict::{Decision, Stage, Verdict}};
+use types::{
+    call::ToolCall,
+    verdict::{Decision, Stage, Verdict},
+};
 
 /// Most bytes kept of one written file.
 const MAX_CONTENT: usize = 64 * 1024;
@@ -129,7 +132,8 @@ impl Ledger {
             self.kept -= old.len().min(self.kept);
         }
         let digest = content.map(|text| hex::encode(Sha256::digest(text.as_bytes())));
-        let content = content.filter(|text| text.len() <= MAX_CONTENT && self.kept + text.len() <= MAX_TOTAL).map(str::to_owned);
+        let content =
+            content.filter(|text| text.len() <= MAX_CONTENT && self.kept + text.len() <= MAX_TOTAL).map(str::to_owned);
         self.kept += content.as_ref().map_or(0, String::len);
         self.files.insert(path.to_owned(), WrittenFile { provenance, digest, content });
     }
@@ -149,7 +153,13 @@ mod tests {
     use types::id::CallId;
 
     fn call(id: &str, command: &str) -> ToolCall {
-        ToolCall { id: CallId(id.into()), tool: "Bash".into(), input: serde_json::json!({"command": command}), cwd: "/workspace".into(), subagent: None }
+        ToolCall {
+            id: CallId(id.into()),
+            tool: "Bash".into(),
+            input: serde_json::json!({"command": command}),
+            cwd: "/workspace".into(),
+            subagent: None,
+        }
     }
 
     fn verdict(decision: Decision, stage: Stage) -> Verdict {
@@ -164,7 +174,10 @@ mod tests {
         }
         ledger.answered(&call("b", "y"), &Verdict::unavailable("x"));
         ledger.answered(&call("c", "z"), &verdict(Decision::Ask, Stage::Undecided));
-        assert_eq!((ledger.consecutive_denials, ledger.total_denials, ledger.recent_denials(), ledger.unavailable), (60, 60, 50, 1));
+        assert_eq!(
+            (ledger.consecutive_denials, ledger.total_denials, ledger.recent_denials(), ledger.unavailable),
+            (60, 60, 50, 1)
+        );
         ledger.answered(&call("d", "z"), &verdict(Decision::Allow, Stage::Person));
         assert_eq!((ledger.consecutive_denials, ledger.total_denials), (0, 60));
         assert!(ledger.was_denied(&call("other", "x")) && !ledger.was_denied(&call("a", "z")));

@@ -130,7 +130,9 @@ impl Place {
         if is_under(fixed, &world.worktree) {
             return Zone::Worktree;
         }
-        if (is_under(fixed, &world.tmp) || is_under(fixed, "/var/tmp") || is_under(fixed, "/dev/shm")) && fixed != "/dev" {
+        if (is_under(fixed, &world.tmp) || is_under(fixed, "/var/tmp") || is_under(fixed, "/dev/shm"))
+            && fixed != "/dev"
+        {
             return Zone::Tmp;
         }
         if !self.known {
@@ -154,7 +156,8 @@ impl Place {
         let own = [world.worktree.as_str(), world.home.as_str(), world.tmp.as_str(), "/var/tmp", "/dev/shm", "/root"];
         if own.iter().any(|dir| is_under(path, dir)) {
             // The history of the work tree, but not of a repository below it.
-            return path == format!("{}/.git", world.worktree) || self.path.starts_with(&format!("{}/.git/", world.worktree));
+            return path == format!("{}/.git", world.worktree)
+                || self.path.starts_with(&format!("{}/.git/", world.worktree));
         }
         // An ancestor of what we care for, or a directory right below the root.
         let depth = path.split('/').filter(|part| !part.is_empty()).count();
@@ -164,7 +167,9 @@ impl Place {
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         let optional = ["share/doc", "share/man", "local/"];
         let in_system = system.contains(&first) && !optional.iter().any(|part| path.contains(part));
-        ancestor || (depth <= 1 && (system.contains(&first) || top.contains(&first) || has_glob(first))) || (in_system && (depth <= 2 || first != "usr"))
+        ancestor
+            || (depth <= 1 && (system.contains(&first) || top.contains(&first) || has_glob(first)))
+            || (in_system && (depth <= 2 || first != "usr"))
     }
 }
 
@@ -181,14 +186,29 @@ pub(crate) fn has_glob(text: &str) -> bool {
 /// The zones that are found by name, on the lower-case path: case-folding file systems must not open a side door.
 fn special(path: &str, world: &World) -> Option<Zone> {
     const DISCARD: [&str; 10] = [
-        "/dev/null", "/dev/stdout", "/dev/stderr", "/dev/stdin", "/dev/tty", "/dev/zero", "/dev/urandom", "/dev/random",
-        "/dev/full", "/dev/ptmx",
+        "/dev/null",
+        "/dev/stdout",
+        "/dev/stderr",
+        "/dev/stdin",
+        "/dev/tty",
+        "/dev/zero",
+        "/dev/urandom",
+        "/dev/random",
+        "/dev/full",
+        "/dev/ptmx",
     ];
     if DISCARD.contains(&path) || path.starts_with("/dev/fd/") || path.starts_with("/proc/self/fd/") {
         return Some(Zone::Discard);
     }
-    const GATE: [&str; 7] =
-        ["/run/sandbox", "/var/run/sandbox", "/opt/sandbox", "/etc/claude-code", "/etc/codex", "/etc/opencode", "/etc/gemini-cli"];
+    const GATE: [&str; 7] = [
+        "/run/sandbox",
+        "/var/run/sandbox",
+        "/opt/sandbox",
+        "/etc/claude-code",
+        "/etc/codex",
+        "/etc/opencode",
+        "/etc/gemini-cli",
+    ];
     if GATE.iter().any(|dir| is_under(path, dir)) || path.contains("/.config/sandbox") {
         return Some(Zone::Gate);
     }
@@ -199,16 +219,44 @@ fn special(path: &str, world: &World) -> Option<Zone> {
         return Some(zone);
     }
     const DISKS: [&str; 11] = [
-        "/dev/sd", "/dev/hd", "/dev/vd", "/dev/xvd", "/dev/nvme", "/dev/mmcblk", "/dev/dm-", "/dev/mapper", "/dev/disk",
-        "/dev/mem", "/dev/kmem",
+        "/dev/sd",
+        "/dev/hd",
+        "/dev/vd",
+        "/dev/xvd",
+        "/dev/nvme",
+        "/dev/mmcblk",
+        "/dev/dm-",
+        "/dev/mapper",
+        "/dev/disk",
+        "/dev/mem",
+        "/dev/kmem",
     ];
     if DISKS.iter().any(|disk| path.starts_with(disk)) {
         return Some(Zone::Device);
     }
     const CORE: [&str; 22] = [
-        "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/sudoers", "/etc/cron", "/etc/systemd",
-        "/etc/init", "/etc/rc", "/etc/pam.d", "/etc/ssh", "/etc/ld.so", "/etc/profile", "/etc/bash.bashrc", "/etc/update-motd.d",
-        "/etc/udev", "/boot", "/var/spool/cron", "/lib/systemd", "/usr/lib/systemd", "/etc/security", "/etc/modules",
+        "/etc/passwd",
+        "/etc/shadow",
+        "/etc/group",
+        "/etc/gshadow",
+        "/etc/sudoers",
+        "/etc/cron",
+        "/etc/systemd",
+        "/etc/init",
+        "/etc/rc",
+        "/etc/pam.d",
+        "/etc/ssh",
+        "/etc/ld.so",
+        "/etc/profile",
+        "/etc/bash.bashrc",
+        "/etc/update-motd.d",
+        "/etc/udev",
+        "/boot",
+        "/var/spool/cron",
+        "/lib/systemd",
+        "/usr/lib/systemd",
+        "/etc/security",
+        "/etc/modules",
     ];
     if CORE.iter().any(|core| path.starts_with(core)) || path == "/etc/hosts" || path.starts_with("/etc/environment") {
         return Some(Zone::SystemCore);
@@ -230,12 +278,21 @@ fn is_escape(path: &str) -> bool {
 /// Zones decided by a component anywhere in the path.
 fn named_component(path: &str, world: &World) -> Option<Zone> {
     const AGENT: [&str; 9] = [
-        "/.claude.json", "/.claude/settings", "/.claude/hooks", "/.codex/config", "/.codex/hooks", "/.gemini/settings",
-        "/.qwen/settings", "/.config/opencode", "/.claude/agents",
+        "/.claude.json",
+        "/.claude/settings",
+        "/.claude/hooks",
+        "/.codex/config",
+        "/.codex/hooks",
+        "/.gemini/settings",
+        "/.qwen/settings",
+        "/.config/opencode",
+        "/.claude/agents",
     ];
     let home = world.home.to_ascii_lowercase();
     let in_home = |name: &str| path.strip_prefix(&home).is_some_and(|rest| is_under(rest, name));
-    if AGENT.iter().any(|part| path.contains(part)) || ["/.claude", "/.codex", "/.gemini"].iter().any(|dir| in_home(dir)) {
+    if AGENT.iter().any(|part| path.contains(part))
+        || ["/.claude", "/.codex", "/.gemini"].iter().any(|dir| in_home(dir))
+    {
         return Some(Zone::AgentSettings);
     }
     let worktree = path.strip_prefix(&world.worktree.to_ascii_lowercase());
@@ -243,23 +300,64 @@ fn named_component(path: &str, world: &World) -> Option<Zone> {
         return Some(Zone::GitInternals);
     }
     const HAND_OFF: [&str; 24] = [
-        "/.github/workflows", "/.github/actions", "/.gitlab-ci.yml", "/.circleci", "/.travis.yml", "/azure-pipelines",
-        "/jenkinsfile", "/.vscode", "/.idea", "/.devcontainer", "/.envrc", "/.husky", "/.githooks", "/.pre-commit-config",
-        "/.cargo/config", "/claude.md", "/agents.md", "/gemini.md", "/.cursor", "/.cursorrules", "/.mcp.json",
-        "/.gitattributes", "/.claude", "/.buildkite",
+        "/.github/workflows",
+        "/.github/actions",
+        "/.gitlab-ci.yml",
+        "/.circleci",
+        "/.travis.yml",
+        "/azure-pipelines",
+        "/jenkinsfile",
+        "/.vscode",
+        "/.idea",
+        "/.devcontainer",
+        "/.envrc",
+        "/.husky",
+        "/.githooks",
+        "/.pre-commit-config",
+        "/.cargo/config",
+        "/claude.md",
+        "/agents.md",
+        "/gemini.md",
+        "/.cursor",
+        "/.cursorrules",
+        "/.mcp.json",
+        "/.gitattributes",
+        "/.claude",
+        "/.buildkite",
     ];
     if worktree.is_some() && HAND_OFF.iter().any(|part| path.contains(part)) {
         return Some(Zone::HandOff);
     }
     const HOOKS: [&str; 9] = [
-        "pre-commit", "post-commit", "commit-msg", "prepare-commit-msg", "pre-push", "post-checkout", "post-merge", "pre-rebase", "pre-receive",
+        "pre-commit",
+        "post-commit",
+        "commit-msg",
+        "prepare-commit-msg",
+        "pre-push",
+        "post-checkout",
+        "post-merge",
+        "pre-rebase",
+        "pre-receive",
     ];
     if HOOKS.contains(&path.rsplit('/').next().unwrap_or_default()) {
         return Some(Zone::HandOff);
     }
     const STARTUP: [&str; 16] = [
-        "/.bashrc", "/.bash_profile", "/.bash_login", "/.bash_logout", "/.profile", "/.zshrc", "/.zprofile", "/.zshenv",
-        "/.zlogin", "/.config/autostart", "/.config/systemd", "/.config/fish", "/.ssh", "/.gitconfig", "/.config/git",
+        "/.bashrc",
+        "/.bash_profile",
+        "/.bash_login",
+        "/.bash_logout",
+        "/.profile",
+        "/.zshrc",
+        "/.zprofile",
+        "/.zshenv",
+        "/.zlogin",
+        "/.config/autostart",
+        "/.config/systemd",
+        "/.config/fish",
+        "/.ssh",
+        "/.gitconfig",
+        "/.config/git",
         "/.pam_environment",
     ];
     (worktree.is_none() && STARTUP.iter().any(|part| path.contains(part))).then_some(Zone::Startup)
@@ -305,10 +403,27 @@ mod tests {
     #[test]
     fn critical_paths_and_their_benign_twins() {
         let world = World::default();
-        for text in ["/", "/*", "~", "~/*", ".", "*", "/workspace/*", ".git", "/etc", "/usr/bin", "/var", "/home/agent", "..", "/etc/ssl/x"] {
+        for text in [
+            "/",
+            "/*",
+            "~",
+            "~/*",
+            ".",
+            "*",
+            "/workspace/*",
+            ".git",
+            "/etc",
+            "/usr/bin",
+            "/var",
+            "/home/agent",
+            "..",
+            "/etc/ssl/x",
+        ] {
             assert!(at(text).is_critical(&world), "{text}");
         }
-        for text in ["target", "/tmp/x", "src/old", "~/.cache/x", "/var/lib/apt/lists/*", "/usr/local/lib/x/y", "/opt/a/b"] {
+        for text in
+            ["target", "/tmp/x", "src/old", "~/.cache/x", "/var/lib/apt/lists/*", "/usr/local/lib/x/y", "/opt/a/b"]
+        {
             assert!(!at(text).is_critical(&world), "{text}");
         }
     }

@@ -1,13 +1,10 @@
 //! The operator's rules, in the permission syntax that users know from their agents.
 
-use crate::{
-    effect::Effect,
-    place::Place,
-    shell::SimpleCommand,
-    tool::Reading,
-    world::World,
+use crate::{effect::Effect, place::Place, shell::SimpleCommand, tool::Reading, world::World};
+use types::{
+    call::ToolCall,
+    text::{nearest, printable},
 };
-use types::{call::ToolCall, text::{nearest, printable}};
 
 /// Why a rule text is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -44,12 +41,28 @@ pub(crate) struct Rule {
 const READERS: [&str; 5] = ["Read", "Grep", "Glob", "LS", "NotebookRead"];
 const EDITORS: [&str; 4] = ["Edit", "Write", "MultiEdit", "NotebookEdit"];
 const TOOLS: [&str; 16] = [
-    "Bash", "Read", "Edit", "Write", "MultiEdit", "NotebookEdit", "NotebookRead", "Grep", "Glob", "LS", "WebFetch", "WebSearch", "Agent", "Task", "TodoWrite", "Skill",
+    "Bash",
+    "Read",
+    "Edit",
+    "Write",
+    "MultiEdit",
+    "NotebookEdit",
+    "NotebookRead",
+    "Grep",
+    "Glob",
+    "LS",
+    "WebFetch",
+    "WebSearch",
+    "Agent",
+    "Task",
+    "TodoWrite",
+    "Skill",
 ];
 
 impl Rule {
     pub(crate) fn parse(text: &str, world: &World) -> Result<Self, RuleError> {
-        let bad = |reason: &str, hint: String| RuleError { rule: printable(text, 120), reason: reason.to_owned(), hint };
+        let bad =
+            |reason: &str, hint: String| RuleError { rule: printable(text, 120), reason: reason.to_owned(), hint };
         let example = || "write `Tool` or `Tool(specifier)`, for example `Bash(npm test)`".to_owned();
         let trimmed = text.trim();
         let (tool, spec) = match trimmed.split_once('(') {
@@ -59,11 +72,15 @@ impl Rule {
             },
             None => (trimmed, None),
         };
-        let is_name = !tool.is_empty() && tool.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'*' | b'.'));
+        let is_name = !tool.is_empty()
+            && tool.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'*' | b'.'));
         if !is_name || (tool.contains('*') && !tool.starts_with("mcp__")) {
             return Err(bad("the tool's name is missing or malformed", example()));
         }
-        if !tool.starts_with("mcp__") && !TOOLS.contains(&tool) && let Some(known) = nearest(tool, TOOLS) {
+        if !tool.starts_with("mcp__")
+            && !TOOLS.contains(&tool)
+            && let Some(known) = nearest(tool, TOOLS)
+        {
             return Err(bad("the tool is not known", format!("did you mean `{known}`?")));
         }
         let spec = match spec {
@@ -72,16 +89,28 @@ impl Rule {
             Some(spec) if tool == "Bash" => {
                 let (pattern, prefix) = spec.strip_suffix(":*").map_or((spec, false), |head| (head, true));
                 if pattern.is_empty() || pattern.contains(":*") {
-                    return Err(bad("`:*` stands only at the end, after a command", "write `Bash(npm run test:*)`".to_owned()));
+                    return Err(bad(
+                        "`:*` stands only at the end, after a command",
+                        "write `Bash(npm run test:*)`".to_owned(),
+                    ));
                 }
                 Spec::Command { pattern: pattern.to_owned(), prefix }
             }
             Some(spec) if tool == "WebFetch" => match spec.strip_prefix("domain:") {
                 Some(host) => match types::host::HostName::parse(host.strip_prefix("*.").unwrap_or(host)) {
-                    Ok(name) => Spec::Domain(if host.starts_with("*.") { format!("*.{name}") } else { name.to_string() }),
-                    Err(error) => return Err(bad(&error.to_string(), "write `WebFetch(domain:docs.example.com)`".to_owned())),
+                    Ok(name) => {
+                        Spec::Domain(if host.starts_with("*.") { format!("*.{name}") } else { name.to_string() })
+                    }
+                    Err(error) => {
+                        return Err(bad(&error.to_string(), "write `WebFetch(domain:docs.example.com)`".to_owned()));
+                    }
                 },
-                None => return Err(bad("only `domain:` is known here", "write `WebFetch(domain:docs.example.com)`".to_owned())),
+                None => {
+                    return Err(bad(
+                        "only `domain:` is known here",
+                        "write `WebFetch(domain:docs.example.com)`".to_owned(),
+                    ));
+                }
             },
             Some(spec) if READERS.contains(&tool) || EDITORS.contains(&tool) => Spec::Path(absolute(spec, world)),
             Some(_) => return Err(bad("this tool takes no specifier", format!("write `{tool}`"))),
@@ -97,9 +126,15 @@ impl Rule {
     fn names(&self, tool: &str) -> bool {
         if let Some(server) = self.tool.strip_prefix("mcp__") {
             let server = server.strip_suffix("__*").unwrap_or(server);
-            return tool.strip_prefix("mcp__").is_some_and(|name| name == server || (!server.contains("__") && name.strip_prefix(server).is_some_and(|rest| rest.starts_with("__"))));
+            return tool.strip_prefix("mcp__").is_some_and(|name| {
+                name == server
+                    || (!server.contains("__") && name.strip_prefix(server).is_some_and(|rest| rest.starts_with("__")))
+            });
         }
-        self.tool == tool || (self.tool == "Read" && READERS.contains(&tool)) || (self.tool == "Edit" && EDITORS.contains(&tool)) || (self.tool == "Task" && tool == "Agent")
+        self.tool == tool
+            || (self.tool == "Read" && READERS.contains(&tool))
+            || (self.tool == "Edit" && EDITORS.contains(&tool))
+            || (self.tool == "Task" && tool == "Agent")
     }
 
     /// True when the rule covers one command of a line.
@@ -113,7 +148,10 @@ impl Rule {
                     first.text = command.name();
                 }
                 [text, short.text()].iter().any(|text| {
-                    let is_prefix = *prefix && text.strip_prefix(pattern.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+                    let is_prefix = *prefix
+                        && text
+                            .strip_prefix(pattern.as_str())
+                            .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
                     is_prefix || wildcard(pattern, text)
                 })
             }
@@ -128,14 +166,22 @@ pub(crate) fn any<'r>(rules: &'r [Rule], call: &ToolCall, reading: &Reading, wor
         let direct = rule.names(&call.tool)
             && match &rule.spec {
                 Spec::Any => true,
-                Spec::Command { .. } => reading.commands.iter().filter(|command| !command.argv.is_empty()).any(|command| rule.covers(command)),
+                Spec::Command { .. } => reading
+                    .commands
+                    .iter()
+                    .filter(|command| !command.argv.is_empty())
+                    .any(|command| rule.covers(command)),
                 Spec::Path(pattern) => path_of(call, world).is_some_and(|path| matches(pattern, &path)),
                 Spec::Domain(domain) => host_of(call).is_some_and(|host| is_domain(domain, &host)),
             };
         // A rule about paths holds for what a shell line does to them as well.
         let indirect = |effect: &Effect| match (&rule.spec, effect) {
-            (Spec::Path(pattern), Effect::Reads(place)) => READERS.contains(&rule.tool.as_str()) && matches(pattern, &place.path),
-            (Spec::Path(pattern), Effect::Writes { place, .. } | Effect::Deletes { place, .. }) => EDITORS.contains(&rule.tool.as_str()) && matches(pattern, &place.path),
+            (Spec::Path(pattern), Effect::Reads(place)) => {
+                READERS.contains(&rule.tool.as_str()) && matches(pattern, &place.path)
+            }
+            (Spec::Path(pattern), Effect::Writes { place, .. } | Effect::Deletes { place, .. }) => {
+                EDITORS.contains(&rule.tool.as_str()) && matches(pattern, &place.path)
+            }
             _ => false,
         };
         direct || reading.effects().any(indirect)
@@ -160,14 +206,18 @@ pub(crate) fn all<'r>(rules: &'r [Rule], call: &ToolCall, reading: &Reading, wor
     let mut last = None;
     for command in reading.commands.iter().filter(|command| !command.argv.is_empty()) {
         // What is not known in a command could be anything, `&& rm` is not among it but an option is.
-        let rule = named.iter().find(|rule| command.argv.iter().all(crate::shell::Word::is_known) && rule.covers(command))?;
+        let rule =
+            named.iter().find(|rule| command.argv.iter().all(crate::shell::Word::is_known) && rule.covers(command))?;
         last = Some(*rule);
     }
     last
 }
 
 fn path_of(call: &ToolCall, world: &World) -> Option<String> {
-    let text = ["file_path", "notebook_path", "path"].iter().find_map(|key| call.input.get(key)).and_then(serde_json::Value::as_str)?;
+    let text = ["file_path", "notebook_path", "path"]
+        .iter()
+        .find_map(|key| call.input.get(key))
+        .and_then(serde_json::Value::as_str)?;
     Some(Place::resolve(text, false, Some(&call.cwd), world).path)
 }
 
@@ -253,7 +303,15 @@ mod tests {
             assert!(error.hint.contains(hint), "{text}: {}", error.hint);
             assert!(error.to_string().contains(text), "{error}");
         }
-        for text in ["Bash", "Bash(npm run test:*)", "Read(./docs/**)", "mcp__a__b", "mcp__a", "WebFetch(domain:*.example.com)", "SomeNewTool"] {
+        for text in [
+            "Bash",
+            "Bash(npm run test:*)",
+            "Read(./docs/**)",
+            "mcp__a__b",
+            "mcp__a",
+            "WebFetch(domain:*.example.com)",
+            "SomeNewTool",
+        ] {
             assert!(Rule::parse(text, &world).is_ok(), "{text}");
         }
     }

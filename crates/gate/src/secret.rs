@@ -23,18 +23,61 @@ pub(crate) fn pseudo(name: &'static str) -> Place {
 
 /// Directories and files that hold nothing but credentials, as a part of a lower-case path.
 const CERTAIN: [&str; 40] = [
-    "/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/security/opasswd", "/etc/ssh/ssh_host", "/.ssh/id_", "/.ssh/identity",
-    "/.aws/credentials", "/.aws/sso", "/.config/gcloud", "/.azure", "/.kube/config", "/.docker/config.json", "/.netrc",
-    "/.pypirc", "/.git-credentials", "/.config/gh/hosts", "/.cargo/credentials", "/.gnupg", "/.docker/trust",
-    "/.config/op", "/.vault-token", "/.terraform.d/credentials", "/.mozilla/firefox", "/.config/google-chrome",
-    "/.local/share/keyrings", "/.password-store", "/.bash_history", "/.sh_history", "/.zsh_history", "/.mysql_history", "/.psql_history", "/.python_history",
-    "/.claude/.credentials", "/.codex/auth", "/run/secrets", "/var/run/secrets", "/etc/kubernetes/admin.conf", "/.pgpass",
+    "/etc/shadow",
+    "/etc/gshadow",
+    "/etc/sudoers",
+    "/etc/security/opasswd",
+    "/etc/ssh/ssh_host",
+    "/.ssh/id_",
+    "/.ssh/identity",
+    "/.aws/credentials",
+    "/.aws/sso",
+    "/.config/gcloud",
+    "/.azure",
+    "/.kube/config",
+    "/.docker/config.json",
+    "/.netrc",
+    "/.pypirc",
+    "/.git-credentials",
+    "/.config/gh/hosts",
+    "/.cargo/credentials",
+    "/.gnupg",
+    "/.docker/trust",
+    "/.config/op",
+    "/.vault-token",
+    "/.terraform.d/credentials",
+    "/.mozilla/firefox",
+    "/.config/google-chrome",
+    "/.local/share/keyrings",
+    "/.password-store",
+    "/.bash_history",
+    "/.sh_history",
+    "/.zsh_history",
+    "/.mysql_history",
+    "/.psql_history",
+    "/.python_history",
+    "/.claude/.credentials",
+    "/.codex/auth",
+    "/run/secrets",
+    "/var/run/secrets",
+    "/etc/kubernetes/admin.conf",
+    "/.pgpass",
     "/.config/chromium",
 ];
 /// Components that usually mean a credential.
 const LIKELY_NAMES: [&str; 12] = [
-    ".npmrc", ".yarnrc.yml", "credentials", "credentials.json", "secrets.yml", "secrets.yaml", "secrets.json", "id_rsa",
-    "id_ed25519", "id_ecdsa", "id_dsa", "master.key",
+    ".npmrc",
+    ".yarnrc.yml",
+    "credentials",
+    "credentials.json",
+    "secrets.yml",
+    "secrets.yaml",
+    "secrets.json",
+    "id_rsa",
+    "id_ed25519",
+    "id_ecdsa",
+    "id_dsa",
+    "master.key",
 ];
 const LIKELY_ENDS: [&str; 7] = [".pem", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk"];
 
@@ -49,17 +92,22 @@ pub(crate) fn secrecy(place: &Place) -> Option<Secrecy> {
     }
     if place.glob {
         // A walk over a whole tree passes by credentials; naming one by a pattern is reading it.
-        let hit = !path.contains("**") && CERTAIN.iter().any(|part| part.starts_with("/etc/") && glob_matches(&path, part));
+        let hit =
+            !path.contains("**") && CERTAIN.iter().any(|part| part.starts_with("/etc/") && glob_matches(&path, part));
         let in_ssh = path.contains("/.ssh/") || path.contains("/.aws/");
         if hit || in_ssh {
             return Some(Secrecy::Certain);
         }
     }
-    if place.glob && path.contains("**") && CERTAIN.iter().any(|part| part.starts_with("/etc/") && glob_matches(&path, part)) {
+    if place.glob
+        && path.contains("**")
+        && CERTAIN.iter().any(|part| part.starts_with("/etc/") && glob_matches(&path, part))
+    {
         return Some(Secrecy::Likely);
     }
     let name = path.rsplit('/').next().unwrap_or_default();
-    let sample = [".example", ".sample", ".template", ".dist", ".pub", ".test", ".md", ".rs", ".py", ".ts", ".js", ".go"];
+    let sample =
+        [".example", ".sample", ".template", ".dist", ".pub", ".test", ".md", ".rs", ".py", ".ts", ".js", ".go"];
     if sample.iter().any(|end| name.ends_with(end)) {
         return None;
     }
@@ -81,8 +129,18 @@ fn is_process_environment(path: &str) -> bool {
 /// True when a variable of this name usually holds a secret.
 pub(crate) fn is_secret_variable(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
-    const PARTS: [&str; 10] =
-        ["SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY", "ACCESS_KEY", "CREDENTIAL", "_PAT"];
+    const PARTS: [&str; 10] = [
+        "SECRET",
+        "TOKEN",
+        "PASSWORD",
+        "PASSWD",
+        "API_KEY",
+        "APIKEY",
+        "PRIVATE_KEY",
+        "ACCESS_KEY",
+        "CREDENTIAL",
+        "_PAT",
+    ];
     PARTS.iter().any(|part| upper.contains(part)) || upper.ends_with("_KEY") || upper.ends_with("_AUTH")
 }
 
@@ -131,7 +189,16 @@ mod tests {
 
     #[test]
     fn credential_stores_and_their_twins() {
-        for text in ["/etc/shadow", "~/.ssh/id_rsa", "~/.aws/credentials", "/proc/1/environ", "/proc/self/environ", "/e*/sh?dow", "~/.ssh/*", "/etc/sha[d]ow"] {
+        for text in [
+            "/etc/shadow",
+            "~/.ssh/id_rsa",
+            "~/.aws/credentials",
+            "/proc/1/environ",
+            "/proc/self/environ",
+            "/e*/sh?dow",
+            "~/.ssh/*",
+            "/etc/sha[d]ow",
+        ] {
             assert_eq!(of(text), Some(Secrecy::Certain), "{text}");
         }
         for text in [".env", "server.pem", "config/.env.production", "tls.key"] {

@@ -41,7 +41,10 @@ pub struct GateWorker {
 
 impl std::fmt::Debug for GateWorker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GateWorker").field("is_running", &self.jobs.is_some()).field("deadline", &self.deadline).finish()
+        f.debug_struct("GateWorker")
+            .field("is_running", &self.jobs.is_some())
+            .field("deadline", &self.deadline)
+            .finish()
     }
 }
 
@@ -113,10 +116,19 @@ fn spawn(judge: Judge) -> Result<mpsc::SyncSender<Job>, WorkerError> {
 mod tests {
     use super::*;
     use crate::{Policy, World};
-    use types::{id::CallId, verdict::{Decision, Stage}};
+    use types::{
+        id::CallId,
+        verdict::{Decision, Stage},
+    };
 
     fn call(command: &str) -> ToolCall {
-        ToolCall { id: CallId(command.into()), tool: "Bash".into(), input: serde_json::json!({"command": command}), cwd: "/workspace".into(), subagent: None }
+        ToolCall {
+            id: CallId(command.into()),
+            tool: "Bash".into(),
+            input: serde_json::json!({"command": command}),
+            cwd: "/workspace".into(),
+            subagent: None,
+        }
     }
 
     fn gate() -> Gate {

@@ -54,7 +54,7 @@ impl Default for ArchiveBuilder {
 }
 
 impl ArchiveBuilder {
-    /// A directory; `.` sets owner and mode of the volume's root, which is root's otherwise.
+    /// A directory. Engines skip `.`: the root of a volume gets its owner from the image, see [`crate::Mount::copy_up`].
     ///
     /// # Errors
     /// When `path` is absolute, climbs or is too long.

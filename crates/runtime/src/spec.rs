@@ -68,7 +68,8 @@ pub struct Mount {
     pub target: String,
     /// True when nobody inside may write.
     pub read_only: bool,
-    /// True when an empty volume takes the content that the image has at `target`. Only fills need it.
+    /// True when an empty volume takes what the image has at `target`: content, owner and mode. It is also the one way to give
+    /// a volume's root an owner, for which a helper from an image of ours serves. Docker copies at create, Podman at start.
     pub copy_up: bool,
 }
 

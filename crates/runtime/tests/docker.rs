@@ -130,11 +130,12 @@ async fn the_walls_are_seen_from_inside() {
                 "echo net=$(ls /sys/class/net | tr '\\n' ' '); echo routes=$(tail -n +2 /proc/net/route | wc -l); \
                  echo core=$(ulimit -c) files=$(ulimit -n); echo host=$(hostname); echo env=$IN_BOX; \
                  echo resolv=$(grep -v '^#' /etc/resolv.conf | tr '\\n' ';'); echo port=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start); \
-                 echo pid1=$(stat -c %u /proc/1); cat /proc/cmdline /proc/modules | wc -c; ls /sys/devices/virtual/dmi | wc -l",
+                 echo pid1=$(stat -c %u /proc/1); echo hidden=$(cat /proc/cmdline /proc/modules /sys/devices/virtual/dmi/id/* 2>/dev/null | wc -c); \
+                 echo cgroup=$(cut -d: -f3 /proc/self/cgroup | sort -u | tr '\\n' ' ')",
             )
             .await;
         for fact in
-            ["net=lo\n", "routes=0", "core=0 files=4096", "host=sandbox", "env=yes", "resolv=nameserver 127.0.0.1;", "port=0", "pid1=65530", "\n0\n0\n"]
+            ["net=lo\n", "routes=0", "core=0 files=4096", "host=sandbox", "env=yes", "resolv=nameserver 127.0.0.1;", "port=0", "pid1=65530", "hidden=0\n", "cgroup=/ \n"]
         {
             assert!(facts.contains(fact), "{fact}: {facts}");
         }
@@ -289,6 +290,8 @@ async fn commands_carry_bytes_both_ways() {
 async fn archives_reach_the_volume_before_the_start_and_only_the_volume() {
     in_corner("upload", |corner| async move {
         let mut spec = corner.spec().await;
+        // The volume's root takes its owner from the image.
+        spec.mounts[0].copy_up = true;
         spec.mounts.push(Mount::read_only(corner.volume("fixed").await, "/opt/fixed"));
         let id = corner.docker.create(&spec).await.expect("create");
         let owner = |mode| Owner { uid: AGENT, gid: AGENT, mode };
@@ -315,7 +318,7 @@ async fn archives_reach_the_volume_before_the_start_and_only_the_volume() {
         assert!(corner.docker.inspect(&id).await.expect("state").never_started);
         corner.docker.start(&id).await.expect("start");
         let seen = corner.ok(&id, "cd /workspace && ./run.sh && stat -c '%n %u %a' . run.sh note && touch new").await;
-        assert_eq!(seen, "ran\n. 1000 750\nrun.sh 1000 700\nnote 0 444\n");
+        assert_eq!(seen, "ran\n. 1000 755\nrun.sh 1000 700\nnote 0 444\n");
         assert_ne!(corner.shell(&id, "touch /opt/fixed/x").await.0, Ended::Exited(0));
     })
     .await;

@@ -27,14 +27,28 @@ pub(crate) fn finding(effect: &Effect, world: &World) -> Option<Finding> {
 fn read(place: &Place, world: &World) -> Option<Finding> {
     let shown_to_all = place.path.starts_with("/proc/sys/") || place.path.starts_with("/sys/");
     if place.zone(world) == Zone::Escape && !shown_to_all {
-        return Some(Finding::forbidden(RuleId::SandboxEscape, format!("reads {place}, which leads out of the container"), "work inside this container"));
+        return Some(Finding::forbidden(
+            RuleId::SandboxEscape,
+            format!("reads {place}, which leads out of the container"),
+            "work inside this container",
+        ));
     }
     if place.zone(world) == Zone::Device {
-        return Some(Finding::refused(RuleId::CredentialAccess, format!("reads the raw device {place}"), "read files of the work tree"));
+        return Some(Finding::refused(
+            RuleId::CredentialAccess,
+            format!("reads the raw device {place}"),
+            "read files of the work tree",
+        ));
     }
     match secrecy(place)? {
-        Secrecy::Certain => Some(Finding::refused(RuleId::CredentialAccess, format!("reads credentials from {place}"), "work without the credential; the host adds what routes need")),
-        Secrecy::Likely => Some(Finding::questioned(RuleId::CredentialAccess, format!("reads {place}, which may hold credentials"))),
+        Secrecy::Certain => Some(Finding::refused(
+            RuleId::CredentialAccess,
+            format!("reads credentials from {place}"),
+            "work without the credential; the host adds what routes need",
+        )),
+        Secrecy::Likely => {
+            Some(Finding::questioned(RuleId::CredentialAccess, format!("reads {place}, which may hold credentials")))
+        }
     }
 }
 
@@ -45,17 +59,49 @@ fn written(place: &Place, empties: bool, world: &World) -> Option<Finding> {
     let wrote = |what: &str| format!("writes {place}, {what}");
     match place.zone(world) {
         Zone::Gate => Some(Finding::forbidden(RuleId::GateTampering, wrote("which belongs to the gate"), LEAVE)),
-        Zone::AgentSettings => Some(Finding::forbidden(RuleId::GateTampering, wrote("which decides what the agent may do"), LEAVE)),
-        Zone::Escape => Some(Finding::forbidden(RuleId::SandboxEscape, wrote("which leads out of the container"), "work inside this container")),
-        Zone::Device => Some(Finding::forbidden(RuleId::MassDeletion, wrote("a disk or memory"), "write to a file of the work tree")),
-        Zone::GitInternals if place.path.ends_with("/.gitmodules") => Some(Finding::questioned(RuleId::SupplyChain, wrote("which brings in other repositories"))),
-        Zone::GitInternals if place.path.ends_with("/.git/info/exclude") => Some(Finding::questioned(RuleId::Persistence, wrote("which hides files from git"))),
-        Zone::GitInternals => Some(Finding::forbidden(RuleId::Persistence, wrote("which git runs or trusts later"), "use git commands; keep hooks and settings as they are")),
-        Zone::SystemCore => Some(Finding::refused(RuleId::Persistence, wrote("which decides over accounts, start-up or timers"), "keep changes inside the work tree")),
-        Zone::Startup => Some(Finding::refused(RuleId::Persistence, wrote("which takes effect at the next login"), "set what you need in this call only")),
-        Zone::Logs if !empties && !is_trail(&place.path) => Some(Finding::questioned(RuleId::UserBoundary, wrote("outside of the work tree"))),
-        Zone::Logs => Some(Finding::refused(RuleId::SafetyRegression, wrote("a log of the system"), "leave the logs alone")),
-        Zone::HandOff => Some(Finding::questioned(RuleId::Persistence, wrote("which runs or is obeyed outside of this run"))),
+        Zone::AgentSettings => {
+            Some(Finding::forbidden(RuleId::GateTampering, wrote("which decides what the agent may do"), LEAVE))
+        }
+        Zone::Escape => Some(Finding::forbidden(
+            RuleId::SandboxEscape,
+            wrote("which leads out of the container"),
+            "work inside this container",
+        )),
+        Zone::Device => Some(Finding::forbidden(
+            RuleId::MassDeletion,
+            wrote("a disk or memory"),
+            "write to a file of the work tree",
+        )),
+        Zone::GitInternals if place.path.ends_with("/.gitmodules") => {
+            Some(Finding::questioned(RuleId::SupplyChain, wrote("which brings in other repositories")))
+        }
+        Zone::GitInternals if place.path.ends_with("/.git/info/exclude") => {
+            Some(Finding::questioned(RuleId::Persistence, wrote("which hides files from git")))
+        }
+        Zone::GitInternals => Some(Finding::forbidden(
+            RuleId::Persistence,
+            wrote("which git runs or trusts later"),
+            "use git commands; keep hooks and settings as they are",
+        )),
+        Zone::SystemCore => Some(Finding::refused(
+            RuleId::Persistence,
+            wrote("which decides over accounts, start-up or timers"),
+            "keep changes inside the work tree",
+        )),
+        Zone::Startup => Some(Finding::refused(
+            RuleId::Persistence,
+            wrote("which takes effect at the next login"),
+            "set what you need in this call only",
+        )),
+        Zone::Logs if !empties && !is_trail(&place.path) => {
+            Some(Finding::questioned(RuleId::UserBoundary, wrote("outside of the work tree")))
+        }
+        Zone::Logs => {
+            Some(Finding::refused(RuleId::SafetyRegression, wrote("a log of the system"), "leave the logs alone"))
+        }
+        Zone::HandOff => {
+            Some(Finding::questioned(RuleId::Persistence, wrote("which runs or is obeyed outside of this run")))
+        }
         Zone::Home | Zone::System => Some(Finding::questioned(RuleId::UserBoundary, wrote("outside of the work tree"))),
         Zone::Unknown | Zone::Discard | Zone::Worktree | Zone::Tmp => None,
     }
@@ -64,40 +110,70 @@ fn written(place: &Place, empties: bool, world: &World) -> Option<Finding> {
 /// Logs that tell who did what.
 fn is_trail(path: &str) -> bool {
     const TRAILS: [&str; 16] = [
-        "auth", "syslog", "messages", "wtmp", "btmp", "lastlog", "secure", "audit", "journal", "kern", "utmp", "xferlog", "maillog", "faillog", "cron", "dpkg",
+        "auth", "syslog", "messages", "wtmp", "btmp", "lastlog", "secure", "audit", "journal", "kern", "utmp",
+        "xferlog", "maillog", "faillog", "cron", "dpkg",
     ];
-    TRAILS.iter().any(|trail| path.rsplit_once("/log/").is_some_and(|(_, name)| name.starts_with(trail))) || path.starts_with("/var/audit")
+    TRAILS.iter().any(|trail| path.rsplit_once("/log/").is_some_and(|(_, name)| name.starts_with(trail)))
+        || path.starts_with("/var/audit")
 }
 
 fn deleted(place: &Place, recursive: bool, world: &World) -> Option<Finding> {
     // `rm -rf "$X/…"` with an unset X is a deletion of the root.
-    let rooted = !place.known && recursive && place.path.chars().nth(1) == Some(crate::place::HOLE) && place.path.chars().nth(2) == Some('/');
-    let everything = place.known && place.is_critical(world) && (recursive || place.glob || place.path.contains("/.git/"));
+    let rooted = !place.known
+        && recursive
+        && place.path.chars().nth(1) == Some(crate::place::HOLE)
+        && place.path.chars().nth(2) == Some('/');
+    let everything =
+        place.known && place.is_critical(world) && (recursive || place.glob || place.path.contains("/.git/"));
     if everything {
-        return Some(Finding::forbidden(RuleId::MassDeletion, format!("deletes {place}, which nothing brings back"), NAMED));
+        return Some(Finding::forbidden(
+            RuleId::MassDeletion,
+            format!("deletes {place}, which nothing brings back"),
+            NAMED,
+        ));
     }
     if rooted {
         return Some(Finding::questioned(RuleId::MassDeletion, "deletes below a path that may be empty"));
     }
     let gone = |what: &str| format!("deletes {place}, {what}");
     match place.zone(world) {
-        Zone::Gate | Zone::AgentSettings => Some(Finding::forbidden(RuleId::GateTampering, gone("which belongs to the gate or the agent"), LEAVE)),
-        Zone::Escape | Zone::Device => Some(Finding::forbidden(RuleId::SandboxEscape, gone("a device or engine interface"), NAMED)),
-        Zone::Logs => Some(Finding::refused(RuleId::SafetyRegression, gone("a log of the system"), "leave the logs alone")),
-        Zone::SystemCore | Zone::Startup => Some(Finding::refused(RuleId::MassDeletion, gone("which the system or the login needs"), NAMED)),
-        Zone::GitInternals | Zone::HandOff | Zone::Home | Zone::System => Some(Finding::questioned(RuleId::MassDeletion, gone("outside of what the task works on"))),
+        Zone::Gate | Zone::AgentSettings => {
+            Some(Finding::forbidden(RuleId::GateTampering, gone("which belongs to the gate or the agent"), LEAVE))
+        }
+        Zone::Escape | Zone::Device => {
+            Some(Finding::forbidden(RuleId::SandboxEscape, gone("a device or engine interface"), NAMED))
+        }
+        Zone::Logs => {
+            Some(Finding::refused(RuleId::SafetyRegression, gone("a log of the system"), "leave the logs alone"))
+        }
+        Zone::SystemCore | Zone::Startup => {
+            Some(Finding::refused(RuleId::MassDeletion, gone("which the system or the login needs"), NAMED))
+        }
+        Zone::GitInternals | Zone::HandOff | Zone::Home | Zone::System => {
+            Some(Finding::questioned(RuleId::MassDeletion, gone("outside of what the task works on")))
+        }
         Zone::Worktree | Zone::Tmp | Zone::Unknown | Zone::Discard => None,
     }
 }
 
 fn network(to: &Destination, world: &World) -> Option<Finding> {
     match to {
-        Destination::Metadata(_) => Some(Finding::forbidden(RuleId::CredentialAccess, format!("talks to {to}"), "there are no cloud credentials here")),
+        Destination::Metadata(_) => Some(Finding::forbidden(
+            RuleId::CredentialAccess,
+            format!("talks to {to}"),
+            "there are no cloud credentials here",
+        )),
         Destination::Loopback { port } => world
             .control
             .iter()
             .any(|control| control.rsplit(':').next().and_then(|text| text.parse::<u16>().ok()) == Some(*port))
-            .then(|| Finding::forbidden(RuleId::GateTampering, "talks to the gate's own endpoint", "a person answers approvals, not the agent")),
+            .then(|| {
+                Finding::forbidden(
+                    RuleId::GateTampering,
+                    "talks to the gate's own endpoint",
+                    "a person answers approvals, not the agent",
+                )
+            }),
         Destination::Trusted(_) | Destination::Remote(_) | Destination::Foreign(_) | Destination::Unknown => None,
     }
 }

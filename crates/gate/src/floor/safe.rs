@@ -11,11 +11,40 @@ use crate::{
 
 /// Directories that a build makes again.
 const REGENERABLE: [&str; 30] = [
-    "target", "node_modules", "dist", "build", "out", "coverage", ".coverage", ".next", ".nuxt", ".turbo", ".cache", ".parcel-cache", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".tox", ".nox", ".eggs",
-    "htmlcov", ".nyc_output", "storybook-static", "bin", "obj", ".gradle", ".svelte-kit", ".vite", ".venv", "test-results", "playwright-report",
+    "target",
+    "node_modules",
+    "dist",
+    "build",
+    "out",
+    "coverage",
+    ".coverage",
+    ".next",
+    ".nuxt",
+    ".turbo",
+    ".cache",
+    ".parcel-cache",
+    "__pycache__",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".tox",
+    ".nox",
+    ".eggs",
+    "htmlcov",
+    ".nyc_output",
+    "storybook-static",
+    "bin",
+    "obj",
+    ".gradle",
+    ".svelte-kit",
+    ".vite",
+    ".venv",
+    "test-results",
+    "playwright-report",
 ];
 /// Files that a build makes again.
-const REGENERABLE_FILES: [&str; 10] = ["*.o", "*.pyc", "*.pyo", "*.class", "*.log", "*.tmp", "*.egg-info", "*.tsbuildinfo", "*.profraw", "*.orig"];
+const REGENERABLE_FILES: [&str; 10] =
+    ["*.o", "*.pyc", "*.pyo", "*.class", "*.log", "*.tmp", "*.egg-info", "*.tsbuildinfo", "*.profraw", "*.orig"];
 /// Files whose loss is data lost.
 const DATA: [&str; 8] = ["*.sqlite", "*.sqlite3", "*.db", "*.csv", "*.parquet", "*.sql", "*.dump", "*.bak"];
 
@@ -27,8 +56,18 @@ pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
             Zone::Discard => true,
             Zone::Tmp => place.known,
             Zone::Worktree => place.known && !(*empties && is_data(place)),
-            Zone::Unknown | Zone::Gate | Zone::AgentSettings | Zone::GitInternals | Zone::HandOff | Zone::Startup | Zone::Home | Zone::Escape | Zone::Device
-            | Zone::SystemCore | Zone::Logs | Zone::System => false,
+            Zone::Unknown
+            | Zone::Gate
+            | Zone::AgentSettings
+            | Zone::GitInternals
+            | Zone::HandOff
+            | Zone::Startup
+            | Zone::Home
+            | Zone::Escape
+            | Zone::Device
+            | Zone::SystemCore
+            | Zone::Logs
+            | Zone::System => false,
         },
         Effect::Deletes { place, recursive } => place.known && is_deletable(place, *recursive, world, ledger),
         Effect::Network { to, direction } => match to {
@@ -36,8 +75,12 @@ pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
             Destination::Trusted(_) => *direction == Direction::Down,
             Destination::Metadata(_) | Destination::Foreign(_) | Destination::Unknown => false,
         },
-        Effect::Executes(Program::File(place)) => place.known && !place.glob && place.zone(world) == Zone::Worktree && !ledger.was_downloaded(&place.path),
-        Effect::Executes(Program::Project(manifest)) => manifest.known && manifest.is_in(&world.worktree) && !ledger.was_written(&manifest.path),
+        Effect::Executes(Program::File(place)) => {
+            place.known && !place.glob && place.zone(world) == Zone::Worktree && !ledger.was_downloaded(&place.path)
+        }
+        Effect::Executes(Program::Project(manifest)) => {
+            manifest.known && manifest.is_in(&world.worktree) && !ledger.was_written(&manifest.path)
+        }
         Effect::Executes(Program::Stdin) | Effect::Risk(_) | Effect::Unverifiable(_) => false,
     }
 }
@@ -46,21 +89,47 @@ fn is_readable(place: &Place, world: &World) -> bool {
     match place.zone(world) {
         Zone::Escape => place.path.starts_with("/proc/sys/") || place.path.starts_with("/sys/"),
         Zone::Device | Zone::Unknown => false,
-        Zone::Discard | Zone::Gate | Zone::AgentSettings | Zone::GitInternals | Zone::HandOff | Zone::Worktree | Zone::Tmp | Zone::Startup | Zone::Home
-        | Zone::SystemCore | Zone::Logs | Zone::System => true,
+        Zone::Discard
+        | Zone::Gate
+        | Zone::AgentSettings
+        | Zone::GitInternals
+        | Zone::HandOff
+        | Zone::Worktree
+        | Zone::Tmp
+        | Zone::Startup
+        | Zone::Home
+        | Zone::SystemCore
+        | Zone::Logs
+        | Zone::System => true,
     }
 }
 
 fn is_deletable(place: &Place, recursive: bool, world: &World, ledger: &Ledger) -> bool {
     match place.zone(world) {
-        Zone::Tmp => !place.is_critical(world) && place.path != world.tmp && !(place.glob && parent(place) == world.tmp),
+        Zone::Tmp => {
+            !place.is_critical(world) && place.path != world.tmp && !(place.glob && parent(place) == world.tmp)
+        }
         Zone::Worktree => {
-            let regenerable = place.path.split('/').any(|part| REGENERABLE.contains(&part)) || REGENERABLE_FILES.iter().any(|pattern| glob_matches(pattern, name(place)) || *pattern == name(place));
+            let regenerable = place.path.split('/').any(|part| REGENERABLE.contains(&part))
+                || REGENERABLE_FILES
+                    .iter()
+                    .any(|pattern| glob_matches(pattern, name(place)) || *pattern == name(place));
             let own = !place.glob && ledger.was_written(&place.path);
             regenerable || own || (!recursive && !place.glob && !is_data(place))
         }
-        Zone::Discard | Zone::Unknown | Zone::Gate | Zone::AgentSettings | Zone::GitInternals | Zone::HandOff | Zone::Startup | Zone::Home | Zone::Escape
-        | Zone::Device | Zone::SystemCore | Zone::Logs | Zone::System => false,
+        Zone::Discard
+        | Zone::Unknown
+        | Zone::Gate
+        | Zone::AgentSettings
+        | Zone::GitInternals
+        | Zone::HandOff
+        | Zone::Startup
+        | Zone::Home
+        | Zone::Escape
+        | Zone::Device
+        | Zone::SystemCore
+        | Zone::Logs
+        | Zone::System => false,
     }
 }
 

@@ -83,7 +83,14 @@ fn remove(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let mut effects: Vec<Effect> =
         args.operands.iter().map(|word| Effect::Deletes { place: place(word, command, world), recursive }).collect();
     if args.has(&["--no-preserve-root"]) {
-        effects.push(Finding::forbidden(RuleId::MassDeletion, "switches off the protection of the root directory", "delete named paths in the work tree").into());
+        effects.push(
+            Finding::forbidden(
+                RuleId::MassDeletion,
+                "switches off the protection of the root directory",
+                "delete named paths in the work tree",
+            )
+            .into(),
+        );
     }
     effects
 }
@@ -113,7 +120,10 @@ fn into(target: &Word, source: &Word, command: &SimpleCommand, world: &World) ->
         let place = place(&inside, command, world);
         // Only when a file of that name would matter more than the directory it lands in.
         let zone = place.zone(world);
-        if zone != crate::place::Zone::Worktree && zone != crate::place::Zone::Tmp && zone != crate::place::Zone::Unknown {
+        if zone != crate::place::Zone::Worktree
+            && zone != crate::place::Zone::Tmp
+            && zone != crate::place::Zone::Unknown
+        {
             all.push(Effect::Writes { place, empties: false });
         }
     }
@@ -121,7 +131,10 @@ fn into(target: &Word, source: &Word, command: &SimpleCommand, world: &World) ->
 }
 
 fn copy(command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    let args = Args::parse(command.args(), &["-t", "--target-directory", "-m", "-o", "-g", "--mode", "--owner", "--group", "-S"]);
+    let args = Args::parse(
+        command.args(),
+        &["-t", "--target-directory", "-m", "-o", "-g", "--mode", "--owner", "--group", "-S"],
+    );
     let (sources, target) = transfer(&args);
     let mut effects = reads(&sources, command, world);
     if let Some(target) = target {
@@ -131,7 +144,11 @@ fn copy(command: &SimpleCommand, world: &World) -> Vec<Effect> {
             effects.push(Effect::Writes { place, empties: true });
         }
     }
-    effects.extend(args.values(&["-m", "--mode"]).filter(|mode| mode.text.len() == 4 && mode.text.starts_with(['4', '2', '6'])).map(|_| setuid()));
+    effects.extend(
+        args.values(&["-m", "--mode"])
+            .filter(|mode| mode.text.len() == 4 && mode.text.starts_with(['4', '2', '6']))
+            .map(|_| setuid()),
+    );
     effects
 }
 
@@ -143,7 +160,9 @@ fn moved(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         let from = place(source, command, world);
         // What stays below the work tree or the scratch directory is not lost.
         let recursive = false;
-        if (from.is_critical(world) && !from.glob) || !matches!(from.zone(world), crate::place::Zone::Worktree | crate::place::Zone::Tmp) {
+        if (from.is_critical(world) && !from.glob)
+            || !matches!(from.zone(world), crate::place::Zone::Worktree | crate::place::Zone::Tmp)
+        {
             effects.push(Effect::Deletes { place: from, recursive });
         }
         if let Some(target) = target {
@@ -151,7 +170,9 @@ fn moved(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         }
     }
     if target.is_some_and(|target| target.text == "/dev/null") {
-        effects.extend(sources.iter().map(|source| Effect::Deletes { place: place(source, command, world), recursive: true }));
+        effects.extend(
+            sources.iter().map(|source| Effect::Deletes { place: place(source, command, world), recursive: true }),
+        );
     }
     effects
 }
@@ -175,7 +196,8 @@ fn link(command: &SimpleCommand, world: &World) -> Vec<Effect> {
 }
 
 fn setuid() -> Effect {
-    Finding::refused(RuleId::Privilege, "makes a file run with its owner's rights", "leave the file's mode as it is").into()
+    Finding::refused(RuleId::Privilege, "makes a file run with its owner's rights", "leave the file's mode as it is")
+        .into()
 }
 
 fn chmod(command: &SimpleCommand, world: &World) -> Vec<Effect> {
@@ -184,7 +206,12 @@ fn chmod(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     // `-x` and its like parse as options; they only take rights away.
     let modes = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
     let skip = usize::from(!args.has(&["--reference", "-x", "-w", "-r"]));
-    let special = modes.contains("+s") || modes.contains("=s") || modes.contains("s,") || (modes.len() >= 4 && modes.starts_with(['2', '4', '6', '7', '3', '5']) && modes.bytes().all(|b| b.is_ascii_digit()))
+    let special = modes.contains("+s")
+        || modes.contains("=s")
+        || modes.contains("s,")
+        || (modes.len() >= 4
+            && modes.starts_with(['2', '4', '6', '7', '3', '5'])
+            && modes.bytes().all(|b| b.is_ascii_digit()))
         || (modes.contains('+') && modes.split('+').nth(1).is_some_and(|to| to.contains('s')));
     if special {
         effects.push(setuid());
@@ -197,7 +224,14 @@ fn chmod(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     for word in args.operands.iter().skip(skip) {
         let target = place(word, command, world);
         if recursive && is_system_tree(&target) {
-            effects.push(Finding::refused(RuleId::Privilege, "changes the rights of a whole system tree", "change single files of the work tree").into());
+            effects.push(
+                Finding::refused(
+                    RuleId::Privilege,
+                    "changes the rights of a whole system tree",
+                    "change single files of the work tree",
+                )
+                .into(),
+            );
         }
         effects.push(Effect::Writes { place: target, empties: false });
     }
@@ -207,18 +241,44 @@ fn chmod(command: &SimpleCommand, world: &World) -> Vec<Effect> {
 /// The root and the trees that the system itself is made of.
 fn is_system_tree(target: &crate::place::Place) -> bool {
     let path = target.path.trim_end_matches(['*', '/']);
-    path.is_empty() || matches!(path, "/etc" | "/usr" | "/bin" | "/sbin" | "/lib" | "/lib64" | "/boot" | "/var" | "/root" | "/home" | "/dev" | "/proc" | "/sys" | "/opt" | "/usr/bin" | "/usr/lib" | "/usr/local" | "/var/log")
+    path.is_empty()
+        || matches!(
+            path,
+            "/etc"
+                | "/usr"
+                | "/bin"
+                | "/sbin"
+                | "/lib"
+                | "/lib64"
+                | "/boot"
+                | "/var"
+                | "/root"
+                | "/home"
+                | "/dev"
+                | "/proc"
+                | "/sys"
+                | "/opt"
+                | "/usr/bin"
+                | "/usr/lib"
+                | "/usr/local"
+                | "/var/log"
+        )
 }
 
 fn chown(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let args = Args::parse(command.args(), &["--reference", "--from"]);
     let skip = usize::from(!args.has(&["--reference"]));
     let mut effects = writes(&args.operands.iter().skip(skip).copied().collect::<Vec<_>>(), command, world);
-    let critical = |word: &&&Word| {
-        is_system_tree(&place(word, command, world))
-    };
+    let critical = |word: &&&Word| is_system_tree(&place(word, command, world));
     if args.has(&["-R", "--recursive"]) && args.operands.iter().skip(skip).find(critical).is_some() {
-        effects.push(Finding::refused(RuleId::Privilege, "changes the owner of a whole system tree", "change single files of the work tree").into());
+        effects.push(
+            Finding::refused(
+                RuleId::Privilege,
+                "changes the owner of a whole system tree",
+                "change single files of the work tree",
+            )
+            .into(),
+        );
     }
     effects
 }
@@ -229,15 +289,30 @@ fn dd(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         if let Some(path) = word.text.strip_prefix("if=") {
             effects.push(Effect::Reads(place(&Word { text: path.to_owned(), ..word.clone() }, command, world)));
         } else if let Some(path) = word.text.strip_prefix("of=") {
-            effects.push(Effect::Writes { place: place(&Word { text: path.to_owned(), ..word.clone() }, command, world), empties: false });
+            effects.push(Effect::Writes {
+                place: place(&Word { text: path.to_owned(), ..word.clone() }, command, world),
+                empties: false,
+            });
         }
     }
     effects
 }
 
 fn tar(command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    const VALUED: [&str; 12] =
-        ["-f", "-C", "-T", "-X", "--file", "--directory", "--exclude", "-I", "--use-compress-program", "--to-command", "--checkpoint-action", "-g"];
+    const VALUED: [&str; 12] = [
+        "-f",
+        "-C",
+        "-T",
+        "-X",
+        "--file",
+        "--directory",
+        "--exclude",
+        "-I",
+        "--use-compress-program",
+        "--to-command",
+        "--checkpoint-action",
+        "-g",
+    ];
     // The first word may be a bundle of options without a dash.
     let mut words = command.args().to_vec();
     if let Some(first) = words.first_mut()
@@ -247,7 +322,15 @@ fn tar(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     }
     let args = Args::parse(&words, &VALUED);
     let mut effects = Vec::new();
-    if args.has(&["-I", "--use-compress-program", "--to-command", "--checkpoint-action", "--rsh-command", "-F", "--info-script"]) {
+    if args.has(&[
+        "-I",
+        "--use-compress-program",
+        "--to-command",
+        "--checkpoint-action",
+        "--rsh-command",
+        "-F",
+        "--info-script",
+    ]) {
         for word in args.values(&["-I", "--use-compress-program", "--to-command", "--checkpoint-action"]) {
             let code = Word { text: word.text.trim_start_matches("exec=").to_owned(), ..word.clone() };
             effects.extend(super::interpreters::nested(&code, command, world));
@@ -263,7 +346,11 @@ fn tar(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         effects.extend(reads(&args.operands, command, world));
         effects.extend(writes(&archive, command, world));
         if args.has(&["--remove-files"]) {
-            effects.extend(args.operands.iter().map(|word| Effect::Deletes { place: place(word, command, world), recursive: true }));
+            effects.extend(
+                args.operands
+                    .iter()
+                    .map(|word| Effect::Deletes { place: place(word, command, world), recursive: true }),
+            );
         }
     } else if args.has(&["-x", "--extract", "--get"]) {
         effects.extend(reads(&archive, command, world));
@@ -281,18 +368,26 @@ fn tar(command: &SimpleCommand, world: &World) -> Vec<Effect> {
 }
 
 fn rsync(command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    let args = Args::parse(command.args(), &["-e", "--rsh", "--exclude", "--include", "--filter", "-f", "--rsync-path", "--exclude-from"]);
+    let args = Args::parse(
+        command.args(),
+        &["-e", "--rsh", "--exclude", "--include", "--filter", "-f", "--rsync-path", "--exclude-from"],
+    );
     let (sources, target) = transfer(&args);
     if args.has(&["-e", "--rsh", "--rsync-path"]) || args.operands.iter().any(|word| word.text.contains(':')) {
         let mut effects = reads(&sources, command, world);
         let up = target.is_some_and(|target| target.text.contains(':'));
         let host = args.operands.iter().find_map(|word| word.text.split_once(':')).map_or("", |(host, _)| host);
         let direction = if up { crate::destination::Direction::Up } else { crate::destination::Direction::Down };
-        effects.push(Effect::Network { to: crate::destination::Destination::parse(host.rsplit('@').next().unwrap_or_default(), world), direction });
+        effects.push(Effect::Network {
+            to: crate::destination::Destination::parse(host.rsplit('@').next().unwrap_or_default(), world),
+            direction,
+        });
         return effects;
     }
     let mut effects = reads(&sources, command, world);
-    effects.extend(target.iter().flat_map(|target| sources.iter().flat_map(|source| into(target, source, command, world))));
+    effects.extend(
+        target.iter().flat_map(|target| sources.iter().flat_map(|source| into(target, source, command, world))),
+    );
     if args.options.iter().any(|(name, _)| name.starts_with("--del")) && !args.has(&["-n", "--dry-run"]) {
         effects.push(Finding::questioned(RuleId::MassDeletion, "deletes what the source does not have").into());
         if let Some(target) = target {

@@ -29,7 +29,8 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         let pattern = ["-name", "-iname", "-path", "-regex", "-wholename"].iter().find_map(|name| value(name));
         for root in &roots {
             let base = place(root, command, world);
-            let narrow = pattern.is_some_and(|word| word.is_known() && !matches!(word.text.as_str(), "*" | "*.*" | "." | ".*"));
+            let narrow =
+                pattern.is_some_and(|word| word.is_known() && !matches!(word.text.as_str(), "*" | "*.*" | "." | ".*"));
             // A filter narrows a deletion in the work tree; nothing makes a search of the system narrow.
             let path = if narrow && !has("-o") && (base.is_in(&world.worktree) || base.is_in(&world.tmp)) {
                 let name = pattern.map(|word| word.text.as_str()).unwrap_or_default();
@@ -54,8 +55,13 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     if wide && hunted {
         effects.push(Finding::questioned(RuleId::CredentialAccess, "searches the disk for credentials").into());
     }
-    if has("-perm") && wide && args.iter().any(|word| word.text.contains("4000") || word.text.contains("u=s") || word.text.contains("6000")) {
-        effects.push(Finding::questioned(RuleId::Privilege, "searches for programs that run with another user's rights").into());
+    if has("-perm")
+        && wide
+        && args.iter().any(|word| word.text.contains("4000") || word.text.contains("u=s") || word.text.contains("6000"))
+    {
+        effects.push(
+            Finding::questioned(RuleId::Privilege, "searches for programs that run with another user's rights").into(),
+        );
     }
     Some(effects)
 }

@@ -11,18 +11,85 @@ use crate::{
 use types::catalogue::RuleId;
 
 const READ_ONLY: [&str; 36] = [
-    "status", "log", "show", "diff", "blame", "annotate", "shortlog", "describe", "rev-parse", "rev-list", "ls-files", "ls-tree", "cat-file", "name-rev", "merge-base",
-    "show-ref", "for-each-ref", "symbolic-ref", "count-objects", "fsck", "grep", "whatchanged", "cherry", "diff-tree", "diff-index", "diff-files", "range-diff", "var", "version",
-    "help", "check-ignore", "check-attr", "verify-commit", "verify-tag", "show-branch", "ls-remote",
+    "status",
+    "log",
+    "show",
+    "diff",
+    "blame",
+    "annotate",
+    "shortlog",
+    "describe",
+    "rev-parse",
+    "rev-list",
+    "ls-files",
+    "ls-tree",
+    "cat-file",
+    "name-rev",
+    "merge-base",
+    "show-ref",
+    "for-each-ref",
+    "symbolic-ref",
+    "count-objects",
+    "fsck",
+    "grep",
+    "whatchanged",
+    "cherry",
+    "diff-tree",
+    "diff-index",
+    "diff-files",
+    "range-diff",
+    "var",
+    "version",
+    "help",
+    "check-ignore",
+    "check-attr",
+    "verify-commit",
+    "verify-tag",
+    "show-branch",
+    "ls-remote",
 ];
 const LOCAL: [&str; 22] = [
-    "add", "commit", "mv", "rm", "merge", "rebase", "cherry-pick", "revert", "init", "notes", "apply", "am", "format-patch", "mergetool", "archive", "stage", "write-tree",
-    "commit-tree", "hash-object", "read-tree", "interpret-trailers", "secrets",
+    "add",
+    "commit",
+    "mv",
+    "rm",
+    "merge",
+    "rebase",
+    "cherry-pick",
+    "revert",
+    "init",
+    "notes",
+    "apply",
+    "am",
+    "format-patch",
+    "mergetool",
+    "archive",
+    "stage",
+    "write-tree",
+    "commit-tree",
+    "hash-object",
+    "read-tree",
+    "interpret-trailers",
+    "secrets",
 ];
 /// Configuration that runs nothing.
 const PLAIN_CONFIG: [&str; 16] = [
-    "user.name", "user.email", "core.quotepath", "core.autocrlf", "core.eol", "core.filemode", "core.longpaths", "color.ui", "color.diff", "init.defaultbranch", "pull.rebase", "pull.ff",
-    "advice.detachedhead", "commit.gpgsign", "merge.conflictstyle", "log.showsignature",
+    "user.name",
+    "user.email",
+    "core.quotepath",
+    "core.autocrlf",
+    "core.eol",
+    "core.filemode",
+    "core.longpaths",
+    "color.ui",
+    "color.diff",
+    "init.defaultbranch",
+    "pull.rebase",
+    "pull.ff",
+    "advice.detachedhead",
+    "commit.gpgsign",
+    "merge.conflictstyle",
+    "log.showsignature",
 ];
 
 const COMMIT: &str = "commit on the work tree's branch; the host takes the work out";
@@ -40,15 +107,26 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     while let Some(word) = words.get(i).filter(|word| word.text.starts_with('-')) {
         match word.text.as_str() {
             "-C" => {
-                effects.extend(words.get(i + 1).filter(|word| !word.is_known()).map(|_| Effect::Unverifiable("git in a directory that is not known".to_owned())));
+                effects.extend(
+                    words
+                        .get(i + 1)
+                        .filter(|word| !word.is_known())
+                        .map(|_| Effect::Unverifiable("git in a directory that is not known".to_owned())),
+                );
                 i += 1;
             }
             "-c" => {
                 effects.extend(words.get(i + 1).and_then(|word| config(&word.text)));
                 i += 1;
             }
-            text if text.starts_with("--git-dir") || text.starts_with("--work-tree") || text.starts_with("--exec-path=") || text.starts_with("--config-env") => {
-                effects.push(Finding::questioned(RuleId::GitRemote, "points git at another directory or configuration").into());
+            text if text.starts_with("--git-dir")
+                || text.starts_with("--work-tree")
+                || text.starts_with("--exec-path=")
+                || text.starts_with("--config-env") =>
+            {
+                effects.push(
+                    Finding::questioned(RuleId::GitRemote, "points git at another directory or configuration").into(),
+                );
                 i += usize::from(!text.contains('='));
             }
             _ => {}
@@ -70,27 +148,70 @@ fn questioned(reason: &str) -> Vec<Effect> {
 }
 
 fn destroys(reason: &str) -> Vec<Effect> {
-    vec![Finding::refused(RuleId::MassDeletion, reason, "keep the history; commit on top of it or work on a new branch").into()]
+    vec![
+        Finding::refused(RuleId::MassDeletion, reason, "keep the history; commit on top of it or work on a new branch")
+            .into(),
+    ]
 }
 
 fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    let args = Args::parse(rest, &["-m", "-F", "-C", "-c", "--message", "--author", "--date", "-b", "-B", "-n", "-S", "-G", "-L", "--since", "--until", "--format"]);
+    let args = Args::parse(
+        rest,
+        &[
+            "-m",
+            "-F",
+            "-C",
+            "-c",
+            "--message",
+            "--author",
+            "--date",
+            "-b",
+            "-B",
+            "-n",
+            "-S",
+            "-G",
+            "-L",
+            "--since",
+            "--until",
+            "--format",
+        ],
+    );
     let has = |names: &[&str]| args.has(names);
     let first = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
-    if has(&["--upload-pack", "--receive-pack", "--exec", "-x"]) && matches!(verb, "fetch" | "pull" | "clone" | "ls-remote" | "archive" | "rebase") {
+    if has(&["--upload-pack", "--receive-pack", "--exec", "-x"])
+        && matches!(verb, "fetch" | "pull" | "clone" | "ls-remote" | "archive" | "rebase")
+    {
         return vec![Effect::Unverifiable("git runs a program that the line names".to_owned())];
     }
     if args.operands.iter().any(|word| word.text.starts_with("ext::") || word.text.starts_with("fd::")) {
-        return vec![Finding::forbidden(RuleId::UntrustedCode, "fetches through a program that the URL names", "use a configured remote").into()];
+        return vec![
+            Finding::forbidden(
+                RuleId::UntrustedCode,
+                "fetches through a program that the URL names",
+                "use a configured remote",
+            )
+            .into(),
+        ];
     }
     match verb {
-        "push" | "send-pack" | "http-push" => vec![Finding::refused(RuleId::GitRemote, "pushes to a remote", COMMIT).into()],
-        "send-email" | "request-pull" | "credential" | "credential-store" | "credential-cache" => questioned("sends work or credentials outside"),
+        "push" | "send-pack" | "http-push" => {
+            vec![Finding::refused(RuleId::GitRemote, "pushes to a remote", COMMIT).into()]
+        }
+        "send-email" | "request-pull" | "credential" | "credential-store" | "credential-cache" => {
+            questioned("sends work or credentials outside")
+        }
         "ls-remote" | "fetch" | "pull" | "remote-update" => fetch(&args, world),
         "remote" => match first {
             "" | "show" | "get-url" => Vec::new(),
             "add" | "set-url" | "rename" | "remove" | "rm" | "set-head" | "set-branches" => {
-                vec![Finding::refused(RuleId::GitRemote, "changes the repository's remotes", "use the remotes that are configured").into()]
+                vec![
+                    Finding::refused(
+                        RuleId::GitRemote,
+                        "changes the repository's remotes",
+                        "use the remotes that are configured",
+                    )
+                    .into(),
+                ]
             }
             "update" | "prune" => Vec::new(),
             _ => questioned("changes remotes"),
@@ -104,7 +225,9 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         "stash" if matches!(first, "drop" | "clear") => destroys("drops stashed work for good"),
         "stash" | "bisect" if first == "run" => vec![Effect::Unverifiable("bisect runs a program".to_owned())],
         "stash" | "bisect" => Vec::new(),
-        "branch" if has(&["-D"]) || (has(&["-d", "--delete"]) && has(&["-f", "--force"])) => questioned("deletes a branch that may not be merged"),
+        "branch" if has(&["-D"]) || (has(&["-d", "--delete"]) && has(&["-f", "--force"])) => {
+            questioned("deletes a branch that may not be merged")
+        }
         "branch" => Vec::new(),
         "tag" if has(&["-d", "--delete"]) => questioned("deletes a tag"),
         "tag" => Vec::new(),
@@ -112,15 +235,25 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         "filter-branch" | "filter-repo" | "replace" => destroys("rewrites the history"),
         "reflog" if matches!(first, "expire" | "delete") => destroys("removes the record of earlier commits"),
         "reflog" => Vec::new(),
-        "gc" | "prune" if has(&["--prune"]) || verb == "prune" || rest.iter().any(|word| word.text.starts_with("--prune")) => destroys("removes commits that nothing refers to"),
+        "gc" | "prune"
+            if has(&["--prune"]) || verb == "prune" || rest.iter().any(|word| word.text.starts_with("--prune")) =>
+        {
+            destroys("removes commits that nothing refers to")
+        }
         "gc" | "repack" | "pack-refs" | "maintenance" => Vec::new(),
         "update-ref" => destroys("moves or deletes references directly"),
         "worktree" if first == "list" => Vec::new(),
         "worktree" => questioned("adds or removes another work tree"),
-        "commit" if has(&["--no-verify"]) || (has(&["-n"]) && verb == "commit") || rest.iter().any(|word| word.text == "-n") => {
+        "commit"
+            if has(&["--no-verify"])
+                || (has(&["-n"]) && verb == "commit")
+                || rest.iter().any(|word| word.text == "-n") =>
+        {
             vec![Finding::questioned(RuleId::SafetyRegression, "skips the project's commit checks").into()]
         }
-        "grep" if rest.iter().any(|word| word.text.starts_with("-O") || word.text.starts_with("--open")) => vec![Effect::Unverifiable("git grep starts a program".to_owned())],
+        "grep" if rest.iter().any(|word| word.text.starts_with("-O") || word.text.starts_with("--open")) => {
+            vec![Effect::Unverifiable("git grep starts a program".to_owned())]
+        }
         _ if READ_ONLY.contains(&verb) => {
             let mut effects = Vec::new();
             for word in rest.iter().filter(|word| word.text.starts_with("--output=")) {
@@ -128,9 +261,18 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
                 effects.push(Effect::Writes { place: place(&target, command, world), empties: false });
             }
             // Paths outside of the repository are read as plain files.
-            let outside: Vec<_> = args.operands.iter().copied().filter(|word| word.text.starts_with(['/', '~']) || word.text.contains("..")).collect();
+            let outside: Vec<_> = args
+                .operands
+                .iter()
+                .copied()
+                .filter(|word| word.text.starts_with(['/', '~']) || word.text.contains(".."))
+                .collect();
             let files = if has(&["--no-index"]) { args.operands.clone() } else { outside };
-            effects.extend(reads(&files.into_iter().filter(|word| word.text.contains('/')).collect::<Vec<_>>(), command, world));
+            effects.extend(reads(
+                &files.into_iter().filter(|word| word.text.contains('/')).collect::<Vec<_>>(),
+                command,
+                world,
+            ));
             effects
         }
         _ if LOCAL.contains(&verb) => {
@@ -145,7 +287,8 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
                 effects.push(Finding::questioned(RuleId::SafetyRegression, "skips the project's checks").into());
             }
             if matches!(verb, "add" | "apply" | "am") {
-                let outside: Vec<_> = args.operands.iter().copied().filter(|word| word.text.starts_with(['/', '~'])).collect();
+                let outside: Vec<_> =
+                    args.operands.iter().copied().filter(|word| word.text.starts_with(['/', '~'])).collect();
                 effects.extend(reads(&outside, command, world));
             }
             effects
@@ -160,7 +303,10 @@ fn fetch(args: &Args<'_>, world: &World) -> Vec<Effect> {
             vec![Effect::Network { to: Destination::Remote(word.text.clone()), direction: Direction::Down }]
         }
         Some(word) => vec![Effect::Network { to: Destination::parse(&word.text, world), direction: Direction::Down }],
-        None => vec![Effect::Network { to: Destination::Remote("the configured remote".to_owned()), direction: Direction::Down }],
+        None => vec![Effect::Network {
+            to: Destination::Remote("the configured remote".to_owned()),
+            direction: Direction::Down,
+        }],
     }
 }
 
@@ -178,13 +324,29 @@ fn clone(verb: &str, args: &Args<'_>, world: &World) -> Vec<Effect> {
 
 fn checkout(verb: &str, rest: &[Word], args: &Args<'_>) -> Vec<Effect> {
     let force = args.has(&["-f", "--force", "--discard-changes"]);
-    let paths = rest.iter().any(|word| word.text == "--") || args.operands.iter().any(|word| word.text == ".") || (verb == "restore" && !args.has(&["--staged"]));
-    let broad = args.operands.iter().any(|word| matches!(word.text.as_str(), "." | "*" | ":/") || word.glob || !word.is_known());
+    let paths = rest.iter().any(|word| word.text == "--")
+        || args.operands.iter().any(|word| word.text == ".")
+        || (verb == "restore" && !args.has(&["--staged"]));
+    let broad = args
+        .operands
+        .iter()
+        .any(|word| matches!(word.text.as_str(), "." | "*" | ":/") || word.glob || !word.is_known());
     if force || (paths && broad) { questioned("throws away changes that are not committed") } else { Vec::new() }
 }
 
 fn configure(args: &Args<'_>, rest: &[Word]) -> Vec<Effect> {
-    const READ: [&str; 10] = ["--get", "--get-all", "--get-regexp", "--list", "-l", "--show-origin", "--show-scope", "--name-only", "--get-urlmatch", "--type"];
+    const READ: [&str; 10] = [
+        "--get",
+        "--get-all",
+        "--get-regexp",
+        "--list",
+        "-l",
+        "--show-origin",
+        "--show-scope",
+        "--name-only",
+        "--get-urlmatch",
+        "--type",
+    ];
     if args.has(&READ) || matches!(args.operands.first().map(|word| word.text.as_str()), Some("get" | "list") | None) {
         return Vec::new();
     }
@@ -199,7 +361,9 @@ fn configure(args: &Args<'_>, rest: &[Word]) -> Vec<Effect> {
     if args.has(&["--unset", "--unset-all"]) {
         return questioned("removes one of git's settings");
     }
-    config(&format!("{key}={}", operands.get(1).map(|word| word.text.as_str()).unwrap_or_default())).into_iter().collect()
+    config(&format!("{key}={}", operands.get(1).map(|word| word.text.as_str()).unwrap_or_default()))
+        .into_iter()
+        .collect()
 }
 
 /// A setting by `-c key=value` or `git config key value`.
@@ -213,26 +377,67 @@ fn config(setting: &str) -> Option<Effect> {
         return None;
     }
     const RUNS: [&str; 19] = [
-        "core.hookspath", "core.fsmonitor", "core.sshcommand", "core.gitproxy", "core.pager", "core.editor", "core.askpass", "sequence.editor", "diff.external",
-        "credential.helper", "gpg.program", "gpg.ssh.program", "init.templatedir", "core.alternaterefscommand", "uploadpack.packobjectshook", "include.path", "core.worktree", "http.proxy", "http.sslverify",
+        "core.hookspath",
+        "core.fsmonitor",
+        "core.sshcommand",
+        "core.gitproxy",
+        "core.pager",
+        "core.editor",
+        "core.askpass",
+        "sequence.editor",
+        "diff.external",
+        "credential.helper",
+        "gpg.program",
+        "gpg.ssh.program",
+        "init.templatedir",
+        "core.alternaterefscommand",
+        "uploadpack.packobjectshook",
+        "include.path",
+        "core.worktree",
+        "http.proxy",
+        "http.sslverify",
     ];
-    let family = ["alias.", "filter.", "merge.", "difftool.", "mergetool.", "includeif.", "url.", "pager.", "credential.", "protocol."];
-    let runs = RUNS.contains(&key.as_str()) || (family.iter().any(|part| key.starts_with(part))) || (key.starts_with("diff.") && (key.ends_with("command") || key.ends_with("textconv")))
+    let family = [
+        "alias.",
+        "filter.",
+        "merge.",
+        "difftool.",
+        "mergetool.",
+        "includeif.",
+        "url.",
+        "pager.",
+        "credential.",
+        "protocol.",
+    ];
+    let runs = RUNS.contains(&key.as_str())
+        || (family.iter().any(|part| key.starts_with(part)))
+        || (key.starts_with("diff.") && (key.ends_with("command") || key.ends_with("textconv")))
         || (key.starts_with("remote.") && !key.ends_with(".fetch"));
     let reason = format!("sets git's `{}`", types::text::printable(&key, 60));
     Some(if runs {
-        Finding::refused(RuleId::Persistence, format!("{reason}, which runs programs or moves data later"), "leave git's configuration as it is").into()
+        Finding::refused(
+            RuleId::Persistence,
+            format!("{reason}, which runs programs or moves data later"),
+            "leave git's configuration as it is",
+        )
+        .into()
     } else {
         Finding::questioned(RuleId::GitRemote, reason).into()
     })
 }
 
 fn jujutsu(command: &SimpleCommand) -> Vec<Effect> {
-    let words: Vec<&str> = command.args().iter().map(|word| word.text.as_str()).filter(|word| !word.starts_with('-')).collect();
+    let words: Vec<&str> =
+        command.args().iter().map(|word| word.text.as_str()).filter(|word| !word.starts_with('-')).collect();
     match words.as_slice() {
         ["git", "push", ..] => vec![Finding::refused(RuleId::GitRemote, "pushes to a remote", COMMIT).into()],
         ["git", ..] | ["config", "set" | "edit", ..] => questioned("changes remotes or configuration"),
-        ["log" | "st" | "status" | "diff" | "show" | "new" | "describe" | "desc" | "commit" | "edit" | "bookmark" | "op" | "evolog" | "file" | "help" | "version", ..] | [] => Vec::new(),
+        [
+            "log" | "st" | "status" | "diff" | "show" | "new" | "describe" | "desc" | "commit" | "edit" | "bookmark"
+            | "op" | "evolog" | "file" | "help" | "version",
+            ..,
+        ]
+        | [] => Vec::new(),
         _ => questioned("changes the history"),
     }
 }

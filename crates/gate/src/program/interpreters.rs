@@ -20,13 +20,21 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     }
     let (language, inline, valued): (Language, &[&str], &[&str]) = match plain {
         "python" | "pypy" | "ipython" => (Language::Python, &["-c"], &["-c", "-m", "-W", "-X"]),
-        "node" | "nodejs" => (Language::JavaScript, &["-e", "--eval", "-p", "--print", "-pe"], &["-e", "--eval", "-p", "--print", "-r", "--require", "--import", "--loader", "-C"]),
-        "tsx" | "ts-node" => (Language::JavaScript, &["-e", "--eval", "-p"], &["-e", "--eval", "-p", "-P", "--project", "-r"]),
+        "node" | "nodejs" => (
+            Language::JavaScript,
+            &["-e", "--eval", "-p", "--print", "-pe"],
+            &["-e", "--eval", "-p", "--print", "-r", "--require", "--import", "--loader", "-C"],
+        ),
+        "tsx" | "ts-node" => {
+            (Language::JavaScript, &["-e", "--eval", "-p"], &["-e", "--eval", "-p", "-P", "--project", "-r"])
+        }
         "deno" => (Language::JavaScript, &["eval"], &[]),
         "ruby" => (Language::Ruby, &["-e"], &["-e", "-r", "-I", "-C"]),
         "perl" => (Language::Perl, &["-e", "-E"], &["-e", "-E", "-I", "-M"]),
         "php" => (Language::Php, &["-r"], &["-r", "-d", "-S", "-t", "-f"]),
-        "lua" | "luajit" | "Rscript" | "R" | "osascript" | "pwsh" | "julia" | "elixir" | "tclsh" | "expect" | "gnuplot" | "scala" | "groovy" | "swipl" | "sbcl" | "guile" | "java" | "vim" | "vi" | "nvim" | "ed" | "ex" | "emacs" | "nano" => {
+        "lua" | "luajit" | "Rscript" | "R" | "osascript" | "pwsh" | "julia" | "elixir" | "tclsh" | "expect"
+        | "gnuplot" | "scala" | "groovy" | "swipl" | "sbcl" | "guile" | "java" | "vim" | "vi" | "nvim" | "ed"
+        | "ex" | "emacs" | "nano" => {
             return Some(other(plain, command, world));
         }
         _ => return None,
@@ -39,7 +47,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     let args = Args::parse(&words, valued);
     let mut effects = Vec::new();
     let codes: Vec<&Word> = args.values(inline).collect();
-    if args.has(&["-r", "--require", "--import", "--loader", "-M", "-I", "--inspect", "-d", "-S"]) && !codes.is_empty() && plain == "node" {
+    if args.has(&["-r", "--require", "--import", "--loader", "-M", "-I", "--inspect", "-d", "-S"])
+        && !codes.is_empty()
+        && plain == "node"
+    {
         effects.push(Effect::Unverifiable("loads code that the line names".to_owned()));
     }
     if !codes.is_empty() {
@@ -48,7 +59,13 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
         let in_place = (plain == "perl" || plain == "ruby") && args.has(&["-i"]);
         let files = &args.operands;
-        effects.extend(if in_place { writes(files, command, world) } else if plain == "perl" || plain == "ruby" { reads(files, command, world) } else { Vec::new() });
+        effects.extend(if in_place {
+            writes(files, command, world)
+        } else if plain == "perl" || plain == "ruby" {
+            reads(files, command, world)
+        } else {
+            Vec::new()
+        });
         return Some(effects);
     }
     if let Some(module) = args.values(&["-m"]).next().filter(|_| language == Language::Python) {
@@ -57,13 +74,18 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     if plain == "deno" {
         return Some(deno(&args, command, world));
     }
-    if plain == "php" && args.has(&["-S"]) || plain == "php" && args.operands.first().is_some_and(|word| word.text == "artisan") {
+    if plain == "php" && args.has(&["-S"])
+        || plain == "php" && args.operands.first().is_some_and(|word| word.text == "artisan")
+    {
         return Some(vec![super::packages::manifest("composer.json", command, world)]);
     }
     match args.operands.first().filter(|word| word.text != "-" && word.text != "/dev/stdin") {
-        Some(file) if !file.sources.is_empty() && file.text.starts_with("/dev/fd/") => effects.push(Effect::Executes(Program::Stdin)),
+        Some(file) if !file.sources.is_empty() && file.text.starts_with("/dev/fd/") => {
+            effects.push(Effect::Executes(Program::Stdin))
+        }
         Some(file) => effects.push(Effect::Executes(Program::File(place(file, command, world)))),
-        None if args.has(&["-v", "-V", "--version", "-h", "--help", "--test"]) || (plain == "php" && args.has(&["-i", "-m", "--ini"])) => {}
+        None if args.has(&["-v", "-V", "--version", "-h", "--help", "--test"])
+            || (plain == "php" && args.has(&["-i", "-m", "--ini"])) => {}
         None => match &command.stdin {
             Stdin::Text(word) => effects.extend(scanned(language, word, command, world)),
             Stdin::Pipe => effects.push(Effect::Executes(Program::Stdin)),
@@ -75,7 +97,11 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
 
 fn split_cluster(words: &mut Vec<Word>) {
     let Some(at) = words.iter().position(|word| {
-        word.text.starts_with('-') && !word.text.starts_with("--") && word.text.len() > 2 && word.text.ends_with(['e', 'E']) && word.text[1..].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')
+        word.text.starts_with('-')
+            && !word.text.starts_with("--")
+            && word.text.len() > 2
+            && word.text.ends_with(['e', 'E'])
+            && word.text[1..].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')
     }) else {
         return;
     };
@@ -89,7 +115,12 @@ fn split_cluster(words: &mut Vec<Word>) {
 }
 
 fn live_shell() -> Effect {
-    Finding::refused(RuleId::UntrustedCode, "opens a live interpreter, whose input is not judged", "run single commands or a script file").into()
+    Finding::refused(
+        RuleId::UntrustedCode,
+        "opens a live interpreter, whose input is not judged",
+        "run single commands or a script file",
+    )
+    .into()
 }
 
 fn shell_script(command: &SimpleCommand, world: &World) -> Vec<Effect> {
@@ -101,7 +132,9 @@ fn shell_script(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         return Vec::new();
     }
     match args.operands.first() {
-        Some(file) if file.text.starts_with("/dev/fd/") || file.text == "/dev/stdin" || file.text == "-" => vec![Effect::Executes(Program::Stdin)],
+        Some(file) if file.text.starts_with("/dev/fd/") || file.text == "/dev/stdin" || file.text == "-" => {
+            vec![Effect::Executes(Program::Stdin)]
+        }
         Some(_) if args.has(&["-s"]) => vec![Effect::Executes(Program::Stdin)],
         Some(file) if args.has(&["-n"]) => vec![Effect::Reads(place(file, command, world))],
         Some(file) => vec![Effect::Executes(Program::File(place(file, command, world)))],
@@ -110,8 +143,21 @@ fn shell_script(command: &SimpleCommand, world: &World) -> Vec<Effect> {
             Stdin::Text(_) => Vec::new(),
             Stdin::Pipe => vec![Effect::Executes(Program::Stdin)],
             Stdin::Inherited => {
-                let remote = command.redirects.iter().any(|redirect| redirect.target.text.starts_with("/dev/tcp") || redirect.target.text.starts_with("/dev/udp"));
-                if remote { vec![Finding::forbidden(RuleId::ReverseChannel, "gives a shell to another host", "run the commands here").into()] } else { vec![live_shell()] }
+                let remote = command.redirects.iter().any(|redirect| {
+                    redirect.target.text.starts_with("/dev/tcp") || redirect.target.text.starts_with("/dev/udp")
+                });
+                if remote {
+                    vec![
+                        Finding::forbidden(
+                            RuleId::ReverseChannel,
+                            "gives a shell to another host",
+                            "run the commands here",
+                        )
+                        .into(),
+                    ]
+                } else {
+                    vec![live_shell()]
+                }
             }
         },
     }
@@ -148,24 +194,40 @@ fn python_module(module: &Word, command: &SimpleCommand, world: &World) -> Vec<E
     let inner = SimpleCommand { argv: rest, ..command.clone() };
     let name = module.text.split('.').next().unwrap_or_default();
     match module.text.as_str() {
-        "unittest" | "doctest" | "py_compile" | "compileall" | "json.tool" | "timeit" | "cProfile" | "pdb" | "trace" | "site" | "sysconfig" | "this" | "ast" | "tokenize" | "calendar" | "platform" | "venv" | "build" | "virtualenv" => {
-            let script = module.text == "cProfile" || module.text == "pdb" || module.text == "trace" || module.text == "timeit";
-            if script { vec![Effect::Unverifiable("runs a script under a tool".to_owned())] } else { vec![super::packages::manifest("pyproject.toml", command, world)] }
+        "unittest" | "doctest" | "py_compile" | "compileall" | "json.tool" | "timeit" | "cProfile" | "pdb"
+        | "trace" | "site" | "sysconfig" | "this" | "ast" | "tokenize" | "calendar" | "platform" | "venv" | "build"
+        | "virtualenv" => {
+            let script =
+                module.text == "cProfile" || module.text == "pdb" || module.text == "trace" || module.text == "timeit";
+            if script {
+                vec![Effect::Unverifiable("runs a script under a tool".to_owned())]
+            } else {
+                vec![super::packages::manifest("pyproject.toml", command, world)]
+            }
         }
         "http.server" => vec![Finding::questioned(RuleId::ReverseChannel, "serves files to whoever connects").into()],
         _ => match super::table(name, &inner, world) {
             Some(effects) => effects,
             // A module of the project, as far as the line tells.
-            None => vec![super::packages::manifest("pyproject.toml", command, world), Effect::Unverifiable(format!("what the module `{}` does is not known", module.text))],
+            None => vec![
+                super::packages::manifest("pyproject.toml", command, world),
+                Effect::Unverifiable(format!("what the module `{}` does is not known", module.text)),
+            ],
         },
     }
 }
 
 fn deno(args: &Args<'_>, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     match args.operands.first().map(|word| word.text.as_str()).unwrap_or_default() {
-        "fmt" | "lint" | "test" | "check" | "task" | "bench" | "doc" | "info" | "" => vec![super::packages::manifest("deno.json", command, world)],
+        "fmt" | "lint" | "test" | "check" | "task" | "bench" | "doc" | "info" | "" => {
+            vec![super::packages::manifest("deno.json", command, world)]
+        }
         "run" => args.operands.get(1).map_or(Vec::new(), |file| {
-            if file.text.contains(':') { super::packages::new_code("runs code from a URL") } else { vec![Effect::Executes(Program::File(place(file, command, world)))] }
+            if file.text.contains(':') {
+                super::packages::new_code("runs code from a URL")
+            } else {
+                vec![Effect::Executes(Program::File(place(file, command, world)))]
+            }
         }),
         _ => vec![Effect::Unverifiable("deno runs code".to_owned())],
     }
@@ -178,10 +240,13 @@ fn other(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
             if args.has(&["-version", "--version"]) || command.args().iter().any(|word| word.text == "-version") {
                 return Vec::new();
             }
-            if command.args().iter().any(|word| word.text.starts_with("-javaagent") || word.text.starts_with("-agent") || word.text.starts_with("http")) {
+            if command.args().iter().any(|word| {
+                word.text.starts_with("-javaagent") || word.text.starts_with("-agent") || word.text.starts_with("http")
+            }) {
                 return vec![Effect::Unverifiable("java loads an agent".to_owned())];
             }
-            let jar = command.args().iter().position(|word| word.text == "-jar").and_then(|at| command.args().get(at + 1));
+            let jar =
+                command.args().iter().position(|word| word.text == "-jar").and_then(|at| command.args().get(at + 1));
             match jar {
                 Some(jar) => vec![Effect::Executes(Program::File(place(jar, command, world)))],
                 None => vec![super::packages::manifest("build files", command, world)],

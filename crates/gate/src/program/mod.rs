@@ -48,7 +48,14 @@ pub(crate) fn redirections(command: &SimpleCommand, world: &World) -> Vec<Effect
         let place = place(&redirect.target, command, world);
         if place.path.starts_with("/dev/tcp/") || place.path.starts_with("/dev/udp/") {
             let reason = "opens a raw network connection from the shell";
-            effects.push(Finding::forbidden(RuleId::ReverseChannel, reason, "use the project's own client against a trusted host").into());
+            effects.push(
+                Finding::forbidden(
+                    RuleId::ReverseChannel,
+                    reason,
+                    "use the project's own client against a trusted host",
+                )
+                .into(),
+            );
             continue;
         }
         match redirect.kind {
@@ -66,18 +73,42 @@ pub(crate) fn redirections(command: &SimpleCommand, world: &World) -> Vec<Effect
 fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let word = &command.argv[0];
     if !word.is_known() || word.glob {
-        return vec![Effect::Unverifiable("which program runs is not known".to_owned())];
+        // The rest may be a command of its own: `$SUDO rm …`.
+        let mut effects = vec![Effect::Unverifiable("which program runs is not known".to_owned())];
+        if command.argv.len() > 1 && command.depth < u8::MAX {
+            let rest = SimpleCommand { argv: command.argv[1..].to_vec(), depth: u8::MAX, ..command.clone() };
+            effects.extend(program(&rest, world));
+        }
+        return effects;
     }
     let name = command.name();
-    let is_by_path = word.text.contains('/') && !PROGRAM_DIRS.iter().any(|dir| word.text.strip_prefix(dir).is_some_and(|rest| rest == format!("/{name}")));
+    let is_by_path = word.text.contains('/')
+        && !PROGRAM_DIRS.iter().any(|dir| word.text.strip_prefix(dir).is_some_and(|rest| rest == format!("/{name}")));
     if let Some(effects) = dangerous(&name, command) {
         return effects;
     }
     if is_by_path {
         return by_path(&name, command, world);
     }
-    table(&name, command, world)
-        .unwrap_or_else(|| vec![Effect::Unverifiable(format!("what the program `{name}` does is not known"))])
+    table(&name, command, world).unwrap_or_else(|| unknown(&name, command, world))
+}
+
+/// A program that no table knows: the paths it names are read at the least.
+fn unknown(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let mut effects = vec![Effect::Unverifiable(format!("what the program `{name}` does is not known"))];
+    for word in command.args() {
+        let path = word
+            .text
+            .rsplit(['=', ':', '{', '@'])
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches('}')
+            .trim_start_matches("//");
+        if path.starts_with(['/', '~']) {
+            effects.push(Effect::Reads(place(&Word { text: path.to_owned(), ..word.clone() }, command, world)));
+        }
+    }
+    effects
 }
 
 fn table(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
@@ -100,8 +131,13 @@ fn by_path(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     if wrappers.contains(&name) && place.is_in(&world.worktree) {
         return build::effects(name.trim_end_matches('w'), command, world).unwrap_or_default();
     }
-    let interpreter = place.path.contains("/.venv/bin/") || place.path.contains("/venv/bin/") || place.path.contains("/node_modules/.bin/");
-    if interpreter && place.is_in(&world.worktree) && let Some(effects) = table(name, command, world) {
+    let interpreter = place.path.contains("/.venv/bin/")
+        || place.path.contains("/venv/bin/")
+        || place.path.contains("/node_modules/.bin/");
+    if interpreter
+        && place.is_in(&world.worktree)
+        && let Some(effects) = table(name, command, world)
+    {
         return effects;
     }
     let mut effects = vec![Effect::Executes(Program::File(place))];
@@ -144,15 +180,36 @@ fn is_emptying(command: &SimpleCommand) -> bool {
 /// Variables that make a program load or run something else.
 pub(crate) fn is_loader_variable(name: &str) -> bool {
     const EXACT: [&str; 22] = [
-        "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "PATH", "BASH_ENV", "ENV", "PROMPT_COMMAND", "SHELLOPTS",
-        "BASHOPTS", "PYTHONSTARTUP", "PYTHONHOME", "PERL5OPT", "RUBYOPT", "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "RUSTC_WRAPPER", "EDITOR",
-        "PAGER", "VISUAL", "IFS", "PS4",
+        "LD_PRELOAD",
+        "LD_LIBRARY_PATH",
+        "LD_AUDIT",
+        "DYLD_INSERT_LIBRARIES",
+        "PATH",
+        "BASH_ENV",
+        "ENV",
+        "PROMPT_COMMAND",
+        "SHELLOPTS",
+        "BASHOPTS",
+        "PYTHONSTARTUP",
+        "PYTHONHOME",
+        "PERL5OPT",
+        "RUBYOPT",
+        "NODE_OPTIONS",
+        "JAVA_TOOL_OPTIONS",
+        "RUSTC_WRAPPER",
+        "EDITOR",
+        "PAGER",
+        "VISUAL",
+        "IFS",
+        "PS4",
     ];
     EXACT.contains(&name) || is_agent_variable(name) || (name.starts_with("GIT_") && !is_plain_git_variable(name))
 }
 
 fn is_plain_git_variable(name: &str) -> bool {
-    name.starts_with("GIT_AUTHOR_") || name.starts_with("GIT_COMMITTER_") || matches!(name, "GIT_TERMINAL_PROMPT" | "GIT_PAGER" | "GIT_TRACE")
+    name.starts_with("GIT_AUTHOR_")
+        || name.starts_with("GIT_COMMITTER_")
+        || matches!(name, "GIT_TERMINAL_PROMPT" | "GIT_PAGER" | "GIT_TRACE")
 }
 
 fn is_agent_variable(name: &str) -> bool {
@@ -162,11 +219,16 @@ fn is_agent_variable(name: &str) -> bool {
 fn assignment(name: &str, value: &Word, command: &SimpleCommand) -> Option<Effect> {
     if is_agent_variable(name) && name != "ANTHROPIC_API_KEY" && name != "ANTHROPIC_MODEL" {
         let reason = format!("sets `{name}`, which steers the agent or its gate");
-        return Some(Finding::forbidden(RuleId::GateTampering, reason, "leave the agent's settings as they are").into());
+        return Some(
+            Finding::forbidden(RuleId::GateTampering, reason, "leave the agent's settings as they are").into(),
+        );
     }
     if name.starts_with("LD_") || name.starts_with("DYLD_") {
         if name.ends_with("LIBRARY_PATH") {
-            return Some(Finding::questioned(RuleId::UntrustedCode, format!("sets `{name}`, which changes what programs run")).into());
+            return Some(
+                Finding::questioned(RuleId::UntrustedCode, format!("sets `{name}`, which changes what programs run"))
+                    .into(),
+            );
         }
         let reason = format!("sets `{name}`, which loads code into every program");
         return Some(Finding::refused(RuleId::UntrustedCode, reason, "run the program without it").into());
@@ -175,17 +237,25 @@ fn assignment(name: &str, value: &Word, command: &SimpleCommand) -> Option<Effec
         "IFS" => !command.argv.is_empty() && command.name() == "read" || value.text == "\n",
         "PATH" => extends_path(&value.text),
         "GIT_PAGER" | "PAGER" => matches!(value.text.as_str(), "cat" | ""),
-        "EDITOR" | "VISUAL" | "GIT_EDITOR" | "GIT_SEQUENCE_EDITOR" => matches!(value.text.as_str(), "true" | ":" | "cat"),
+        "EDITOR" | "VISUAL" | "GIT_EDITOR" | "GIT_SEQUENCE_EDITOR" => {
+            matches!(value.text.as_str(), "true" | ":" | "cat")
+        }
         "NODE_OPTIONS" => value.text.starts_with("--max") && !value.text.contains(' '),
         _ => !is_loader_variable(name),
     };
-    (!harmless).then(|| Finding::questioned(RuleId::UntrustedCode, format!("sets `{name}`, which changes what programs run")).into())
+    (!harmless).then(|| {
+        Finding::questioned(RuleId::UntrustedCode, format!("sets `{name}`, which changes what programs run")).into()
+    })
 }
 
 /// True when a path list only adds directories of the image or the work tree after or before the old one.
 fn extends_path(value: &str) -> bool {
     value.split(':').all(|part| {
         let part = part.trim_matches('"');
-        !part.starts_with("/tmp") && !part.starts_with('.') && !part.is_empty() && !part.starts_with("/dev") && !part.starts_with("/var/tmp")
+        !part.starts_with("/tmp")
+            && !part.starts_with('.')
+            && !part.is_empty()
+            && !part.starts_with("/dev")
+            && !part.starts_with("/var/tmp")
     })
 }

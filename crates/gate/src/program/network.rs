@@ -11,14 +11,111 @@ use crate::{
 use types::catalogue::RuleId;
 
 const CURL: &[&str] = &[
-    "-X", "--request", "-H", "--header", "-d", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii", "--json", "-F", "--form", "--form-string", "-T", "--upload-file", "-o",
-    "--output", "-u", "--user", "-A", "--user-agent", "-e", "--referer", "-b", "--cookie", "-c", "--cookie-jar", "-x", "--proxy", "-m", "--max-time", "--connect-timeout", "--retry", "--retry-delay",
-    "-w", "--write-out", "-K", "--config", "--resolve", "--connect-to", "--cacert", "--cert", "--key", "-E", "--url", "--proto", "--proto-redir", "--unix-socket", "--abstract-unix-socket", "-D",
-    "--dump-header", "--output-dir", "--retry-max-time", "-r", "--range", "-C", "--continue-at", "--limit-rate", "--interface", "--dns-servers", "--noproxy", "-z", "--url-query", "--trace", "--stderr", "--max-redirs", "-t", "--tlsv1", "-Q", "-Y", "-y",
+    "-X",
+    "--request",
+    "-H",
+    "--header",
+    "-d",
+    "--data",
+    "--data-raw",
+    "--data-binary",
+    "--data-urlencode",
+    "--data-ascii",
+    "--json",
+    "-F",
+    "--form",
+    "--form-string",
+    "-T",
+    "--upload-file",
+    "-o",
+    "--output",
+    "-u",
+    "--user",
+    "-A",
+    "--user-agent",
+    "-e",
+    "--referer",
+    "-b",
+    "--cookie",
+    "-c",
+    "--cookie-jar",
+    "-x",
+    "--proxy",
+    "-m",
+    "--max-time",
+    "--connect-timeout",
+    "--retry",
+    "--retry-delay",
+    "-w",
+    "--write-out",
+    "-K",
+    "--config",
+    "--resolve",
+    "--connect-to",
+    "--cacert",
+    "--cert",
+    "--key",
+    "-E",
+    "--url",
+    "--proto",
+    "--proto-redir",
+    "--unix-socket",
+    "--abstract-unix-socket",
+    "-D",
+    "--dump-header",
+    "--output-dir",
+    "--retry-max-time",
+    "-r",
+    "--range",
+    "-C",
+    "--continue-at",
+    "--limit-rate",
+    "--interface",
+    "--dns-servers",
+    "--noproxy",
+    "-z",
+    "--url-query",
+    "--trace",
+    "--stderr",
+    "--max-redirs",
+    "-t",
+    "--tlsv1",
+    "-Q",
+    "-Y",
+    "-y",
 ];
 const WGET: &[&str] = &[
-    "-O", "--output-document", "-P", "--directory-prefix", "-o", "--output-file", "-a", "-i", "--input-file", "--post-data", "--post-file", "--body-data", "--body-file", "--method", "--header", "-t",
-    "--tries", "-T", "--timeout", "-U", "--user-agent", "-e", "--execute", "-l", "-A", "-R", "-D", "--use-askpass", "-w", "--user", "--password",
+    "-O",
+    "--output-document",
+    "-P",
+    "--directory-prefix",
+    "-o",
+    "--output-file",
+    "-a",
+    "-i",
+    "--input-file",
+    "--post-data",
+    "--post-file",
+    "--body-data",
+    "--body-file",
+    "--method",
+    "--header",
+    "-t",
+    "--tries",
+    "-T",
+    "--timeout",
+    "-U",
+    "--user-agent",
+    "-e",
+    "--execute",
+    "-l",
+    "-A",
+    "-R",
+    "-D",
+    "--use-askpass",
+    "-w",
+    "--user",
+    "--password",
 ];
 
 pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
@@ -33,15 +130,20 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "http" | "https" | "xh" | "httpie" => {
             let parsed = Args::parse(args, &["-o", "--output", "-a", "--auth", "-d"]);
             let mut operands = parsed.operands.iter();
-            let method = operands.clone().next().filter(|word| matches!(word.text.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS"));
+            let method = operands.clone().next().filter(|word| {
+                matches!(word.text.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS")
+            });
             if method.is_some() {
                 operands.next();
             }
             let url = operands.next();
-            let up = operands.next().is_some() || method.is_some_and(|word| !matches!(word.text.as_str(), "GET" | "HEAD" | "OPTIONS"));
+            let up = operands.next().is_some()
+                || method.is_some_and(|word| !matches!(word.text.as_str(), "GET" | "HEAD" | "OPTIONS"));
             foreign(if up { Direction::Up } else { Direction::Down }, url)
         }
-        "ping" | "ping6" | "traceroute" | "tracepath" | "whois" | "mtr" => foreign(Direction::Down, Args::parse(args, &["-c", "-W", "-i", "-s", "-w"]).operands.first()),
+        "ping" | "ping6" | "traceroute" | "tracepath" | "whois" | "mtr" => {
+            foreign(Direction::Down, Args::parse(args, &["-c", "-W", "-i", "-s", "-w"]).operands.first())
+        }
         "dig" | "nslookup" | "host" | "drill" => {
             // A name can carry data: what is computed into it is a payload.
             let up = args.iter().any(|word| !word.sources.is_empty());
@@ -49,21 +151,45 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             vec![Effect::Network { to: Destination::Unknown, direction }]
         }
         "nc" | "ncat" | "netcat" | "telnet" | "socat" | "openssl" => raw(name, command, world),
-        "ssh" | "scp" | "sftp" | "ftp" | "lftp" | "tftp" | "rclone" | "mosh" | "ssh-copy-id" | "autossh" => remote(name, command, world),
+        "ssh" | "scp" | "sftp" | "ftp" | "lftp" | "tftp" | "rclone" | "mosh" | "ssh-copy-id" | "autossh" => {
+            remote(name, command, world)
+        }
         "ab" | "wrk" | "hey" | "siege" | "vegeta" | "k6" => {
             let url = args.iter().rev().find(|word| !word.text.starts_with('-'));
             let to = url.map_or(Destination::Unknown, |word| Destination::parse(&word.text, world));
             match to {
                 Destination::Loopback { .. } => vec![Effect::Network { to, direction: Direction::Down }],
-                Destination::Trusted(_) | Destination::Remote(_) | Destination::Metadata(_) | Destination::Foreign(_) | Destination::Unknown => {
-                    vec![Finding::refused(RuleId::ResourceAbuse, "puts load on a host outside", "test against a server on loopback").into()]
+                Destination::Trusted(_)
+                | Destination::Remote(_)
+                | Destination::Metadata(_)
+                | Destination::Foreign(_)
+                | Destination::Unknown => {
+                    vec![
+                        Finding::refused(
+                            RuleId::ResourceAbuse,
+                            "puts load on a host outside",
+                            "test against a server on loopback",
+                        )
+                        .into(),
+                    ]
                 }
             }
         }
-        "nmap" | "masscan" | "zmap" | "hydra" | "medusa" | "nikto" | "sqlmap" | "gobuster" | "tcpdump" | "arp-scan" | "responder" => {
-            vec![Finding::refused(RuleId::ResourceAbuse, "scans or attacks a network", "there is no network to scan; work in the repository").into()]
+        "nmap" | "masscan" | "zmap" | "hydra" | "medusa" | "nikto" | "sqlmap" | "gobuster" | "tcpdump" | "arp-scan"
+        | "responder" => {
+            vec![
+                Finding::refused(
+                    RuleId::ResourceAbuse,
+                    "scans or attacks a network",
+                    "there is no network to scan; work in the repository",
+                )
+                .into(),
+            ]
         }
-        "mail" | "sendmail" | "mutt" | "mailx" | "swaks" => vec![Finding::refused(RuleId::DataExfiltration, "sends mail", "put the text into a file of the work tree").into()],
+        "mail" | "sendmail" | "mutt" | "mailx" | "swaks" => vec![
+            Finding::refused(RuleId::DataExfiltration, "sends mail", "put the text into a file of the work tree")
+                .into(),
+        ],
         _ => return None,
     })
 }
@@ -71,13 +197,27 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
 /// Everything an option such as `-d @file` or `-F name=@file` reads.
 fn body(word: &Word, command: &SimpleCommand, world: &World) -> Option<Effect> {
     let text = word.text.as_str();
-    let file = text.strip_prefix('@').or_else(|| text.split_once("=@").map(|(_, file)| file)).or_else(|| text.split_once("=<").map(|(_, file)| file))?;
+    let file = text
+        .strip_prefix('@')
+        .or_else(|| text.split_once("=@").map(|(_, file)| file))
+        .or_else(|| text.split_once("=<").map(|(_, file)| file))?;
     let file = file.split(';').next().unwrap_or_default();
     (file != "-").then(|| Effect::Reads(place(&Word { text: file.to_owned(), ..word.clone() }, command, world)))
 }
 
 fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    const BODY: [&str; 10] = ["-d", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii", "--json", "-F", "--form", "--url-query"];
+    const BODY: [&str; 10] = [
+        "-d",
+        "--data",
+        "--data-raw",
+        "--data-binary",
+        "--data-urlencode",
+        "--data-ascii",
+        "--json",
+        "-F",
+        "--form",
+        "--url-query",
+    ];
     let args = Args::parse(command.args(), CURL);
     let mut effects = Vec::new();
     if args.has(&["--unix-socket", "--abstract-unix-socket"]) {
@@ -95,25 +235,52 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     for word in args.values(&["-b", "--cookie", "-K", "--config"]).filter(|word| !word.text.contains('=')) {
         effects.push(Effect::Reads(place(word, command, world)));
     }
-    if args.has(&["-K", "--config", "-x", "--proxy", "--connect-to", "--resolve", "--dns-servers", "--socks5", "--socks4", "--preproxy"]) {
+    if args.has(&[
+        "-K",
+        "--config",
+        "-x",
+        "--proxy",
+        "--connect-to",
+        "--resolve",
+        "--dns-servers",
+        "--socks5",
+        "--socks4",
+        "--preproxy",
+    ]) {
         effects.push(Effect::Unverifiable("where curl connects is set apart from the URL".to_owned()));
     }
     up |= args.values(&["-X", "--request"]).any(|word| !matches!(word.text.as_str(), "GET" | "HEAD" | "OPTIONS"));
     let urls: Vec<&Word> = args.operands.iter().copied().chain(args.values(&["--url"])).collect();
     // What was computed from a command into the URL or a header is a payload.
-    let computed = urls.iter().copied().chain(args.values(&["-H", "--header", "-u", "--user", "-A", "-e"])).any(|word| !word.sources.is_empty());
+    let computed = urls
+        .iter()
+        .copied()
+        .chain(args.values(&["-H", "--header", "-u", "--user", "-A", "-e"]))
+        .any(|word| !word.sources.is_empty());
     let direction = if up || computed { Direction::Up } else { Direction::Down };
     for url in &urls {
         effects.push(Effect::Network { to: url_destination(url, world), direction });
         if url.text.to_ascii_lowercase().starts_with("file:") {
-            effects.push(Effect::Reads(place(&Word { text: url.text[5..].trim_start_matches("//").to_owned(), ..(*url).clone() }, command, world)));
+            effects.push(Effect::Reads(place(
+                &Word { text: url.text[5..].trim_start_matches("//").to_owned(), ..(*url).clone() },
+                command,
+                world,
+            )));
         }
     }
-    let mut outputs: Vec<Word> = args.values(&["-o", "--output", "-c", "--cookie-jar", "-D", "--dump-header", "--trace", "--stderr"]).cloned().collect();
+    let mut outputs: Vec<Word> = args
+        .values(&["-o", "--output", "-c", "--cookie-jar", "-D", "--dump-header", "--trace", "--stderr"])
+        .cloned()
+        .collect();
     if args.has(&["-O", "--remote-name", "--remote-name-all"]) {
         outputs.extend(urls.iter().map(|url| Word::literal(file_name(&url.text))));
     }
-    effects.extend(outputs.iter().filter(|word| word.text != "-").map(|word| Effect::Writes { place: place(word, command, world), empties: false }));
+    effects.extend(
+        outputs
+            .iter()
+            .filter(|word| word.text != "-")
+            .map(|word| Effect::Writes { place: place(word, command, world), empties: false }),
+    );
     effects
 }
 
@@ -156,13 +323,24 @@ fn raw(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let words = command.args();
     let text = command.text();
     let lower = text.to_ascii_lowercase();
-    let tunnel = |reason: &str| vec![Finding::forbidden(RuleId::ReverseChannel, reason, "run the command directly; its output comes back to you").into()];
+    let tunnel = |reason: &str| {
+        vec![
+            Finding::forbidden(
+                RuleId::ReverseChannel,
+                reason,
+                "run the command directly; its output comes back to you",
+            )
+            .into(),
+        ]
+    };
     match name {
         "openssl" => {
             if words.first().is_some_and(|word| word.text == "s_client") {
                 let to = Args::parse(&words[1..], &["-connect"]);
                 let host = words.iter().position(|word| word.text == "-connect").and_then(|at| words.get(at + 1));
-                let to = host.or(to.operands.first().copied()).map_or(Destination::Unknown, |word| Destination::parse(&word.text, world));
+                let to = host
+                    .or(to.operands.first().copied())
+                    .map_or(Destination::Unknown, |word| Destination::parse(&word.text, world));
                 let direction = if command.is_piped { Direction::Up } else { Direction::Down };
                 return vec![Effect::Network { to, direction }];
             }
@@ -173,7 +351,11 @@ fn raw(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
                     && let Some(file) = words.get(at + 1)
                 {
                     let place = place(file, command, world);
-                    effects.push(if flag.contains("out") { Effect::Writes { place, empties: false } } else { Effect::Reads(place) });
+                    effects.push(if flag.contains("out") {
+                        Effect::Writes { place, empties: false }
+                    } else {
+                        Effect::Reads(place)
+                    });
                 }
             }
             if words.iter().any(|word| word.text == "-engine" || word.text == "s_server") {
@@ -181,11 +363,19 @@ fn raw(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
             }
             effects
         }
-        "socat" if lower.contains("exec:") || lower.contains("system:") || lower.contains("shell:") || lower.contains("pty") => {
+        "socat"
+            if lower.contains("exec:")
+                || lower.contains("system:")
+                || lower.contains("shell:")
+                || lower.contains("pty") =>
+        {
             tunnel("connects a program to the network")
         }
         "nc" | "ncat" | "netcat" => {
-            let args = Args::parse(words, &["-p", "-w", "-q", "-e", "-c", "--exec", "--sh-exec", "-s", "-x", "-X", "-i", "-g", "-G"]);
+            let args = Args::parse(
+                words,
+                &["-p", "-w", "-q", "-e", "-c", "--exec", "--sh-exec", "-s", "-x", "-X", "-i", "-g", "-G"],
+            );
             if args.has(&["-e", "-c", "--exec", "--sh-exec", "--lua-exec"]) {
                 return tunnel("connects a program to the network");
             }
@@ -199,7 +389,9 @@ fn raw(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
                 return reads(&args.operands, command, world);
             }
             let port = args.operands.get(1).map_or("0", |word| word.text.as_str());
-            let to = args.operands.first().map_or(Destination::Unknown, |word| Destination::parse(&format!("{}:{}", word.text, port.split('-').next().unwrap_or("0")), world));
+            let to = args.operands.first().map_or(Destination::Unknown, |word| {
+                Destination::parse(&format!("{}:{}", word.text, port.split('-').next().unwrap_or("0")), world)
+            });
             let direction = if args.has(&["-z"]) { Direction::Down } else { Direction::Up };
             vec![Effect::Network { to, direction }]
         }
@@ -212,15 +404,32 @@ fn raw(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
 }
 
 fn remote(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    let args = Args::parse(command.args(), &["-p", "-P", "-i", "-o", "-l", "-L", "-R", "-D", "-F", "-J", "-b", "-c", "-W", "-S", "-w", "-g", "-r"]);
+    let args = Args::parse(
+        command.args(),
+        &["-p", "-P", "-i", "-o", "-l", "-L", "-R", "-D", "-F", "-J", "-b", "-c", "-W", "-S", "-w", "-g", "-r"],
+    );
     if matches!(name, "ssh" | "autossh") && args.has(&["-R", "-D", "-w"]) {
-        return vec![Finding::forbidden(RuleId::ReverseChannel, "opens a tunnel that others can use", "there is no use for a tunnel here").into()];
+        return vec![
+            Finding::forbidden(
+                RuleId::ReverseChannel,
+                "opens a tunnel that others can use",
+                "there is no use for a tunnel here",
+            )
+            .into(),
+        ];
     }
     let mut effects = reads(&args.values(&["-i", "-F"]).collect::<Vec<_>>(), command, world);
-    if args.options.iter().any(|(option, value)| option == "-o" && value.as_ref().is_some_and(|word| word.text.to_ascii_lowercase().contains("command"))) {
+    if args.options.iter().any(|(option, value)| {
+        option == "-o" && value.as_ref().is_some_and(|word| word.text.to_ascii_lowercase().contains("command"))
+    }) {
         effects.push(Effect::Unverifiable("ssh runs a local command".to_owned()));
     }
-    let host = args.operands.iter().map(|word| word.text.as_str()).find(|text| name != "scp" || text.contains(':')).unwrap_or_default();
+    let host = args
+        .operands
+        .iter()
+        .map(|word| word.text.as_str())
+        .find(|text| name != "scp" || text.contains(':'))
+        .unwrap_or_default();
     let host = host.split(':').next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
     let direction = match name {
         "scp" | "rclone" if args.operands.last().is_some_and(|word| word.text.contains(':')) => Direction::Up,
@@ -229,7 +438,25 @@ fn remote(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
         _ => Direction::Down,
     };
     if name == "scp" {
-        effects.extend(reads(&args.operands.iter().copied().filter(|word| !word.text.contains(':')).collect::<Vec<_>>(), command, world));
+        effects.extend(reads(
+            &args.operands.iter().copied().filter(|word| !word.text.contains(':')).collect::<Vec<_>>(),
+            command,
+            world,
+        ));
+    }
+    if matches!(name, "tftp" | "ftp" | "lftp" | "sftp") {
+        // What it fetches lands under its name here, whichever way the client spells it.
+        let named = args.options.iter().filter_map(|(_, value)| value.as_ref()).chain(args.operands.iter().copied());
+        let files =
+            named.filter(|word| word.is_known() && !matches!(word.text.as_str(), "get" | "put") && word.text != host);
+        effects.extend(
+            files
+                .map(|word| Effect::Writes {
+                    place: place(&Word::literal(file_name(&word.text)), command, world),
+                    empties: false,
+                })
+                .collect::<Vec<_>>(),
+        );
     }
     effects.push(Effect::Network { to: Destination::parse(host, world), direction });
     effects.push(Finding::questioned(RuleId::ExternalWrite, "works on another host").into());

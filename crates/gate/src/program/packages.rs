@@ -17,16 +17,51 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "npm" | "pnpm" | "yarn" | "bun" | "cnpm" => node(name, command, world),
         "npx" | "bunx" | "pnpx" | "uvx" | "pipx" => runner(name, command, world),
         "pip" | "pip3" => pip(words.iter().map(|word| word.text.as_str()).collect()),
-        "uv" | "poetry" | "pdm" | "pipenv" | "hatch" | "rye" | "conda" | "mamba" | "micromamba" => python(name, command, world),
-        "apt" | "apt-get" | "apk" | "yum" | "dnf" | "pacman" | "zypper" | "brew" | "snap" | "port" | "emerge" | "dpkg" | "rpm" | "nix-env" | "flatpak" | "apt-key" | "add-apt-repository" => {
-            let reads = ["list", "search", "show", "info", "policy", "--version", "-l", "-L", "-s", "-S", "-qa", "-q", "--help", "depends", "-Qs", "-Ss", "-Si", "leaves", "outdated", "config", "doctor", "home", "deps"];
+        "uv" | "poetry" | "pdm" | "pipenv" | "hatch" | "rye" | "conda" | "mamba" | "micromamba" => {
+            python(name, command, world)
+        }
+        "apt" | "apt-get" | "apk" | "yum" | "dnf" | "pacman" | "zypper" | "brew" | "snap" | "port" | "emerge"
+        | "dpkg" | "rpm" | "nix-env" | "flatpak" | "apt-key" | "add-apt-repository" => {
+            let reads = [
+                "list",
+                "search",
+                "show",
+                "info",
+                "policy",
+                "--version",
+                "-l",
+                "-L",
+                "-s",
+                "-S",
+                "-qa",
+                "-q",
+                "--help",
+                "depends",
+                "-Qs",
+                "-Ss",
+                "-Si",
+                "leaves",
+                "outdated",
+                "config",
+                "doctor",
+                "home",
+                "deps",
+            ];
             if reads.contains(&text(0)) { Vec::new() } else { new_code("installs system packages") }
         }
-        "gem" | "bundle" | "bundler" | "composer" | "cpan" | "cpanm" | "luarocks" | "nuget" | "cabal" | "stack" | "mix" | "opam" | "nix" | "nix-shell" | "asdf" | "mise" | "rustup" | "nvm" | "volta" | "corepack" | "pyenv" | "rbenv" | "sdk" | "fnm" | "pod" | "helm" => {
+        "gem" | "bundle" | "bundler" | "composer" | "cpan" | "cpanm" | "luarocks" | "nuget" | "cabal" | "stack"
+        | "mix" | "opam" | "nix" | "nix-shell" | "asdf" | "mise" | "rustup" | "nvm" | "volta" | "corepack"
+        | "pyenv" | "rbenv" | "sdk" | "fnm" | "pod" | "helm" => {
             let verb = text(0);
             let frozen = has(&["--frozen", "--deployment", "--local", "--no-update"]);
             match verb {
-                "" | "list" | "show" | "info" | "outdated" | "check" | "config" | "env" | "--version" | "-v" | "version" | "current" | "which" | "where" | "test" | "format" | "compile" | "build" | "validate" | "search" | "lint" | "template" | "help" | "--help" | "toolchain" | "target" | "component" if name != "rustup" || matches!(text(1), "" | "list") || verb == "show" => Vec::new(),
+                "" | "list" | "show" | "info" | "outdated" | "check" | "config" | "env" | "--version" | "-v"
+                | "version" | "current" | "which" | "where" | "test" | "format" | "compile" | "build" | "validate"
+                | "search" | "lint" | "template" | "help" | "--help" | "toolchain" | "target" | "component"
+                    if name != "rustup" || matches!(text(1), "" | "list") || verb == "show" =>
+                {
+                    Vec::new()
+                }
                 "publish" | "push" | "yank" | "owner" => publishes(),
                 "exec" if name == "bundle" => vec![Effect::Unverifiable("bundle exec runs a program".to_owned())],
                 "install" if frozen => Vec::new(),
@@ -58,7 +93,22 @@ pub(super) fn manifest(name: &str, command: &SimpleCommand, world: &World) -> Ef
 }
 
 fn node(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    let args = Args::parse(command.args(), &["--prefix", "-w", "--workspace", "-C", "--dir", "--filter", "-F", "--cwd", "--registry", "--loglevel", "--pack-destination"]);
+    let args = Args::parse(
+        command.args(),
+        &[
+            "--prefix",
+            "-w",
+            "--workspace",
+            "-C",
+            "--dir",
+            "--filter",
+            "-F",
+            "--cwd",
+            "--registry",
+            "--loglevel",
+            "--pack-destination",
+        ],
+    );
     let verb = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
     let named = args.operands.get(1).map(|word| word.text.as_str()).unwrap_or_default();
     let script = manifest("package.json", command, world);
@@ -73,19 +123,45 @@ fn node(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     }
     match verb {
         "ci" | "clean-install" => vec![script],
-        "install" | "i" | "add" if args.operands.len() == 1 && (name != "yarn" || verb == "install") && (args.has(&["--frozen-lockfile", "--immutable", "--offline"])) => vec![script],
+        "install" | "i" | "add"
+            if args.operands.len() == 1
+                && (name != "yarn" || verb == "install")
+                && (args.has(&["--frozen-lockfile", "--immutable", "--offline"])) =>
+        {
+            vec![script]
+        }
         "install" | "i" if args.operands.len() == 1 => vec![script],
         "" if name == "yarn" => vec![script],
         "install" | "i" | "add" => {
             // An exact version of a package that was named is as reviewable as a lock file.
-            let exact = |text: &str| text.rsplit_once('@').is_some_and(|(package, version)| !package.is_empty() && version.chars().all(|c| c.is_ascii_digit() || c == '.') && version.matches('.').count() == 2);
-            if args.operands[1..].iter().all(|word| exact(&word.text) && !word.text.contains(['/', ':']) || word.text.starts_with('@') && exact(&word.text)) { vec![script] } else { new_code("adds packages whose versions are not pinned") }
+            let exact = |text: &str| {
+                text.rsplit_once('@').is_some_and(|(package, version)| {
+                    !package.is_empty()
+                        && version.chars().all(|c| c.is_ascii_digit() || c == '.')
+                        && version.matches('.').count() == 2
+                })
+            };
+            if args.operands[1..].iter().all(|word| {
+                exact(&word.text) && !word.text.contains(['/', ':']) || word.text.starts_with('@') && exact(&word.text)
+            }) {
+                vec![script]
+            } else {
+                new_code("adds packages whose versions are not pinned")
+            }
         }
-        "test" | "t" | "tst" | "start" | "stop" | "restart" | "build" | "lint" | "dev" | "typecheck" | "format" | "check" | "type-check" | "fmt" | "coverage" => vec![script],
+        "test" | "t" | "tst" | "start" | "stop" | "restart" | "build" | "lint" | "dev" | "typecheck" | "format"
+        | "check" | "type-check" | "fmt" | "coverage" => vec![script],
         "run" | "run-script" | "rum" => {
             let lower = named.to_ascii_lowercase();
-            if ["deploy", "release", "publish", "push", "prod", "migrate", "seed", "reset"].iter().any(|word| lower.contains(word)) {
-                return vec![script, Finding::questioned(RuleId::ExternalWrite, "runs a script whose name says that it acts outside").into()];
+            if ["deploy", "release", "publish", "push", "prod", "migrate", "seed", "reset"]
+                .iter()
+                .any(|word| lower.contains(word))
+            {
+                return vec![
+                    script,
+                    Finding::questioned(RuleId::ExternalWrite, "runs a script whose name says that it acts outside")
+                        .into(),
+                ];
             }
             if name == "bun" && (named.contains('/') || named.ends_with(".ts") || named.ends_with(".js")) {
                 let file = args.operands[1];
@@ -93,25 +169,63 @@ fn node(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
             }
             vec![script]
         }
-        "ls" | "list" | "ll" | "outdated" | "view" | "info" | "show" | "why" | "explain" | "help" | "root" | "bin" | "prefix" | "version" | "audit" | "fund" | "pack" | "doctor" | "ping" | "docs" | "why-is-node-running" | "prune" | "dedupe" | "licenses" | "search" | "whoami" | "query" | "rebuild" => {
-            if verb == "audit" && named == "fix" { new_code("changes installed versions") } else { Vec::new() }
+        "ls"
+        | "list"
+        | "ll"
+        | "outdated"
+        | "view"
+        | "info"
+        | "show"
+        | "why"
+        | "explain"
+        | "help"
+        | "root"
+        | "bin"
+        | "prefix"
+        | "version"
+        | "audit"
+        | "fund"
+        | "pack"
+        | "doctor"
+        | "ping"
+        | "docs"
+        | "why-is-node-running"
+        | "prune"
+        | "dedupe"
+        | "licenses"
+        | "search"
+        | "whoami"
+        | "query"
+        | "rebuild" => {
+            if verb == "audit" && named == "fix" {
+                new_code("changes installed versions")
+            } else {
+                Vec::new()
+            }
         }
         "" => Vec::new(),
         "config" if matches!(named, "get" | "list" | "ls" | "") => Vec::new(),
         "publish" | "unpublish" | "deprecate" | "token" | "adduser" => publishes(),
-        "owner" | "access" | "dist-tag" | "login" | "logout" | "team" | "org" | "hook" | "profile" => vec![Finding::questioned(RuleId::ExternalWrite, "works on an account of the registry").into()],
+        "owner" | "access" | "dist-tag" | "login" | "logout" | "team" | "org" | "hook" | "profile" => {
+            vec![Finding::questioned(RuleId::ExternalWrite, "works on an account of the registry").into()]
+        }
         "exec" | "x" | "dlx" | "create" | "init" if named.is_empty() => Vec::new(),
         "exec" | "x" if is_local_tool(named) => vec![manifest("package.json", command, world)],
         "exec" | "x" | "dlx" | "create" | "init" => new_code("runs a package that may not be installed"),
         "uninstall" | "remove" | "rm" | "un" => vec![script],
-        "link" | "unlink" | "set" | "pkg" | "config" | "update" | "upgrade" | "up" | "cache" | "store" | "import" | "patch" => new_code("changes how or which packages are installed"),
+        "link" | "unlink" | "set" | "pkg" | "config" | "update" | "upgrade" | "up" | "cache" | "store" | "import"
+        | "patch" => new_code("changes how or which packages are installed"),
         // yarn, pnpm and bun run scripts and installed tools by their bare name.
         _ if name != "npm" && is_local_tool(verb) => vec![script],
         _ if name == "bun" && (verb.ends_with(".ts") || verb.ends_with(".js")) => {
             vec![Effect::Executes(Program::File(super::place(args.operands[0], command, world)))]
         }
         _ if name != "npm" => {
-            vec![script, Finding::questioned(RuleId::UntrustedCode, "runs a script whose name does not tell what it does").into()]
+            vec![
+                script,
+                Finding::questioned(RuleId::UntrustedCode, "runs a script whose name does not tell what it does")
+                    .into(),
+            ]
         }
         _ => vec![Effect::Unverifiable(format!("npm {verb} is not known"))],
     }
@@ -139,16 +253,30 @@ fn pip(words: Vec<&str>) -> Vec<Effect> {
         "" | "list" | "show" | "freeze" | "check" | "debug" | "help" | "cache" | "index" | "inspect" => Vec::new(),
         "install" | "download" | "wheel" => {
             let has = |name: &str| words.iter().any(|word| *word == name || word.starts_with(&format!("{name}=")));
-            if has("--index-url") || has("-i") || has("--extra-index-url") || has("--trusted-host") || has("--find-links") {
+            if has("--index-url")
+                || has("-i")
+                || has("--extra-index-url")
+                || has("--trusted-host")
+                || has("--find-links")
+            {
                 return new_code("takes packages from another registry");
             }
             let operands: Vec<&str> = words.iter().filter(|word| !word.starts_with('-')).skip(1).copied().collect();
             if operands.iter().any(|word| word.contains("://") || word.starts_with("git+")) {
-                return vec![Finding::refused(RuleId::SupplyChain, "installs code straight from a URL", "install a pinned release from the registry").into()];
+                return vec![
+                    Finding::refused(
+                        RuleId::SupplyChain,
+                        "installs code straight from a URL",
+                        "install a pinned release from the registry",
+                    )
+                    .into(),
+                ];
             }
             let local = |word: &&str| matches!(*word, "." | "./") || word.starts_with(".[") || word.starts_with("./");
             let pinned = |word: &&str| word.contains("==") || local(word);
-            if has("--require-hashes") || (!operands.is_empty() && !has("-r") && operands.iter().all(|word| pinned(word))) {
+            if has("--require-hashes")
+                || (!operands.is_empty() && !has("-r") && operands.iter().all(|word| pinned(word)))
+            {
                 return Vec::new();
             }
             new_code("installs packages that are not pinned")
@@ -160,15 +288,45 @@ fn pip(words: Vec<&str>) -> Vec<Effect> {
 
 fn python(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let words = command.args();
-    let args = Args::parse(words, &["--directory", "--project", "--python", "-p", "-C", "--with", "--extra", "--group", "-n", "-e", "--env-file", "--package"]);
+    let args = Args::parse(
+        words,
+        &[
+            "--directory",
+            "--project",
+            "--python",
+            "-p",
+            "-C",
+            "--with",
+            "--extra",
+            "--group",
+            "-n",
+            "-e",
+            "--env-file",
+            "--package",
+        ],
+    );
     let verb = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
     match (name, verb) {
-        (_, "run") if args.has(&["--with", "--with-requirements", "--index-url"]) => new_code("runs with packages that are not in the lock file"),
+        (_, "run") if args.has(&["--with", "--with-requirements", "--index-url"]) => {
+            new_code("runs with packages that are not in the lock file")
+        }
         (_, "run") => {
             let at = words.iter().position(|word| word.text == "run").unwrap_or_default() + 1;
             let mut inner = &words[at..];
             while let Some(word) = inner.first().filter(|word| word.text.starts_with('-')) {
-                let valued = matches!(word.text.as_str(), "--directory" | "--project" | "--python" | "-p" | "--extra" | "--group" | "-n" | "--env-file" | "--package" | "--cwd");
+                let valued = matches!(
+                    word.text.as_str(),
+                    "--directory"
+                        | "--project"
+                        | "--python"
+                        | "-p"
+                        | "--extra"
+                        | "--group"
+                        | "-n"
+                        | "--env-file"
+                        | "--package"
+                        | "--cwd"
+                );
                 inner = inner.get(if valued { 2 } else { 1 }..).unwrap_or_default();
             }
             if inner.is_empty() {
@@ -182,10 +340,18 @@ fn python(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
             effects.extend(super::program(&SimpleCommand { argv: inner.to_vec(), ..command.clone() }, world));
             effects
         }
-        ("uv", "pip") => pip(words.iter().skip_while(|word| word.text != "pip").skip(1).map(|word| word.text.as_str()).collect()),
-        (_, "sync" | "install") if args.operands.len() == 1 && name != "conda" => vec![manifest("pyproject.toml", command, world)],
+        ("uv", "pip") => {
+            pip(words.iter().skip_while(|word| word.text != "pip").skip(1).map(|word| word.text.as_str()).collect())
+        }
+        (_, "sync" | "install") if args.operands.len() == 1 && name != "conda" => {
+            vec![manifest("pyproject.toml", command, world)]
+        }
         (_, "publish" | "upload") => publishes(),
-        (_, "" | "lock" | "tree" | "show" | "check" | "env" | "version" | "list" | "info" | "venv" | "build" | "export" | "help" | "fmt" | "format" | "search" | "config" | "shell" | "test" | "python") => {
+        (
+            _,
+            "" | "lock" | "tree" | "show" | "check" | "env" | "version" | "list" | "info" | "venv" | "build" | "export"
+            | "help" | "fmt" | "format" | "search" | "config" | "shell" | "test" | "python",
+        ) => {
             let changes = matches!(verb, "python" | "config" | "env") && args.operands.len() > 2;
             if changes { new_code("changes the Python installation") } else { Vec::new() }
         }

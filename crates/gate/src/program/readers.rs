@@ -12,51 +12,264 @@ use types::catalogue::RuleId;
 
 /// Programs that neither read the content of files nor change anything.
 const INERT: [&str; 94] = [
-    "echo", "printf", "true", "false", ":", "test", "[", "sleep", "pwd", "whoami", "id", "uname", "nproc", "which", "type",
-    "whereis", "hash", "seq", "basename", "dirname", "realpath", "readlink", "exit", "return", "break", "continue", "shift", "wait", "jobs", "ls",
-    "stat", "du", "df", "tree", "cd", "pushd", "popd", "dirs", "date", "cal", "uptime", "free", "groups", "arch", "getconf", "locale", "tty",
-    "ps", "pgrep", "lsof", "top", "htop", "vmstat", "iostat", "lscpu", "lsblk", "lsmod", "lspci", "lsusb", "who", "w", "last", "expr", "bc", "factor", "let", "read", "local",
-    "unset", "shopt", "set", "times", "ulimit", "umask", "exa", "eza", "lsd", "pstree", "getent", "tput", "clear", "fg", "bg", "disown", "unalias", "help", "man", "tldr", "info",
-    "mapfile", "readarray", "getopts", "reset", "printenv",
+    "echo",
+    "printf",
+    "true",
+    "false",
+    ":",
+    "test",
+    "[",
+    "sleep",
+    "pwd",
+    "whoami",
+    "id",
+    "uname",
+    "nproc",
+    "which",
+    "type",
+    "whereis",
+    "hash",
+    "seq",
+    "basename",
+    "dirname",
+    "realpath",
+    "readlink",
+    "exit",
+    "return",
+    "break",
+    "continue",
+    "shift",
+    "wait",
+    "jobs",
+    "ls",
+    "stat",
+    "du",
+    "df",
+    "tree",
+    "cd",
+    "pushd",
+    "popd",
+    "dirs",
+    "date",
+    "cal",
+    "uptime",
+    "free",
+    "groups",
+    "arch",
+    "getconf",
+    "locale",
+    "tty",
+    "ps",
+    "pgrep",
+    "lsof",
+    "top",
+    "htop",
+    "vmstat",
+    "iostat",
+    "lscpu",
+    "lsblk",
+    "lsmod",
+    "lspci",
+    "lsusb",
+    "who",
+    "w",
+    "last",
+    "expr",
+    "bc",
+    "factor",
+    "let",
+    "read",
+    "local",
+    "unset",
+    "shopt",
+    "set",
+    "times",
+    "ulimit",
+    "umask",
+    "exa",
+    "eza",
+    "lsd",
+    "pstree",
+    "getent",
+    "tput",
+    "clear",
+    "fg",
+    "bg",
+    "disown",
+    "unalias",
+    "help",
+    "man",
+    "tldr",
+    "info",
+    "mapfile",
+    "readarray",
+    "getopts",
+    "reset",
+    "printenv",
 ];
 
 /// Programs that read their operands, with the options that take a value and the number of operands that are no files.
 const READERS: [(&str, &[&str], usize); 66] = [
-    ("cat", &[], 0), ("bat", &["-l", "-r", "--line-range", "--language", "--style", "--theme"], 0), ("head", &["-n", "-c", "--lines", "--bytes"], 0),
-    ("tail", &["-n", "-c", "--lines", "--bytes", "--pid", "-s"], 0), ("less", &["-p"], 0), ("more", &[], 0), ("wc", &[], 0), ("nl", &["-b", "-w", "-s", "-v"], 0),
-    ("tac", &["-s"], 0), ("rev", &[], 0), ("cut", &["-d", "-f", "-c", "-b", "--delimiter", "--fields"], 0), ("paste", &["-d"], 0), ("column", &["-s", "-t", "-N", "-o", "-c"], 0),
-    ("uniq", &["-f", "-s", "-w"], 0), ("comm", &[], 0), ("join", &["-t", "-1", "-2", "-o"], 0), ("diff", &["-U", "-C", "-x", "--exclude", "-I"], 0), ("cmp", &["-n"], 0),
-    ("sdiff", &[], 0), ("colordiff", &["-U"], 0), ("diff3", &[], 0), ("fold", &["-w"], 0), ("fmt", &["-w"], 0), ("expand", &["-t"], 0), ("unexpand", &["-t"], 0), ("od", &["-A", "-t", "-N", "-j", "-w"], 0),
-    ("hexdump", &["-n", "-s", "-e"], 0), ("hd", &[], 0), ("xxd", &["-l", "-s", "-c", "-g"], 0), ("strings", &["-n", "-t"], 0), ("file", &["-m"], 0), ("md5sum", &[], 0), ("sha1sum", &[], 0), ("sha256sum", &[], 0),
-    ("sha512sum", &[], 0), ("shasum", &["-a"], 0), ("b2sum", &[], 0), ("md5", &[], 0), ("cksum", &[], 0), ("sum", &[], 0), ("base64", &["-w"], 0), ("base32", &["-w"], 0), ("zcat", &[], 0),
-    ("bzcat", &[], 0), ("xzcat", &[], 0), ("zless", &[], 0), ("tokei", &[], 0), ("cloc", &["--exclude-dir", "--include-lang"], 0), ("scc", &[], 0), ("nm", &[], 0), ("objdump", &["-j", "-M"], 0),
-    ("readelf", &["-x"], 0), ("size", &[], 0), ("ldd", &[], 0), ("identify", &["-format"], 0), ("ffprobe", &["-v", "-show_entries", "-of", "-select_streams", "-i"], 0), ("mediainfo", &[], 0), ("pdftotext", &[], 1),
-    ("jq", &["--arg", "--argjson", "--indent", "-f"], 1), ("yq", &["-o", "-p", "-I"], 1), ("grep", GREP, 1), ("egrep", GREP, 1), ("fgrep", GREP, 1), ("zgrep", GREP, 1), ("rg", RG, 1), ("ag", GREP, 1),
+    ("cat", &[], 0),
+    ("bat", &["-l", "-r", "--line-range", "--language", "--style", "--theme"], 0),
+    ("head", &["-n", "-c", "--lines", "--bytes"], 0),
+    ("tail", &["-n", "-c", "--lines", "--bytes", "--pid", "-s"], 0),
+    ("less", &["-p"], 0),
+    ("more", &[], 0),
+    ("wc", &[], 0),
+    ("nl", &["-b", "-w", "-s", "-v"], 0),
+    ("tac", &["-s"], 0),
+    ("rev", &[], 0),
+    ("cut", &["-d", "-f", "-c", "-b", "--delimiter", "--fields"], 0),
+    ("paste", &["-d"], 0),
+    ("column", &["-s", "-t", "-N", "-o", "-c"], 0),
+    ("uniq", &["-f", "-s", "-w"], 0),
+    ("comm", &[], 0),
+    ("join", &["-t", "-1", "-2", "-o"], 0),
+    ("diff", &["-U", "-C", "-x", "--exclude", "-I"], 0),
+    ("cmp", &["-n"], 0),
+    ("sdiff", &[], 0),
+    ("colordiff", &["-U"], 0),
+    ("diff3", &[], 0),
+    ("fold", &["-w"], 0),
+    ("fmt", &["-w"], 0),
+    ("expand", &["-t"], 0),
+    ("unexpand", &["-t"], 0),
+    ("od", &["-A", "-t", "-N", "-j", "-w"], 0),
+    ("hexdump", &["-n", "-s", "-e"], 0),
+    ("hd", &[], 0),
+    ("xxd", &["-l", "-s", "-c", "-g"], 0),
+    ("strings", &["-n", "-t"], 0),
+    ("file", &["-m"], 0),
+    ("md5sum", &[], 0),
+    ("sha1sum", &[], 0),
+    ("sha256sum", &[], 0),
+    ("sha512sum", &[], 0),
+    ("shasum", &["-a"], 0),
+    ("b2sum", &[], 0),
+    ("md5", &[], 0),
+    ("cksum", &[], 0),
+    ("sum", &[], 0),
+    ("base64", &["-w"], 0),
+    ("base32", &["-w"], 0),
+    ("zcat", &[], 0),
+    ("bzcat", &[], 0),
+    ("xzcat", &[], 0),
+    ("zless", &[], 0),
+    ("tokei", &[], 0),
+    ("cloc", &["--exclude-dir", "--include-lang"], 0),
+    ("scc", &[], 0),
+    ("nm", &[], 0),
+    ("objdump", &["-j", "-M"], 0),
+    ("readelf", &["-x"], 0),
+    ("size", &[], 0),
+    ("ldd", &[], 0),
+    ("identify", &["-format"], 0),
+    ("ffprobe", &["-v", "-show_entries", "-of", "-select_streams", "-i"], 0),
+    ("mediainfo", &[], 0),
+    ("pdftotext", &[], 1),
+    ("jq", &["--arg", "--argjson", "--indent", "-f"], 1),
+    ("yq", &["-o", "-p", "-I"], 1),
+    ("grep", GREP, 1),
+    ("egrep", GREP, 1),
+    ("fgrep", GREP, 1),
+    ("zgrep", GREP, 1),
+    ("rg", RG, 1),
+    ("ag", GREP, 1),
 ];
 
-const GREP: &[&str] =
-    &["-e", "-f", "-m", "-A", "-B", "-C", "-d", "-D", "--include", "--exclude", "--exclude-dir", "--regexp", "--file", "--max-count", "--color", "--context", "--after-context", "--before-context"];
+const GREP: &[&str] = &[
+    "-e",
+    "-f",
+    "-m",
+    "-A",
+    "-B",
+    "-C",
+    "-d",
+    "-D",
+    "--include",
+    "--exclude",
+    "--exclude-dir",
+    "--regexp",
+    "--file",
+    "--max-count",
+    "--color",
+    "--context",
+    "--after-context",
+    "--before-context",
+];
 const RG: &[&str] = &[
-    "-e", "-f", "-g", "-t", "-T", "-m", "-A", "-B", "-C", "-M", "-r", "-E", "-j", "--glob", "--iglob", "--type", "--type-not", "--max-count", "--max-depth", "--context",
-    "--after-context", "--before-context", "--regexp", "--file", "--replace", "--max-columns", "--color", "--sort", "--colors", "--type-add", "-d",
+    "-e",
+    "-f",
+    "-g",
+    "-t",
+    "-T",
+    "-m",
+    "-A",
+    "-B",
+    "-C",
+    "-M",
+    "-r",
+    "-E",
+    "-j",
+    "--glob",
+    "--iglob",
+    "--type",
+    "--type-not",
+    "--max-count",
+    "--max-depth",
+    "--context",
+    "--after-context",
+    "--before-context",
+    "--regexp",
+    "--file",
+    "--replace",
+    "--max-columns",
+    "--color",
+    "--sort",
+    "--colors",
+    "--type-add",
+    "-d",
 ];
 
 pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
     let words = command.args();
     match name {
         "printenv" if words.is_empty() => return Some(vec![Effect::Reads(pseudo(ENVIRONMENT))]),
-        "printenv" if words.iter().any(|word| crate::secret::is_secret_variable(&word.text)) => return Some(vec![Effect::Reads(pseudo(ENVIRONMENT))]),
-        "env" if words.iter().all(|word| matches!(word.text.as_str(), "-0" | "--null")) => return Some(vec![Effect::Reads(pseudo(ENVIRONMENT))]),
-        "env" => return Some(words.iter().filter_map(|word| word.text.split_once('=')).map(|(name, _)| {
-            Finding::questioned(RuleId::UntrustedCode, format!("sets `{name}`, which changes what programs run")).into()
-        }).collect()),
+        "printenv" if words.iter().any(|word| crate::secret::is_secret_variable(&word.text)) => {
+            return Some(vec![Effect::Reads(pseudo(ENVIRONMENT))]);
+        }
+        "env" if words.iter().all(|word| matches!(word.text.as_str(), "-0" | "--null")) => {
+            return Some(vec![Effect::Reads(pseudo(ENVIRONMENT))]);
+        }
+        "env" => {
+            return Some(
+                words
+                    .iter()
+                    .filter_map(|word| word.text.split_once('='))
+                    .map(|(name, _)| {
+                        Finding::questioned(
+                            RuleId::UntrustedCode,
+                            format!("sets `{name}`, which changes what programs run"),
+                        )
+                        .into()
+                    })
+                    .collect(),
+            );
+        }
+        "set" if words.iter().any(|word| word.text == "history") => return Some(vec![hides_history()]),
         "set" | "export" | "declare" | "readonly" | "typeset" | "local" => return Some(declare(name, command)),
-        "command" if words.first().is_some_and(|word| word.text.starts_with("-v") || word.text.starts_with("-V")) => return Some(Vec::new()),
+        "command" if words.first().is_some_and(|word| word.text.starts_with("-v") || word.text.starts_with("-V")) => {
+            return Some(Vec::new());
+        }
         "alias" => return Some(Vec::new()),
         "unset" if words.iter().any(|word| word.text.starts_with("HIST")) => return Some(vec![hides_history()]),
-        "set" if words.iter().any(|word| word.text == "history") => return Some(vec![hides_history()]),
-        "shopt" if words.iter().any(|word| word.text == "expand_aliases") => return Some(vec![Effect::Unverifiable("names of programs may stand for others".to_owned())]),
-        "cd" if words.iter().filter(|word| !word.text.starts_with('-')).count() > 1 => return Some(vec![Effect::Unverifiable("`cd` with more than one directory".to_owned())]),
+        "shopt" if words.iter().any(|word| word.text == "expand_aliases") => {
+            return Some(vec![Effect::Unverifiable("names of programs may stand for others".to_owned())]);
+        }
+        "cd" if words.iter().filter(|word| !word.text.starts_with('-')).count() > 1 => {
+            return Some(vec![Effect::Unverifiable("`cd` with more than one directory".to_owned())]);
+        }
         "history" => return Some(history(command)),
         "ulimit" | "exec" => return Some(Vec::new()),
         "sort" => return Some(sort(command, world)),
@@ -64,7 +277,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "awk" | "gawk" | "mawk" | "nawk" => return Some(awk(command, world)),
         "tr" => return Some(Vec::new()),
         "date" if words.iter().any(|word| word.text == "-s" || word.text.starts_with("--set")) => {
-            return Some(vec![Finding::refused(RuleId::Privilege, "sets the system's clock", "leave the clock alone").into()]);
+            return Some(vec![
+                Finding::refused(RuleId::Privilege, "sets the system's clock", "leave the clock alone").into(),
+            ]);
         }
         _ => {}
     }
@@ -78,7 +293,12 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     let mut files: Vec<_> = args.operands.iter().skip(skip).copied().collect();
     files.extend(args.values(&["-f", "--file", "--from-file"]));
     // A path given to any option is read as well: magic files, pattern files, reference files.
-    let by_option: Vec<_> = args.options.iter().filter_map(|(_, value)| value.as_ref()).filter(|word| word.text.starts_with(['/', '~'])).collect();
+    let by_option: Vec<_> = args
+        .options
+        .iter()
+        .filter_map(|(_, value)| value.as_ref())
+        .filter(|word| word.text.starts_with(['/', '~']))
+        .collect();
     effects.extend(reads(&by_option, command, world));
     if *valued == RG && args.has(&["--pre"]) {
         effects.push(Effect::Unverifiable("rg --pre runs a program on every file".to_owned()));
@@ -107,9 +327,12 @@ fn hunts_secrets(args: &Args<'_>) -> bool {
     let lower = pattern.text.to_ascii_lowercase();
     let wide = args.operands.iter().skip(1).any(|word| {
         let root = word.text.trim_end_matches('/');
-        matches!(root, "" | "~" | "/home" | "/root" | "/etc" | "/var" | "/proc" | "/opt" | "/mnt") || root.starts_with("/home/") && root.split('/').count() <= 3
+        matches!(root, "" | "~" | "/home" | "/root" | "/etc" | "/var" | "/proc" | "/opt" | "/mnt")
+            || root.starts_with("/home/") && root.split('/').count() <= 3
     });
-    wide && ["password", "passwd", "secret", "token", "private key", "api_key", "apikey", "aws_", "akia", "begin"].iter().any(|word| lower.contains(word))
+    wide && ["password", "passwd", "secret", "token", "private key", "api_key", "apikey", "aws_", "akia", "begin"]
+        .iter()
+        .any(|word| lower.contains(word))
 }
 
 fn declare(name: &str, command: &SimpleCommand) -> Vec<Effect> {
@@ -121,7 +344,8 @@ fn declare(name: &str, command: &SimpleCommand) -> Vec<Effect> {
         if let Some((variable, value)) = word.text.split_once('=') {
             let value = crate::shell::Word { text: value.to_owned(), ..word.clone() };
             effects.extend(super::assignment(variable, &value, command));
-            if name == "export" && variable.starts_with("HIST") && matches!(value.text.as_str(), "0" | "/dev/null" | "") {
+            if name == "export" && variable.starts_with("HIST") && matches!(value.text.as_str(), "0" | "/dev/null" | "")
+            {
                 effects.push(hides_history());
             }
         }
@@ -130,7 +354,8 @@ fn declare(name: &str, command: &SimpleCommand) -> Vec<Effect> {
 }
 
 fn hides_history() -> Effect {
-    Finding::refused(RuleId::SafetyRegression, "hides what was run from the shell's history", "leave the history alone").into()
+    Finding::refused(RuleId::SafetyRegression, "hides what was run from the shell's history", "leave the history alone")
+        .into()
 }
 
 fn history(command: &SimpleCommand) -> Vec<Effect> {
@@ -139,7 +364,10 @@ fn history(command: &SimpleCommand) -> Vec<Effect> {
 }
 
 fn sort(command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    let args = Args::parse(command.args(), &["-k", "-t", "-o", "-T", "-S", "--key", "--output", "--parallel", "--field-separator"]);
+    let args = Args::parse(
+        command.args(),
+        &["-k", "-t", "-o", "-T", "-S", "--key", "--output", "--parallel", "--field-separator"],
+    );
     let mut effects = reads(&args.operands, command, world);
     effects.extend(writes(&args.values(&["-o", "--output"]).collect::<Vec<_>>(), command, world));
     effects.extend(args.has(&["--compress-program"]).then(|| Effect::Unverifiable("sort runs a program".to_owned())));
@@ -170,20 +398,26 @@ fn sed(command: &SimpleCommand, world: &World) -> Vec<Effect> {
 /// `e` runs commands, `w` and `r` name files.
 fn sed_script(script: &str) -> Option<&'static str> {
     for part in script.split([';', '\n', '{', '}']) {
-        let part = part.trim().trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ',' | '$' | '!' | ' ' | '~' | '+'));
+        let part = part
+            .trim()
+            .trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ',' | '$' | '!' | ' ' | '~' | '+'));
         if matches!(part.chars().next(), Some('e' | 'w' | 'W' | 'r' | 'R')) {
             return Some("a sed script that runs a program or names a file");
         }
         // The flags after a substitution.
         let flags = part.rsplit(['/', '|', '#', ',', '@', ':', '!', '%', '~']).next().unwrap_or_default();
-        let is_substitution = part.contains("s/") || part.contains("s|") || part.contains("s#") || part.starts_with('s');
-        let is_flags = flags.len() <= 4 && flags.bytes().all(|b| matches!(b, b'g' | b'p' | b'i' | b'I' | b'e' | b'w' | b'm' | b'M' | b'0'..=b'9'));
+        let is_substitution =
+            part.contains("s/") || part.contains("s|") || part.contains("s#") || part.starts_with('s');
+        let is_flags = flags.len() <= 4
+            && flags.bytes().all(|b| matches!(b, b'g' | b'p' | b'i' | b'I' | b'e' | b'w' | b'm' | b'M' | b'0'..=b'9'));
         if is_substitution && ((is_flags && flags.contains(['e', 'w'])) || flags.starts_with("w ")) {
             return Some("a sed substitution that runs a program or writes a file");
         }
         // `/re/e` and `/re/w file` after an address.
         let tail = part.rsplit('/').next().unwrap_or_default();
-        if part.starts_with('/') && (tail.trim_start().starts_with("w ") || tail.trim() == "e" || tail.trim_start().starts_with("e ")) {
+        if part.starts_with('/')
+            && (tail.trim_start().starts_with("w ") || tail.trim() == "e" || tail.trim_start().starts_with("e "))
+        {
             return Some("a sed address that runs a program or writes a file");
         }
     }
@@ -197,12 +431,27 @@ fn awk(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     if let Some(program) = args.operands.first().filter(|_| skip == 1) {
         let text = program.text.as_str();
         if text.contains("/inet/") {
-            effects.push(Finding::forbidden(RuleId::ReverseChannel, "opens a network connection from awk", "use a trusted client").into());
+            effects.push(
+                Finding::forbidden(
+                    RuleId::ReverseChannel,
+                    "opens a network connection from awk",
+                    "use a trusted client",
+                )
+                .into(),
+            );
         }
         let code = crate::code::without_strings(text);
-        let runs = code.contains("system") || code.contains('|') && code.replace("||", "").contains('|') || code.contains("getline") || text.contains("@load");
+        let runs = code.contains("system")
+            || code.contains('|') && code.replace("||", "").contains('|')
+            || code.contains("getline")
+            || text.contains("@load");
         // A `>` followed by a string or a name that is not a comparison may write a file.
-        let writes = code.contains("print") && code.replace(">=", "").contains('>') && code.split("print").skip(1).any(|rest| rest.split(['}', ';', '\n']).next().unwrap_or_default().replace(">=", "").contains('>'));
+        let writes = code.contains("print")
+            && code.replace(">=", "").contains('>')
+            && code
+                .split("print")
+                .skip(1)
+                .any(|rest| rest.split(['}', ';', '\n']).next().unwrap_or_default().replace(">=", "").contains('>'));
         if runs || writes || !program.is_known() {
             let inner = crate::code::calls(text, &["system("]);
             for word in inner {

@@ -21,29 +21,62 @@ pub(super) fn dangerous(name: &str, command: &SimpleCommand) -> Option<Vec<Effec
         return None;
     }
     match name {
-        "sudo" | "doas" | "su" | "pkexec" | "runuser" | "gosu" | "sudoedit" | "visudo" => {
-            one(Finding::refused(RuleId::Privilege, "asks for more rights", "work as the user you are; what needs root belongs into the image"))
-        }
-        "nsenter" | "unshare" | "chroot" | "pivot_root" | "mount" | "umount" | "losetup" | "insmod" | "modprobe" | "rmmod" | "kexec" | "capsh" | "setcap" | "debugfs" | "ctr" | "crictl" | "runc" | "keyctl" | "bpftool" | "mknod" => {
+        "sudo" | "doas" | "su" | "pkexec" | "runuser" | "gosu" | "sudoedit" | "visudo" => one(Finding::refused(
+            RuleId::Privilege,
+            "asks for more rights",
+            "work as the user you are; what needs root belongs into the image",
+        )),
+        "nsenter" | "unshare" | "chroot" | "pivot_root" | "mount" | "umount" | "losetup" | "insmod" | "modprobe"
+        | "rmmod" | "kexec" | "capsh" | "setcap" | "debugfs" | "ctr" | "crictl" | "runc" | "keyctl" | "bpftool"
+        | "mknod" => {
             if matches!(name, "mount" | "capsh") && (words.is_empty() || has(&["--print", "-l"])) {
                 return Some(Vec::new());
             }
-            one(Finding::forbidden(RuleId::SandboxEscape, "changes namespaces, mounts, devices or the kernel", "work inside this container as it is"))
+            one(Finding::forbidden(
+                RuleId::SandboxEscape,
+                "changes namespaces, mounts, devices or the kernel",
+                "work inside this container as it is",
+            ))
         }
-        "dnscat2" | "dnscat" | "iodine" | "iodined" | "chisel" | "frpc" | "frps" | "ligolo" | "gost" | "rathole" | "pagekite" | "bore" | "tailscale" | "tailscaled" | "zerotier-one" | "msfconsole" | "msfvenom" | "pwncat" | "merlin" | "sliver" => {
-            one(Finding::forbidden(RuleId::ReverseChannel, "opens a way in or out that others can drive", "there is no use for a tunnel here"))
-        }
-        "sandbox" | "sandbox-guest" if !has(&["--version", "--help"]) => {
-            one(Finding::forbidden(RuleId::GateTampering, "drives the sandbox from inside", "a person answers approvals, not the agent"))
-        }
-        _ if name.starts_with("mkfs") || matches!(name, "fdisk" | "parted" | "wipefs" | "sfdisk" | "sgdisk" | "mkswap" | "blkdiscard" | "hdparm" | "cfdisk" | "badblocks") => {
+        "dnscat2" | "dnscat" | "iodine" | "iodined" | "chisel" | "frpc" | "frps" | "ligolo" | "gost" | "rathole"
+        | "pagekite" | "bore" | "tailscale" | "tailscaled" | "zerotier-one" | "msfconsole" | "msfvenom" | "pwncat"
+        | "merlin" | "sliver" => one(Finding::forbidden(
+            RuleId::ReverseChannel,
+            "opens a way in or out that others can drive",
+            "there is no use for a tunnel here",
+        )),
+        "sandbox" | "sandbox-guest" if !has(&["--version", "--help"]) => one(Finding::forbidden(
+            RuleId::GateTampering,
+            "drives the sandbox from inside",
+            "a person answers approvals, not the agent",
+        )),
+        _ if name.starts_with("mkfs")
+            || matches!(
+                name,
+                "fdisk"
+                    | "parted"
+                    | "wipefs"
+                    | "sfdisk"
+                    | "sgdisk"
+                    | "mkswap"
+                    | "blkdiscard"
+                    | "hdparm"
+                    | "cfdisk"
+                    | "badblocks"
+            ) =>
+        {
             if has(&["-l", "--list"]) {
                 return Some(Vec::new());
             }
             one(Finding::forbidden(RuleId::MassDeletion, "overwrites a disk", "work on files of the work tree"))
         }
-        "xmrig" | "minerd" | "cpuminer" | "ethminer" | "cgminer" | "bfgminer" | "nbminer" | "t-rex" | "xmr-stak" | "phoenixminer" | "lolminer" | "nanominer" => one(miner()),
-        _ if words.iter().any(|word| word.starts_with("stratum+") || word.starts_with("stratum://")) || (has(&["--donate-level", "--coin"])) => one(miner()),
+        "xmrig" | "minerd" | "cpuminer" | "ethminer" | "cgminer" | "bfgminer" | "nbminer" | "t-rex" | "xmr-stak"
+        | "phoenixminer" | "lolminer" | "nanominer" => one(miner()),
+        _ if words.iter().any(|word| word.starts_with("stratum+") || word.starts_with("stratum://"))
+            || (has(&["--donate-level", "--coin"])) =>
+        {
+            one(miner())
+        }
         _ => None,
     }
 }
@@ -60,13 +93,28 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "kill" => kill(command),
         "pkill" | "killall" => {
             let text = words.join(" ");
-            if text.contains("sandbox") || text.contains("guest") || text.contains("claude") || has(&["-u"]) && has(&["root"]) {
-                return one(Finding::forbidden(RuleId::GateTampering, "stops the agent or its supervisor", "stop only what you started"));
+            if text.contains("sandbox")
+                || text.contains("guest")
+                || text.contains("claude")
+                || has(&["-u"]) && has(&["root"])
+            {
+                return one(Finding::forbidden(
+                    RuleId::GateTampering,
+                    "stops the agent or its supervisor",
+                    "stop only what you started",
+                ));
             }
             // A name of its own, long enough to hit nothing else.
             let pattern = words.iter().rev().find(|word| !word.starts_with('-')).copied().unwrap_or_default();
-            let narrow = pattern.chars().filter(|c| c.is_alphanumeric()).count() >= 4 && !pattern.contains(crate::place::HOLE) && !pattern.contains(".*") && !matches!(pattern, "bash" | "node" | "init" | "agent" | "python" | "python3");
-            if narrow { Some(Vec::new()) } else { one(Finding::questioned(RuleId::ResourceAbuse, "stops processes by name")) }
+            let narrow = pattern.chars().filter(|c| c.is_alphanumeric()).count() >= 4
+                && !pattern.contains(crate::place::HOLE)
+                && !pattern.contains(".*")
+                && !matches!(pattern, "bash" | "node" | "init" | "agent" | "python" | "python3");
+            if narrow {
+                Some(Vec::new())
+            } else {
+                one(Finding::questioned(RuleId::ResourceAbuse, "stops processes by name"))
+            }
         }
         "crontab" if has(&["-l"]) => Some(Vec::new()),
         "crontab" | "at" | "batch" | "systemd-run" | "update-rc.d" | "chkconfig" | "launchctl" | "rc-update" => {
@@ -74,37 +122,73 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
         "service" if has(&["status", "--status-all"]) => Some(Vec::new()),
         "systemctl" | "service" | "initctl" | "rc-service" => match first {
-            "status" | "list-units" | "is-active" | "is-enabled" | "show" | "--version" | "list-unit-files" | "cat" => Some(Vec::new()),
-            _ => one(Finding::refused(RuleId::Persistence, "changes the system's services", "start what you need in the foreground of this call")),
+            "status" | "list-units" | "is-active" | "is-enabled" | "show" | "--version" | "list-unit-files" | "cat" => {
+                Some(Vec::new())
+            }
+            _ => one(Finding::refused(
+                RuleId::Persistence,
+                "changes the system's services",
+                "start what you need in the foreground of this call",
+            )),
         },
-        "useradd" | "adduser" | "groupadd" | "addgroup" if !words.iter().any(|word| matches!(*word, "-o" | "-p" | "--password" | "0" | "sudo" | "wheel" | "root" | "admin") || word.contains("sudo")) => {
+        "useradd" | "adduser" | "groupadd" | "addgroup"
+            if !words.iter().any(|word| {
+                matches!(*word, "-o" | "-p" | "--password" | "0" | "sudo" | "wheel" | "root" | "admin")
+                    || word.contains("sudo")
+            }) =>
+        {
             one(Finding::questioned(RuleId::Privilege, "adds an account to the system"))
         }
-        "useradd" | "adduser" | "usermod" | "userdel" | "deluser" | "groupadd" | "groupmod" | "passwd" | "chpasswd" | "chage" | "gpasswd" | "newusers" | "chsh" | "chfn" | "vipw" => {
+        "useradd" | "adduser" | "usermod" | "userdel" | "deluser" | "groupadd" | "groupmod" | "passwd" | "chpasswd"
+        | "chage" | "gpasswd" | "newusers" | "chsh" | "chfn" | "vipw" => {
             one(Finding::refused(RuleId::Privilege, "changes accounts of the system", "work as the user you are"))
         }
-        "iptables" | "ip6tables" | "nft" | "ufw" | "firewall-cmd" | "setenforce" | "apparmor_parser" | "aa-disable" | "auditctl" | "sysctl" | "ebtables" | "tc" | "chattr" | "swapoff" => {
-            if has(&["-L", "-S", "status", "--list", "-a", "-l", "list"]) || name == "sysctl" && !words.iter().any(|word| word.contains('=') || *word == "-w") {
+        "iptables" | "ip6tables" | "nft" | "ufw" | "firewall-cmd" | "setenforce" | "apparmor_parser" | "aa-disable"
+        | "auditctl" | "sysctl" | "ebtables" | "tc" | "chattr" | "swapoff" => {
+            if has(&["-L", "-S", "status", "--list", "-a", "-l", "list"])
+                || name == "sysctl" && !words.iter().any(|word| word.contains('=') || *word == "-w")
+            {
                 return Some(Vec::new());
             }
-            one(Finding::refused(RuleId::SafetyRegression, "weakens the protection of the system", "leave the system's protection as it is"))
+            one(Finding::refused(
+                RuleId::SafetyRegression,
+                "weakens the protection of the system",
+                "leave the system's protection as it is",
+            ))
         }
         "journalctl" if words.iter().any(|word| word.starts_with("--vacuum") || *word == "--rotate") => {
             one(Finding::refused(RuleId::SafetyRegression, "removes logs", "leave the logs alone"))
         }
         "journalctl" | "dmesg" => {
-            if has(&["-c", "-C", "--clear"]) { one(Finding::refused(RuleId::SafetyRegression, "removes logs", "leave the logs alone")) } else { Some(Vec::new()) }
+            if has(&["-c", "-C", "--clear"]) {
+                one(Finding::refused(RuleId::SafetyRegression, "removes logs", "leave the logs alone"))
+            } else {
+                Some(Vec::new())
+            }
         }
-        "shutdown" | "reboot" | "halt" | "poweroff" | "init" | "telinit" => one(Finding::refused(RuleId::ResourceAbuse, "stops the machine", "end the task instead")),
+        "shutdown" | "reboot" | "halt" | "poweroff" | "init" | "telinit" => {
+            one(Finding::refused(RuleId::ResourceAbuse, "stops the machine", "end the task instead"))
+        }
         "gdb" | "strace" | "ltrace" | "lldb" | "perf" | "bpftrace" | "gcore" => {
-            if has(&["-p", "--pid", "--attach"]) || name == "gcore" || words.iter().any(|word| word.starts_with("-p") && word.len() > 2) {
-                return one(Finding::refused(RuleId::SandboxEscape, "attaches to a running process", "start the program under the debugger instead"));
+            if has(&["-p", "--pid", "--attach"])
+                || name == "gcore"
+                || words.iter().any(|word| word.starts_with("-p") && word.len() > 2)
+            {
+                return one(Finding::refused(
+                    RuleId::SandboxEscape,
+                    "attaches to a running process",
+                    "start the program under the debugger instead",
+                ));
             }
             one(Finding::questioned(RuleId::UntrustedCode, "runs a program under a debugger"))
         }
         "ip" | "ifconfig" | "netstat" | "ss" | "route" | "arp" | "iwconfig" => {
             let changes = has(&["add", "del", "set", "flush", "up", "down", "delete", "replace", "netns"]);
-            if changes { one(Finding::refused(RuleId::SandboxEscape, "changes the network", "there is no network to configure")) } else { Some(Vec::new()) }
+            if changes {
+                one(Finding::refused(RuleId::SandboxEscape, "changes the network", "there is no network to configure"))
+            } else {
+                Some(Vec::new())
+            }
         }
         "gpg" | "gpg2" => {
             if words.iter().any(|word| word.starts_with("--export-secret")) {
@@ -112,8 +196,12 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             }
             one(Finding::questioned(RuleId::CredentialAccess, "works with keys"))
         }
-        "ssh-keygen" | "ssh-add" | "ssh-agent" | "keytool" | "security" | "secret-tool" | "certutil" => one(Finding::questioned(RuleId::CredentialAccess, "works with keys")),
-        "tmux" | "screen" | "nohup" | "setsid" => one(Finding::questioned(RuleId::ReverseChannel, "runs something out of sight")),
+        "ssh-keygen" | "ssh-add" | "ssh-agent" | "keytool" | "security" | "secret-tool" | "certutil" => {
+            one(Finding::questioned(RuleId::CredentialAccess, "works with keys"))
+        }
+        "tmux" | "screen" | "nohup" | "setsid" => {
+            one(Finding::questioned(RuleId::ReverseChannel, "runs something out of sight"))
+        }
         "xargs" | "watch" | "parallel" | "timeout" | "nice" | "stdbuf" => Some(Vec::new()),
         "source" | "." => {
             let file = command.args().first()?;
@@ -123,8 +211,13 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
         "ffmpeg" | "convert" | "magick" | "dot" | "plantuml" | "pandoc" => {
             let args = Args::parse(command.args(), &["-i", "-o"]);
-            let mut effects: Vec<Effect> = args.values(&["-i"]).map(|word| Effect::Reads(place(word, command, world))).collect();
-            effects.extend(args.values(&["-o"]).chain(args.operands.last().copied()).map(|word| Effect::Writes { place: place(word, command, world), empties: false }));
+            let mut effects: Vec<Effect> =
+                args.values(&["-i"]).map(|word| Effect::Reads(place(word, command, world))).collect();
+            effects.extend(
+                args.values(&["-o"])
+                    .chain(args.operands.last().copied())
+                    .map(|word| Effect::Writes { place: place(word, command, world), empties: false }),
+            );
             Some(effects)
         }
         _ => None,
@@ -135,7 +228,11 @@ fn kill(command: &SimpleCommand) -> Option<Vec<Effect>> {
     let targets = command.args().iter().map(|word| word.text.as_str());
     for target in targets.skip_while(|word| word.starts_with('-') && *word != "-1") {
         if matches!(target, "1" | "-1" | "0") && command.args().len() > 1 || target == "1" {
-            return one(Finding::forbidden(RuleId::GateTampering, "stops the supervisor or every process", "stop only what you started"));
+            return one(Finding::forbidden(
+                RuleId::GateTampering,
+                "stops the supervisor or every process",
+                "stop only what you started",
+            ));
         }
     }
     Some(Vec::new())

@@ -16,9 +16,17 @@ pub(super) fn of(command: &SimpleCommand) -> Option<Word> {
         "echo" => echo(&args),
         "printf" => printf(&args)?,
         "cat" | "tee" if args.iter().all(|arg| *arg == "-") => stdin_text(command)?,
-        "base64" if args.iter().any(|arg| matches!(*arg, "-d" | "-D" | "--decode" | "-di")) => base64(&stdin_text(command)?)?,
-        "xxd" if args.iter().any(|arg| arg.contains('r')) && args.iter().any(|arg| arg.contains('p')) => hex(&stdin_text(command)?)?,
-        "rev" if args.is_empty() => stdin_text(command)?.lines().map(|line| line.chars().rev().collect::<String>()).collect::<Vec<_>>().join("\n"),
+        "base64" if args.iter().any(|arg| matches!(*arg, "-d" | "-D" | "--decode" | "-di")) => {
+            base64(&stdin_text(command)?)?
+        }
+        "xxd" if args.iter().any(|arg| arg.contains('r')) && args.iter().any(|arg| arg.contains('p')) => {
+            hex(&stdin_text(command)?)?
+        }
+        "rev" if args.is_empty() => stdin_text(command)?
+            .lines()
+            .map(|line| line.chars().rev().collect::<String>())
+            .collect::<Vec<_>>()
+            .join("\n"),
         "tr" => translate(&stdin_text(command)?, &args)?,
         "pwd" => command.cwd.clone()?,
         "whoami" | "id" | "date" | "nproc" | "uname" | "hostname" => HOLE.to_string(),
@@ -46,7 +54,8 @@ fn echo(args: &[&str]) -> String {
     let mut rest = args;
     let mut escapes = false;
     while let Some((first, tail)) = rest.split_first() {
-        let is_option = first.len() > 1 && first.starts_with('-') && first[1..].bytes().all(|b| matches!(b, b'n' | b'e' | b'E'));
+        let is_option =
+            first.len() > 1 && first.starts_with('-') && first[1..].bytes().all(|b| matches!(b, b'n' | b'e' | b'E'));
         if !is_option {
             break;
         }
@@ -156,8 +165,16 @@ fn listing(command: &SimpleCommand) -> Option<String> {
             let at = args.iter().position(|word| matches!(word.text.as_str(), "-name" | "-iname"));
             (roots, at.and_then(|at| args.get(at + 1)).map(text))
         }
-        "git" if matches!(args.first().map(|word| word.text.as_str()), Some("ls-files" | "diff" | "status" | "grep")) => (Vec::new(), None),
-        "grep" | "rg" | "egrep" | "fgrep" if args.iter().any(|word| matches!(word.text.as_str(), "-l" | "-rl" | "-lr" | "--files" | "-rIl" | "-L" | "-ril")) => {
+        "git"
+            if matches!(args.first().map(|word| word.text.as_str()), Some("ls-files" | "diff" | "status" | "grep")) =>
+        {
+            (Vec::new(), None)
+        }
+        "grep" | "rg" | "egrep" | "fgrep"
+            if args.iter().any(|word| {
+                matches!(word.text.as_str(), "-l" | "-rl" | "-lr" | "--files" | "-rIl" | "-L" | "-ril")
+            }) =>
+        {
             let paths = args.iter().filter(is_option).skip(1).map(text).collect();
             (paths, None)
         }
@@ -172,12 +189,32 @@ fn listing(command: &SimpleCommand) -> Option<String> {
     };
     let roots = if roots.is_empty() { vec![command.cwd.clone()?] } else { roots };
     let name = name.map(|name| format!("/{name}")).unwrap_or_default();
-    Some(roots.iter().map(|root| format!("{}/**{name}", root.trim_end_matches("/*").trim_end_matches('/'))).collect::<Vec<_>>().join(" "))
+    Some(
+        roots
+            .iter()
+            .map(|root| format!("{}/**{name}", root.trim_end_matches("/*").trim_end_matches('/')))
+            .collect::<Vec<_>>()
+            .join(" "),
+    )
 }
 
 /// True for programs that turn one text into quite another.
 pub(super) fn is_decoder(name: &str) -> bool {
-    matches!(name, "base64" | "base32" | "xxd" | "openssl" | "gunzip" | "zcat" | "gzip" | "bzip2" | "xz" | "uudecode" | "rev" | "tr")
+    matches!(
+        name,
+        "base64"
+            | "base32"
+            | "xxd"
+            | "openssl"
+            | "gunzip"
+            | "zcat"
+            | "gzip"
+            | "bzip2"
+            | "xz"
+            | "uudecode"
+            | "rev"
+            | "tr"
+    )
 }
 
 /// True for programs that pass some of their input lines on unchanged.

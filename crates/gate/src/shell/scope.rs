@@ -20,6 +20,7 @@ impl Scope {
         let vars = HashMap::from([
             ("HOME".to_owned(), Word::literal(&world.home)),
             ("TMPDIR".to_owned(), Word::literal(&world.tmp)),
+            ("SHELL".to_owned(), Word::literal("/bin/bash")),
             ("IFS".to_owned(), Word::literal(" \t\n")),
         ]);
         let place = Place::resolve(cwd, false, Some(&world.worktree), world);
@@ -30,7 +31,11 @@ impl Scope {
     pub(super) fn get(&self, name: &str) -> Word {
         match (name, &self.cwd) {
             ("PWD", Some(cwd)) => Word::literal(cwd),
-            _ => self.vars.get(name).cloned().unwrap_or_else(|| Word { secret: is_secret_variable(name), ..Word::hole() }),
+            _ => self
+                .vars
+                .get(name)
+                .cloned()
+                .unwrap_or_else(|| Word { secret: is_secret_variable(name), ..Word::hole() }),
         }
     }
 

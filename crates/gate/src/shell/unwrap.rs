@@ -62,7 +62,8 @@ const SHAPES: [Shape; 32] = [
 ];
 
 /// Shells that run code.
-pub(crate) const SHELLS: [&str; 10] = ["sh", "bash", "dash", "zsh", "ksh", "ash", "mksh", "rbash", "fish", "yash"];
+pub(crate) const SHELLS: [&str; 12] =
+    ["csh", "tcsh", "sh", "bash", "dash", "zsh", "ksh", "ash", "mksh", "rbash", "fish", "yash"];
 
 /// Looks inside a command.
 pub(super) fn open(command: &SimpleCommand, world: &World) -> Wrapped {
@@ -75,15 +76,27 @@ pub(super) fn open(command: &SimpleCommand, world: &World) -> Wrapped {
         "env" => env(args),
         "eval" => Wrapped::Code { code: join(args), keep: false, via: "eval" },
         "alias" if args.iter().any(|word| word.text.contains('=')) => {
-            let values: Vec<Word> = args.iter().filter_map(|word| word.text.split_once('=').map(|(_, value)| Word { text: format!("{value};"), ..word.clone() })).collect();
+            let values: Vec<Word> = args
+                .iter()
+                .filter_map(|word| {
+                    word.text.split_once('=').map(|(_, value)| Word { text: format!("{value};"), ..word.clone() })
+                })
+                .collect();
             Wrapped::Code { code: join(&values), keep: true, via: "alias" }
         }
         "trap" if args.len() > 1 => Wrapped::Code { code: args[0].clone(), keep: false, via: "trap" },
-        "watch" => after_options(args, &["-n", "--interval", "-d"], 0)
-            .map_or(Wrapped::Plain, |inner| Wrapped::Code { code: join(&inner), keep: false, via: "watch" }),
+        "watch" => after_options(args, &["-n", "--interval", "-d"], 0).map_or(Wrapped::Plain, |inner| Wrapped::Code {
+            code: join(&inner),
+            keep: false,
+            via: "watch",
+        }),
         "su" | "script" | "runuser" if position(args, &["-c", "--command", "-qc"]).is_some() => {
             let at = position(args, &["-c", "--command", "-qc"]).unwrap_or_default();
-            args.get(at + 1).map_or(Wrapped::Plain, |code| Wrapped::Code { code: code.clone(), keep: true, via: "su -c" })
+            args.get(at + 1).map_or(Wrapped::Plain, |code| Wrapped::Code {
+                code: code.clone(),
+                keep: true,
+                via: "su -c",
+            })
         }
         "xargs" => xargs(command),
         "parallel" => parallel(args),
@@ -113,7 +126,11 @@ fn wrapper(shape: &Shape, args: &[Word]) -> Wrapped {
         inner.remove(0);
     }
     if shape.name == "flock" && position(&inner, &["-c"]) == Some(0) {
-        return inner.get(1).map_or(Wrapped::Plain, |code| Wrapped::Code { code: code.clone(), keep: true, via: "flock" });
+        return inner.get(1).map_or(Wrapped::Plain, |code| Wrapped::Code {
+            code: code.clone(),
+            keep: true,
+            via: "flock",
+        });
     }
     if inner.is_empty() {
         return Wrapped::Plain;
@@ -140,9 +157,16 @@ fn after_options(args: &[Word], valued: &[&str], operands: usize) -> Option<Vec<
 }
 
 fn env(args: &[Word]) -> Wrapped {
-    if let Some(at) = args.iter().position(|word| word.text.starts_with("-S") || word.text.starts_with("--split-string")) {
+    if let Some(at) =
+        args.iter().position(|word| word.text.starts_with("-S") || word.text.starts_with("--split-string"))
+    {
         let joined = join(&args[at..]);
-        let text = joined.text.trim_start_matches("-S").trim_start_matches("--split-string").trim_start_matches('=').to_owned();
+        let text = joined
+            .text
+            .trim_start_matches("-S")
+            .trim_start_matches("--split-string")
+            .trim_start_matches('=')
+            .to_owned();
         return Wrapped::Code { code: Word { text, ..joined }, keep: false, via: "env -S" };
     }
     let Some(mut inner) = after_options(args, &["-u", "--unset", "-C", "--chdir"], 0) else { return Wrapped::Plain };
@@ -153,7 +177,8 @@ fn env(args: &[Word]) -> Wrapped {
         dangerous |= crate::program::is_loader_variable(name);
         inner.remove(0);
     }
-    let moved = position(args, &["-C", "--chdir"]).is_some() || args.iter().any(|word| word.text.starts_with("--chdir="));
+    let moved =
+        position(args, &["-C", "--chdir"]).is_some() || args.iter().any(|word| word.text.starts_with("--chdir="));
     if inner.is_empty() {
         return Wrapped::Plain;
     }
@@ -195,22 +220,43 @@ fn shell(command: &SimpleCommand) -> Wrapped {
 }
 
 fn xargs(command: &SimpleCommand) -> Wrapped {
-    const VALUED: [&str; 14] =
-        ["-I", "-i", "-n", "-P", "-L", "-s", "-d", "-a", "-E", "--max-args", "--max-procs", "--delimiter", "--arg-file", "--replace"];
+    const VALUED: [&str; 14] = [
+        "-I",
+        "-i",
+        "-n",
+        "-P",
+        "-L",
+        "-s",
+        "-d",
+        "-a",
+        "-E",
+        "--max-args",
+        "--max-procs",
+        "--delimiter",
+        "--arg-file",
+        "--replace",
+    ];
     let args = command.args();
     let fed = match &command.stdin {
         Stdin::Text(word) if !word.text.trim().is_empty() => word.clone(),
         Stdin::Text(_) | Stdin::Pipe | Stdin::Inherited => Word::hole(),
     };
     let replace = position(args, &["-I", "--replace"]).and_then(|at| args.get(at + 1)).map(|word| word.text.clone());
-    let replace = replace.or_else(|| args.iter().find_map(|word| word.text.strip_prefix("-I").filter(|rest| !rest.is_empty()).map(str::to_owned)));
+    let replace = replace.or_else(|| {
+        args.iter().find_map(|word| word.text.strip_prefix("-I").filter(|rest| !rest.is_empty()).map(str::to_owned))
+    });
     let Some(mut inner) = after_options(args, &VALUED, 0) else {
         return Wrapped::Command { inner: vec![Word::literal("echo"), fed], keep: true, via: "xargs" };
     };
     let words: Vec<Word> = fed
         .text
         .split_whitespace()
-        .map(|text| Word { text: text.to_owned(), glob: text.contains('*'), sources: command.inputs.clone(), secret: fed.secret })
+        .map(|text| Word {
+            text: text.to_owned(),
+            glob: text.contains('*'),
+            sources: command.inputs.clone(),
+            secret: fed.secret,
+        })
         .collect();
     match replace {
         Some(mark) => {
@@ -240,7 +286,8 @@ fn find(args: &[Word], _world: &World) -> Wrapped {
     const EXEC: [&str; 7] = ["-exec", "-execdir", "-ok", "-okdir", "-x", "--exec", "-X"];
     let Some(at) = position(args, &EXEC) else { return Wrapped::Plain };
     let root = args.iter().find(|word| !word.text.starts_with(['-', '(', '!'])).filter(|_| at > 0);
-    let name = position(args, &["-name", "-iname"]).and_then(|at| args.get(at + 1)).map_or("*", |word| word.text.as_str());
+    let name =
+        position(args, &["-name", "-iname"]).and_then(|at| args.get(at + 1)).map_or("*", |word| word.text.as_str());
     let below = format!("{}/**/{name}", root.map_or(".", |word| word.text.trim_end_matches('/')));
     let mut inner = Vec::new();
     let mut rest = args[at + 1..].iter();

@@ -298,7 +298,8 @@ impl Walker<'_> {
             ast::CompoundCommand::ArithmeticForClause(clause) => {
                 for expression in [&clause.initializer, &clause.condition, &clause.updater].into_iter().flatten() {
                     self.arithmetic(&expression.value);
-                    let name: String = expression.value.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                    let name: String =
+                        expression.value.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                     self.scope.set(&name, Word::hole());
                 }
                 self.repeated(&clause.body.list);
@@ -309,7 +310,11 @@ impl Walker<'_> {
             ast::CompoundCommand::CaseClause(clause) => {
                 self.value(&clause.value.value);
                 for case in &clause.cases {
-                    for pattern in case.patterns.iter().filter(|pattern| pattern.value.contains("$(") || pattern.value.contains('`')) {
+                    for pattern in case
+                        .patterns
+                        .iter()
+                        .filter(|pattern| pattern.value.contains("$(") || pattern.value.contains('`'))
+                    {
                         self.value(&pattern.value);
                     }
                     if let Some(list) = &case.cmd {
@@ -350,7 +355,13 @@ impl Walker<'_> {
     /// Makes unknown what a loop's body sets, before it is walked.
     fn forget_assigned(&mut self, body: &ast::CompoundList) {
         let text = body.to_string();
-        let names: Vec<String> = self.scope.vars.keys().filter(|name| text.contains(&format!("{name}=")) || text.contains(&format!("{name}+="))).cloned().collect();
+        let names: Vec<String> = self
+            .scope
+            .vars
+            .keys()
+            .filter(|name| text.contains(&format!("{name}=")) || text.contains(&format!("{name}+=")))
+            .cloned()
+            .collect();
         for name in names {
             let old = self.scope.get(&name);
             self.scope.set(&name, Word { sources: old.sources, secret: old.secret, ..Word::hole() });
@@ -442,7 +453,8 @@ impl Walker<'_> {
         let end = self.line.commands.len();
         // A process substitution that is written to reads what this command prints.
         for (_, body) in outputs {
-            let (stdin, piped) = (std::mem::replace(&mut self.stdin, Stdin::Pipe), std::mem::replace(&mut self.is_piped, true));
+            let (stdin, piped) =
+                (std::mem::replace(&mut self.stdin, Stdin::Pipe), std::mem::replace(&mut self.is_piped, true));
             self.inputs.push(at..end);
             self.subshell(|walker| walker.list(&body.list));
             self.inputs.pop();
@@ -543,7 +555,9 @@ impl Walker<'_> {
                     ast::IoFileRedirectTarget::Fd(_) => return,
                     ast::IoFileRedirectTarget::Duplicate(word) => {
                         let word = self.value(&word.value);
-                        if word.is_known() && (word.text == "-" || word.text.trim_end_matches('-').bytes().all(|b| b.is_ascii_digit())) {
+                        if word.is_known()
+                            && (word.text == "-" || word.text.trim_end_matches('-').bytes().all(|b| b.is_ascii_digit()))
+                        {
                             return;
                         }
                         word
@@ -634,7 +648,12 @@ impl Walker<'_> {
                 let stdin = command.stdin.clone();
                 let piped = command.is_piped;
                 let own = command.argv.len() > 1;
-                if inputs.iter().flat_map(Clone::clone).filter_map(|n| self.line.commands.get(n)).any(|input| output::is_decoder(&input.name())) {
+                if inputs
+                    .iter()
+                    .flat_map(Clone::clone)
+                    .filter_map(|n| self.line.commands.get(n))
+                    .any(|input| output::is_decoder(&input.name()))
+                {
                     let unread = !code.is_known();
                     self.line.decoded = Some(unread || self.line.decoded == Some(true));
                 }

@@ -1,13 +1,13 @@
 //! Expands words: quotes, escapes, tildes, variables, braces, and substitutions whose output is known.
 
-use super::{
-    command::Word,
-    walk::Walker,
-};
+use super::{command::Word, walk::Walker};
 use crate::place::{HOLE, has_glob};
 use brush_parser::{
     ParserOptions,
-    word::{BraceExpressionMember, BraceExpressionOrText, Parameter, ParameterExpr, SpecialParameter, TildeExpr, WordPiece, WordPieceWithSource},
+    word::{
+        BraceExpressionMember, BraceExpressionOrText, Parameter, ParameterExpr, SpecialParameter, TildeExpr, WordPiece,
+        WordPieceWithSource,
+    },
 };
 
 /// Most words that braces in one word may expand to.
@@ -103,7 +103,8 @@ impl Walker<'_> {
             self.piece(&piece.piece, source(raw, piece), true, &mut fields);
         }
         // Quoting does not switch off globs in a redirection's target.
-        fields.current.glob = pieces.iter().any(|piece| matches!(&piece.piece, WordPiece::Text(text) if has_glob(text)));
+        fields.current.glob =
+            pieces.iter().any(|piece| matches!(&piece.piece, WordPiece::Text(text) if has_glob(text)));
         fields.current
     }
 
@@ -236,7 +237,8 @@ impl Walker<'_> {
         if inner.contains("$(") || inner.contains('`') || inner.contains("@P") {
             self.gap(format!("the expansion `{raw}` runs commands"));
         }
-        let name: String = inner.trim_start_matches(['!', '#']).chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let name: String =
+            inner.trim_start_matches(['!', '#']).chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         let value = self.scope.get(&name);
         let is_length = matches!(expression, ParameterExpr::ParameterLength { .. });
         vec![Word { sources: value.sources, secret: value.secret && !is_length, ..Word::hole() }]

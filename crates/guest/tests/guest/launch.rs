@@ -1,10 +1,7 @@
 //! Canary and launch: PID 1 with a shim of the test's own (which can report what it likes), and the real shim with a
 //! PID 1 of the test's own.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod world;
-
+use crate::world::{Guest, Host, SOON, binary};
 use channel::{ChannelError, OutputReader, frame};
 use rustix::{
     fd::{AsFd, OwnedFd},
@@ -28,7 +25,6 @@ use types::{
     probe::{Check, Expect, ProbePlan, ProbeReport},
     wire::{Open, Output},
 };
-use world::{Guest, Host, SOON, binary};
 
 const CAP: usize = 1 << 20;
 

@@ -1,7 +1,5 @@
 //! The managed hook as the agent runs it: exit code 0 and silence, or 2 and a reason.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::{
     io::Write,
     path::Path,

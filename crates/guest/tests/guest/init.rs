@@ -1,9 +1,6 @@
 //! PID 1 against a host end, without a container: sessions, listeners, names.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod world;
-
+use crate::world::{Guest, Host, SOON, binary};
 use channel::ChannelError;
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
@@ -15,13 +12,13 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, UdpSocket},
+    process::Child,
     time::timeout,
 };
 use types::{
     host::HostName,
     wire::{Listeners, NamedListener, Open},
 };
-use world::{Guest, SOON, binary};
 
 /// Free ports, on loopback addresses of this test run's own.
 async fn listeners() -> Listeners {
@@ -48,7 +45,7 @@ async fn converse(address: SocketAddr, text: &str) -> std::io::Result<String> {
 }
 
 /// Answers the next connection that comes over the channel with its own bytes in upper case.
-async fn shout(host: &mut world::Host) -> Open {
+async fn shout(host: &mut Host) -> Open {
     let (open, mut stream) = timeout(SOON, host.incoming.accept()).await.unwrap().unwrap();
     let mut asked = String::new();
     stream.read_to_string(&mut asked).await.unwrap();
@@ -202,33 +199,31 @@ async fn termination_is_prompt_with_a_host_attached() {
     assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
 }
 
-#[tokio::test]
-async fn the_bridge_ends_with_either_direction() {
-    let mut guest = Guest::start().await;
-    let bridge = || {
-        let mut bridge = binary();
-        bridge.args(["bridge", "--run-dir"]).arg(guest.dir()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        bridge.spawn().unwrap()
-    };
-    let mut first = bridge();
-    let mut second = bridge();
-    drop(first.stdin.take());
-    assert!(timeout(SOON, first.wait()).await.unwrap().unwrap().success());
-    assert!(second.try_wait().unwrap().is_none());
-    guest.init.kill().await.unwrap();
-    assert!(timeout(SOON, second.wait()).await.unwrap().is_ok());
+fn bridge(guest: &Guest) -> Child {
+    let mut bridge = binary();
+    bridge.args(["bridge", "--run-dir"]).arg(guest.dir()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    bridge.spawn().unwrap()
 }
 
 #[tokio::test]
-async fn a_session_works_through_the_bridge() {
+async fn the_bridge_ends_with_its_host() {
     let guest = Guest::start().await;
-    let mut command = binary();
-    command.args(["bridge", "--run-dir"]).arg(guest.dir()).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut bridge = command.spawn().unwrap();
+    let mut bridge = bridge(&guest);
+    drop(bridge.stdin.take());
+    assert!(timeout(SOON, bridge.wait()).await.unwrap().unwrap().success());
+}
+
+#[tokio::test]
+async fn the_bridge_carries_a_session_and_ends_with_pid_1() {
+    let mut guest = Guest::start().await;
+    let mut bridge = bridge(&guest);
     let io = tokio::io::join(bridge.stdout.take().unwrap(), bridge.stdin.take().unwrap());
     let (session, _incoming, driver) = channel::session(io, channel::Side::Host);
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(driver);
     let mut control = channel::Control::open(&session).await.unwrap();
     assert!(!control.hello(1).await.unwrap().launched);
+    guest.init.kill().await.unwrap();
+    timeout(SOON, bridge.wait()).await.unwrap().unwrap();
+    timeout(SOON, session.closed()).await.unwrap();
 }
