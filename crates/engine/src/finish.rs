@@ -16,7 +16,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use repo::{Mirror, UserRepo, harvest, review};
-use runtime::{AnyRuntime, ContainerId, Runtime};
+use runtime::{AnyRuntime, ContainerId, ExecId, Runtime};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -50,6 +50,8 @@ pub(crate) enum FinishError {
         #[source]
         source: repo::HarvestError,
     },
+    #[error("the job that reads the work tree ended with {code}{}", said_by(.said))]
+    Job { code: i64, said: String },
     #[error("the work tree was not read within {0:?}")]
     Deadline(Duration),
 }
@@ -76,6 +78,18 @@ impl From<repo::HarvestError> for FinishError {
 fn said_by(stderr: &str) -> String {
     let text = types::text::printable(stderr.trim(), 300);
     if text.is_empty() { text } else { format!(" ({text})") }
+}
+
+/// The exit code of a process whose output has ended; the engine notes it a moment later.
+async fn ended(runtime: &AnyRuntime, exec: &ExecId) -> Result<Option<i64>, FinishError> {
+    for _ in 0..100 {
+        let state = runtime.exec_state(exec).await?;
+        if !state.running {
+            return Ok(state.exit_code);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(None)
 }
 
 /// A harvest, and the archive of its tree for `verify`.
@@ -122,9 +136,15 @@ impl Work<'_> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(source) => return Err(EngineError::Read { path: git, source }.into()),
         }
+        let job_id = exec.id().clone();
         let (_stdin, stdout, stderr) = exec.into_parts();
         let received = harvest::receive(&mirror, &self.plan.base, stdout, &git).await;
         let (harvest, result) = received.map_err(|source| FinishError::Refused { said: stderr.text(), source })?;
+        // A job that failed after it had printed has no usable result.
+        match ended(runtime, &job_id).await? {
+            Some(0) => {}
+            code => return Err(FinishError::Job { code: code.unwrap_or(-1), said: stderr.text() }),
+        }
         if !harvest.changes.is_empty() {
             result.bundle(&harvest, self.plan.run.as_str(), &self.files.file("changes.bundle")).await?;
         }

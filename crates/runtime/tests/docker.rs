@@ -135,7 +135,7 @@ async fn the_walls_are_seen_from_inside() {
             )
             .await;
         for fact in
-            ["net=lo\n", "routes=0", "core=0 files=4096", "host=sandbox", "env=yes", "resolv=nameserver 127.0.0.1;", "port=0", "pid1=65530", "hidden=0\n", "cgroup=/ \n"]
+            ["net=lo\n", "routes=0", "core=0 files=4096", "host=sandbox", "env=yes", "resolv=nameserver 127.0.0.1;", "port=0", "pid1=65530", "hidden=0\n", "cgroup=/\n"]
         {
             assert!(facts.contains(fact), "{fact}: {facts}");
         }

@@ -28,7 +28,12 @@ impl Guest {
         let uid = rustix::process::geteuid().as_raw().to_string();
         let init = binary().args(["init", "--agent-uid", &uid, "--run-dir"]).arg(dir.path()).spawn().unwrap();
         let guest = Self { init, dir };
-        exists(&guest.path("bridge.sock")).await;
+        let listens = async {
+            while UnixStream::connect(guest.path("bridge.sock")).await.is_err() {
+                sleep(Duration::from_millis(2)).await;
+            }
+        };
+        timeout(SOON, listens).await.unwrap();
         guest
     }
 
@@ -79,13 +84,4 @@ pub(crate) fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_guest"));
     command.kill_on_drop(true).stdin(Stdio::null());
     command
-}
-
-pub(crate) async fn exists(path: &Path) {
-    let wait = async {
-        while !path.exists() {
-            sleep(Duration::from_millis(2)).await;
-        }
-    };
-    timeout(SOON, wait).await.unwrap();
 }
