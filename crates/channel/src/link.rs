@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead as TokioRead, AsyncWrite as TokioWrite, BufStream, Rea
 /// Read buffer of the pipe, in bytes.
 const READ_BUFFER: usize = 64 * 1024;
 /// Write buffer of the pipe, in bytes: a data frame of the multiplexer and its header fit in.
-const WRITE_BUFFER: usize = 32 * 1024;
+const WRITE_BUFFER: usize = 40 * 1024;
 
 /// Says whether the pipe of a session is gone. Clones share the answer.
 #[derive(Clone, Debug, Default)]

@@ -9,7 +9,7 @@ use std::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 
-/// Copy buffer per direction, in bytes: two data frames of the multiplexer.
+/// Copy buffer per direction, in bytes: one data frame of the multiplexer.
 const BUFFER: usize = 32 * 1024;
 
 /// What a relay moved.

@@ -27,7 +27,7 @@ impl EventLog {
     ///
     /// # Errors
     /// [`EngineError::Read`], [`EngineError::Damaged`].
-    pub fn next(&mut self) -> Result<Vec<EventRecord>, EngineError> {
+    pub fn more(&mut self) -> Result<Vec<EventRecord>, EngineError> {
         let read = |source| EngineError::Read { path: self.path.clone(), source };
         let mut out = Vec::new();
         let mut file = match File::open(&self.path) {

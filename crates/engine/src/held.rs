@@ -5,6 +5,14 @@ use std::{collections::BTreeMap, time::Instant};
 use store::{Ask, AskState, Store, StoreError};
 use types::{call::ToolCall, id::RunId, span::Span, verdict::Decision};
 
+/// Whose call is held, why, and for how long.
+pub(crate) struct About<'a> {
+    pub(crate) run: &'a RunId,
+    pub(crate) attempt: u32,
+    pub(crate) reason: &'a str,
+    pub(crate) deadline: Span,
+}
+
 /// A held call that got its answer.
 #[derive(Debug)]
 pub(crate) struct Answered<R> {
@@ -62,27 +70,24 @@ impl<R> Held<R> {
     pub(crate) fn hold(
         &mut self,
         store: &Store,
-        run: &RunId,
-        attempt: u32,
+        about: &About<'_>,
         request: R,
         call: ToolCall,
-        reason: &str,
-        deadline: Span,
     ) -> Result<String, StoreError> {
         let digest = call.digest();
-        let earlier = store.asks_of(run)?.into_iter().find(|ask| ask.call.id == call.id && ask.digest == digest);
+        let earlier = store.asks_of(about.run)?.into_iter().find(|ask| ask.call.id == call.id && ask.digest == digest);
         let id = match earlier {
             Some(ask) => ask.id,
             None => {
                 let created_ms = now_ms();
-                let span = i64::try_from(deadline.duration().as_millis()).unwrap_or(i64::MAX);
+                let span = i64::try_from(about.deadline.duration().as_millis()).unwrap_or(i64::MAX);
                 let ask = Ask {
                     id: short_id(),
-                    run: run.clone(),
-                    attempt,
+                    run: about.run.clone(),
+                    attempt: about.attempt,
                     digest,
                     call: call.clone(),
-                    reason: reason.to_owned(),
+                    reason: about.reason.to_owned(),
                     state: AskState::Open,
                     answer: String::new(),
                     created_ms,
@@ -151,11 +156,12 @@ mod tests {
     fn a_held_call_keeps_its_question_over_a_restart_and_is_answered_once() {
         let dir = tempfile::tempdir().expect("dir");
         let store = Store::open(&dir.path().join("s.db")).expect("store");
-        let (run, hour) = (RunId::mint(1, 1), Span::parse("1h").expect("span"));
+        let run = RunId::mint(1, 1);
+        let hour = About { run: &run, attempt: 1, reason: "because", deadline: Span::parse("1h").expect("span") };
         let mut first: Held<u32> = Held::default();
-        let id = first.hold(&store, &run, 1, 7, call("x"), "because", hour).expect("hold");
+        let id = first.hold(&store, &hour, 7, call("x")).expect("hold");
         let mut second: Held<u32> = Held::default();
-        assert_eq!(second.hold(&store, &run, 1, 8, call("x"), "because", hour).expect("again"), id);
+        assert_eq!(second.hold(&store, &hour, 8, call("x")).expect("again"), id);
         assert!(second.take(&store).expect("none").is_empty());
         store.answer(&id, Answer::Allow, "ok", now_ms()).expect("answer");
         let answered = second.take(&store).expect("take");
@@ -168,8 +174,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         let store = Store::open(&dir.path().join("s.db")).expect("store");
         let mut held: Held<u32> = Held::default();
-        let soon = Span::parse("1ms").expect("span");
-        held.hold(&store, &RunId::mint(1, 1), 1, 7, call("x"), "because", soon).expect("hold");
+        let run = RunId::mint(1, 1);
+        let soon = About { run: &run, attempt: 1, reason: "because", deadline: Span::parse("1ms").expect("span") };
+        held.hold(&store, &soon, 7, call("x")).expect("hold");
         std::thread::sleep(std::time::Duration::from_millis(5));
         let answered = held.take(&store).expect("take");
         assert_eq!((answered[0].decision, answered[0].is_expired), (Decision::Deny, true));

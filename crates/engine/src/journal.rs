@@ -100,10 +100,8 @@ impl Journal {
         let mut line = match &inner.last {
             None => serde_json::to_string(record).map_err(encode)?,
             Some(last) => {
-                let mut fields = match serde_json::to_value(record).map_err(encode)? {
-                    Value::Object(fields) => fields,
-                    other => Map::from_iter([("value".to_owned(), other)]),
-                };
+                let text = serde_json::to_string(record).map_err(encode)?;
+                let mut fields: Map<String, Value> = serde_json::from_str(&text).map_err(encode)?;
                 fields.insert("prev".to_owned(), Value::from(last.as_str()));
                 let hash = hash_of(&fields);
                 fields.insert("hash".to_owned(), Value::from(hash.as_str()));

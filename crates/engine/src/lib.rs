@@ -197,10 +197,10 @@ impl Engine {
     pub fn result(&self, name: &str) -> Result<AttemptResult, EngineError> {
         let attempt = self.find(name)?;
         let path = self.attempt_dir(attempt.run.as_str())?.join("result.json");
-        let text = fs::read(&path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => EngineError::NoResult { run: attempt.run.clone() },
-            _ => EngineError::Read { path: path.clone(), source },
-        })?;
+        if !path.exists() {
+            return Err(EngineError::NoResult { run: attempt.run });
+        }
+        let text = fs::read(&path).map_err(|source| EngineError::Read { path: path.clone(), source })?;
         serde_json::from_slice(&text).map_err(|source| EngineError::Damaged { path, source })
     }
 

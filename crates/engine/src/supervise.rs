@@ -2,7 +2,7 @@
 //! made anew when it breaks.
 
 use crate::{
-    held::Held,
+    held::{About, Held},
     judge::Judge,
     link::{Link, LinkError},
     outcome::{Outcome, chain},
@@ -408,7 +408,7 @@ impl Session<'_> {
                 Ok(()) => {}
                 Err(unavailable) => {
                     bytes = self.answer(&request, &Answer::Deny { text: unavailable.agent_text() });
-                    verdict = unavailable;
+                    verdict = *unavailable;
                 }
             },
         }
@@ -418,11 +418,15 @@ impl Session<'_> {
     }
 
     /// Holds a call for a person; where that cannot be recorded, it is denied.
-    fn hold(&mut self, request: RequestId, call: &ToolCall, verdict: &Verdict) -> Result<(), Verdict> {
+    fn hold(&mut self, request: RequestId, call: &ToolCall, verdict: &Verdict) -> Result<(), Box<Verdict>> {
         let plan = self.with.plan;
-        let deadline = plan.profile.limits.approval_deadline;
-        let held =
-            self.held.hold(self.with.store, &plan.run, plan.attempt, request, call.clone(), &verdict.reason, deadline);
+        let about = About {
+            run: &plan.run,
+            attempt: plan.attempt,
+            reason: &verdict.reason,
+            deadline: plan.profile.limits.approval_deadline,
+        };
+        let held = self.held.hold(self.with.store, &about, request, call.clone());
         match held {
             Ok(ask) => {
                 self.with.recorder.emit(Event::Held { ask, call: call.clone(), reason: verdict.reason.clone() });
@@ -431,7 +435,7 @@ impl Session<'_> {
             }
             Err(error) => {
                 let unavailable = Verdict::unavailable(format!("the question cannot be recorded: {}", chain(&error)));
-                Err(self.judge.replace(call, unavailable))
+                Err(Box::new(self.judge.replace(call, unavailable)))
             }
         }
     }

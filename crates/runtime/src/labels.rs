@@ -20,3 +20,5 @@ pub const FILL: &str = "sandbox.fill";
 pub const FILLED: &str = "sandbox.filled";
 /// On images that were built here: the digest of their recipe.
 pub const RECIPE: &str = "sandbox.recipe";
+/// On images whose `/etc/hosts` and `/etc/resolv.conf` are made for a container that has loopback only.
+pub const LOOPBACK: &str = "sandbox.loopback";

@@ -113,55 +113,78 @@ async fn in_corner<F: Future<Output = ()> + Send + 'static>(what: &str, body: im
 
 #[tokio::test]
 async fn the_walls_are_seen_from_inside() {
-    in_corner("walls", |corner| async move {
-        let id = corner.running().await;
-        let status = corner.ok(&id, "cat /proc/self/status").await;
-        let field = |key: &str| {
-            let line = status.lines().find(|line| line.starts_with(key)).unwrap_or_default();
-            line.split_whitespace().nth(1).unwrap_or_default().to_owned()
-        };
-        for set in ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"] {
-            assert_eq!(field(set), "0000000000000000", "{set}");
-        }
-        assert_eq!((field("NoNewPrivs:"), field("Seccomp:"), field("Uid:")), ("1".into(), "2".into(), "1000".into()));
-        let facts = corner
+    in_corner("walls", |corner| walls(corner, "sandbox/base")).await;
+}
+
+/// The image that the base is made on is any image: the engine sets its network up.
+#[tokio::test]
+async fn the_walls_are_the_same_in_a_foreign_image() {
+    in_corner("foreign", |corner| walls(corner, "debian:bookworm-slim")).await;
+}
+
+async fn walls(corner: Corner, image: &'static str) {
+    let mut spec = corner.spec().await;
+    spec.image = image.to_owned();
+    let id = corner.docker.create(&spec).await.expect("create");
+    corner.docker.start(&id).await.expect("start");
+    let status = corner.ok(&id, "cat /proc/self/status").await;
+    let field = |key: &str| {
+        let line = status.lines().find(|line| line.starts_with(key)).unwrap_or_default();
+        line.split_whitespace().nth(1).unwrap_or_default().to_owned()
+    };
+    for set in ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"] {
+        assert_eq!(field(set), "0000000000000000", "{set}");
+    }
+    assert_eq!((field("NoNewPrivs:"), field("Seccomp:"), field("Uid:")), ("1".into(), "2".into(), "1000".into()));
+    let facts = corner
             .ok(
                 &id,
                 "echo net=$(ls /sys/class/net | tr '\\n' ' '); echo routes=$(tail -n +2 /proc/net/route | wc -l); \
                  echo core=$(ulimit -c) files=$(ulimit -n); echo host=$(hostname); echo env=$IN_BOX; \
                  echo resolv=$(grep -v '^#' /etc/resolv.conf | tr '\\n' ';'); echo port=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start); \
                  echo pid1=$(stat -c %u /proc/1); echo hidden=$(cat /proc/cmdline /proc/modules /sys/devices/virtual/dmi/id/* 2>/dev/null | wc -c); \
-                 echo cgroup=$(cut -d: -f3 /proc/self/cgroup | sort -u | tr '\\n' ' ')",
+                 echo localhost=$(getent ahostsv4 localhost | head -1 | cut -d' ' -f1); \
+                 echo self=$(getent ahostsv4 $(hostname) | head -1 | cut -d' ' -f1); \
+                 cat /proc/net/if_inet6 | wc -l; echo cgroup=$(cut -d: -f3 /proc/self/cgroup | sort -u | tr '\\n' ' ')",
             )
             .await;
-        for fact in
-            ["net=lo\n", "routes=0", "core=0 files=4096", "host=sandbox", "env=yes", "resolv=nameserver 127.0.0.1;", "port=0", "pid1=65530", "hidden=0\n", "cgroup=/\n"]
-        {
-            assert!(facts.contains(fact), "{fact}: {facts}");
-        }
-        // Each refusal with what must still work.
-        for (refused, works) in [
-            ("touch /etc/x", "touch /tmp/x"),
-            ("touch /usr/x", "touch /dev/shm/x"),
-            ("mount -t tmpfs none /tmp", "mkdir /tmp/m"),
-            ("unshare -U true", "true"),
-            ("unshare -n true", "sh -c true"),
-            ("echo 1 > /proc/sysrq-trigger", "echo 1 > /dev/null"),
-            ("echo x > /proc/sys/kernel/core_pattern", "cat /proc/sys/kernel/core_pattern"),
-            ("kill -9 1", "sleep 9 & kill -9 $!"),
-            ("cat /proc/1/environ", "cat /proc/self/environ"),
-            ("ls /proc/1/fd/", "ls /proc/self/fd/"),
-            ("mknod /tmp/d c 1 3", "mkfifo /tmp/f"),
-            ("test -e /var/run/docker.sock", "test -e /proc/self"),
-            ("touch /run/sandbox/x", "ls -d /run/sandbox"),
-        ] {
-            assert_ne!(corner.shell(&id, refused).await.0, Ended::Exited(0), "{refused}");
-            corner.ok(&id, works).await;
-        }
-        // /tmp executes, and nothing anywhere gains rights.
-        corner.ok(&id, "cp /bin/true /tmp/t && /tmp/t && grep ' /tmp ' /proc/mounts | grep nosuid | grep -v noexec").await;
-    })
-    .await;
+    for fact in [
+        "net=lo\n",
+        "routes=0",
+        "core=0 files=4096",
+        "host=sandbox",
+        "env=yes",
+        "resolv=nameserver 127.0.0.1;",
+        "port=0",
+        "pid1=65530",
+        "hidden=0\n",
+        "cgroup=/\n",
+        "localhost=127.0.0.1\n",
+        "self=127.0.0.1",
+    ] {
+        assert!(facts.contains(fact), "{fact}: {facts}");
+    }
+    // Each refusal with what must still work.
+    for (refused, works) in [
+        ("touch /etc/x", "touch /tmp/x"),
+        ("touch /usr/x", "touch /dev/shm/x"),
+        ("mount -t tmpfs none /tmp", "mkdir /tmp/m"),
+        ("unshare -U true", "true"),
+        ("unshare -n true", "sh -c true"),
+        ("echo 1 > /proc/sysrq-trigger", "echo 1 > /dev/null"),
+        ("echo x > /proc/sys/kernel/core_pattern", "cat /proc/sys/kernel/core_pattern"),
+        ("kill -9 1", "sleep 9 & kill -9 $!"),
+        ("cat /proc/1/environ", "cat /proc/self/environ"),
+        ("ls /proc/1/fd/", "ls /proc/self/fd/"),
+        ("mknod /tmp/d c 1 3", "mkfifo /tmp/f"),
+        ("test -e /var/run/docker.sock", "test -e /proc/self"),
+        ("touch /run/sandbox/x", "ls -d /run/sandbox"),
+    ] {
+        assert_ne!(corner.shell(&id, refused).await.0, Ended::Exited(0), "{refused}");
+        corner.ok(&id, works).await;
+    }
+    // /tmp executes, and nothing anywhere gains rights.
+    corner.ok(&id, "cp /bin/true /tmp/t && /tmp/t && grep ' /tmp ' /proc/mounts | grep nosuid | grep -v noexec").await;
 }
 
 /// One table of what the kernel must refuse, tried with the C library's own numbers.

@@ -1,6 +1,8 @@
 //! What the steps of a start cost on this engine, beside a plain container of the same image. Asked for by name:
 //! `cargo test --release -p runtime --test timing -- --ignored --nocapture`.
 
+#![expect(clippy::print_stdout, reason = "a measurement is printed")]
+
 use runtime::{
     ArchiveBuilder, ContainerSpec, Docker, ExecSpec, Fill, Labels, Limits, Mount, OutputLimits, Owner, Runtime, Tmpfs,
     images::Recipe, labels,

@@ -21,7 +21,7 @@ pub(super) fn run(args: &LogsArgs) -> Result<Exit, Failure> {
     let mut log = engine.events(&args.name.run)?;
     loop {
         let mut is_over = false;
-        for record in log.next()? {
+        for record in log.more()? {
             is_over |= matches!(record.event, Event::Done { .. });
             match args.format.get() {
                 Format::Jsonl => report::json(&record),

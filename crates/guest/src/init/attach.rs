@@ -53,16 +53,24 @@ async fn serve_one(io: UnixStream, guest: Arc<Guest>) {
     let mut driving = JoinSet::new();
     driving.spawn(driver);
     let Ok(Some((control, generation))) = timeout(HELLO_DEADLINE, greet(&mut incoming, &guest)).await else { return };
-    let mut newer = guest.generation.subscribe();
-    tokio::select! {
-        _ = newer.wait_for(|now| *now > generation) => {}
-        _ = driving.join_next() => {}
-        () = relay(&session, &mut incoming, control, &guest) => {}
+    let Ok(_turn) = timeout(TURN_DEADLINE, guest.turn.clone().lock_owned()).await else { return };
+    let mut streams = JoinSet::new();
+    {
+        let _uplink = Uplink::set(&guest, &session);
+        streams.spawn(control::serve(control, guest.clone()));
+        let mut newer = guest.generation.subscribe();
+        tokio::select! {
+            _ = newer.wait_for(|now| *now > generation) => {}
+            _ = driving.join_next() => {}
+            () = relay(&mut incoming, &mut streams, &guest) => {}
+        }
     }
+    // Only when the last of them is gone is it the next session's turn.
+    streams.shutdown().await;
 }
 
-/// Reads the hello, claims the generation and answers a refusal. The acceptance is answered by [`relay`], when the
-/// session before is gone and the status is final.
+/// Reads the hello, claims the generation and answers a refusal. The acceptance is answered by
+/// [`control::serve`], when the session before is gone and the status is final.
 async fn greet(incoming: &mut Incoming, guest: &Guest) -> Option<(Stream, u64)> {
     let (Open::Control, mut control) = incoming.accept().await? else { return None };
     let request = frame::read_frame(&mut control, MAX_FRAME).await.ok()??;
@@ -91,31 +99,30 @@ async fn greet(incoming: &mut Incoming, guest: &Guest) -> Option<(Stream, u64)> 
     None
 }
 
-async fn relay(session: &Session, incoming: &mut Incoming, control: Stream, guest: &Arc<Guest>) {
-    let Ok(_turn) = timeout(TURN_DEADLINE, guest.turn.clone().lock_owned()).await else { return };
-    let _uplink = Uplink::set(guest, session);
-    let mut streams = JoinSet::new();
-    streams.spawn(control::serve(control, guest.clone()));
+/// Serves what the host opens, until the session ends.
+async fn relay(incoming: &mut Incoming, streams: &mut JoinSet<()>, guest: &Guest) {
     loop {
         tokio::select! {
             opened = incoming.accept() => {
-                let Some((open, stream)) = opened else { break };
-                if streams.len() >= MAX_STREAMS {
-                    continue;
-                }
-                let stdio = guest.stdio.clone();
-                match open {
-                    Open::Stdin { offset } => { streams.spawn(async move { stdio.stdin.feed(stream, offset).await }); }
-                    Open::Stdout { offset } => { streams.spawn(async move { stdio.stdout.play(stream, offset).await }); }
-                    Open::Stderr { offset } => { streams.spawn(async move { stdio.stderr.play(stream, offset).await }); }
-                    // One control stream a session, and the rest is ours to open: dropped, which resets it.
-                    Open::Control | Open::Proxy | Open::Model | Open::Named { .. } => {}
+                let Some((open, stream)) = opened else { return };
+                if streams.len() < MAX_STREAMS {
+                    serve_stream(open, stream, streams, guest);
                 }
             }
             Some(_) = streams.join_next(), if !streams.is_empty() => {}
         }
     }
-    streams.shutdown().await;
+}
+
+fn serve_stream(open: Open, stream: Stream, streams: &mut JoinSet<()>, guest: &Guest) {
+    let stdio = guest.stdio.clone();
+    match open {
+        Open::Stdin { offset } => drop(streams.spawn(async move { stdio.stdin.feed(stream, offset).await })),
+        Open::Stdout { offset } => drop(streams.spawn(async move { stdio.stdout.play(stream, offset).await })),
+        Open::Stderr { offset } => drop(streams.spawn(async move { stdio.stderr.play(stream, offset).await })),
+        // One control stream a session, and the rest is ours to open: dropped, which resets it.
+        Open::Control | Open::Proxy | Open::Model | Open::Named { .. } => {}
+    }
 }
 
 /// While it lives, new connections go to this session.

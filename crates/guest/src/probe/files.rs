@@ -8,10 +8,7 @@ use rustix::{
 use std::{
     fs::{self, OpenOptions},
     io::{Read, Write},
-    os::unix::{
-        fs::{FileTypeExt, OpenOptionsExt},
-        net::UnixStream,
-    },
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::Path,
 };
 
@@ -74,13 +71,13 @@ fn kernel_memory(checks: &mut Checks) {
     }
 }
 
+/// A socket that is there counts, even if this uid may not connect to it.
 fn engine_sockets(checks: &mut Checks) {
-    let reached = ENGINE_SOCKETS.iter().find_map(|path| {
-        let result = UnixStream::connect(path).map_err(errno);
-        let is_absent = matches!(result, Err(errno) if ABSENT.contains(&errno));
-        (!is_absent).then(|| format!("{path}: {result:?}"))
+    let found = ENGINE_SOCKETS.iter().find(|path| {
+        let attempt = fs::metadata(path).map_err(errno);
+        !matches!(attempt, Err(errno) if ABSENT.contains(&errno))
     });
-    checks.holds("engine.socket", reached.is_none(), reached.as_deref().unwrap_or("none is there"));
+    checks.holds("engine.socket", found.is_none(), found.unwrap_or(&"none is there"));
 }
 
 fn block_devices(checks: &mut Checks) {

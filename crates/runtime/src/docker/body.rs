@@ -39,8 +39,17 @@ const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
 
 const MIB: i64 = 1024 * 1024;
 
+/// Who makes the network of a container, which is a namespace of its own with nothing but loopback in either case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Network {
+    /// The engine, which also provides `/etc/hosts` and `/etc/resolv.conf`. It takes half of a start.
+    Engine,
+    /// The OCI runtime alone; the image has those two files, see [`crate::labels::LOOPBACK`].
+    Runtime,
+}
+
 /// The request that creates `spec`, which has passed its check.
-pub(super) fn create_body(spec: &ContainerSpec) -> ContainerCreateBody {
+pub(super) fn create_body(spec: &ContainerSpec, network: Network) -> ContainerCreateBody {
     let labels: HashMap<_, _> = spec.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
     ContainerCreateBody {
         hostname: Some("sandbox".to_owned()),
@@ -58,6 +67,10 @@ pub(super) fn create_body(spec: &ContainerSpec) -> ContainerCreateBody {
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
         image: Some(spec.image.clone()),
         working_dir: Some(spec.workdir.clone()),
+        network_disabled: Some(match network {
+            Network::Engine => false,
+            Network::Runtime => true,
+        }),
         labels: Some(labels),
         stop_signal: Some("SIGTERM".to_owned()),
         host_config: Some(host_config(spec)),
@@ -132,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_walls_stand_in_every_request() {
-        let body = serde_json::to_value(create_body(&sample())).expect("json");
+        let body = serde_json::to_value(create_body(&sample(), Network::Runtime)).expect("json");
         let host = &body["HostConfig"];
         for (key, want) in [
             ("NetworkMode", json!("none")),

@@ -1,12 +1,17 @@
 //! Containers from create to remove, and archives into their volumes.
 
-use super::{ASK, Docker, body::create_body, label_filter};
+use super::{
+    ASK, Docker,
+    body::{Network, create_body},
+    label_filter,
+};
 use crate::{
     archive::Archive,
     error::{Error, Operation, Result},
+    labels,
     runtime::Labels,
     spec::{ContainerId, ContainerSpec, ImageId},
-    state::{ContainerState, ContainerSummary},
+    state::{ContainerState, ContainerSummary, EngineKind},
 };
 use bollard::{
     body_full, body_try_stream,
@@ -34,8 +39,16 @@ const CHUNK: usize = 256 * 1024;
 impl Docker {
     pub(super) async fn create_container(&self, spec: &ContainerSpec) -> Result<ContainerId> {
         spec.check()?;
+        // Podman has no such shortcut and needs none.
+        let prepared = match self.kind() {
+            EngineKind::Docker => {
+                self.find_image(&spec.image).await?.is_some_and(|(_, has)| has.contains_key(labels::LOOPBACK))
+            }
+            EngineKind::Podman => false,
+        };
+        let network = if prepared { Network::Runtime } else { Network::Engine };
         let options = CreateContainerOptionsBuilder::default().name(&spec.name).build();
-        let create = self.client.create_container(Some(options), create_body(spec));
+        let create = self.client.create_container(Some(options), create_body(spec, network));
         let subject = format!("{} from {}", spec.name, spec.image);
         Ok(ContainerId(self.call(Operation::Create, &subject, CHANGE, create).await?.id))
     }

