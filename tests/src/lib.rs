@@ -2,6 +2,11 @@
 //!
 //! Tests run the real binary against a real engine. None is skipped when the engine is missing: it fails.
 
+pub mod hostile;
+pub mod aftermath;
+pub mod targets;
+pub mod upstream;
+
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -98,6 +103,16 @@ impl User {
         let path = self.repository().join(path);
         fs::create_dir_all(path.parent().expect("parent")).expect("directory");
         fs::write(path, content).expect("write");
+    }
+
+    /// Writes an executable file of the repository, making its directories.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write_program(&self, path: &str, content: &str) {
+        self.write(path, content);
+        let path = self.repository().join(path);
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode");
     }
 
     /// Runs git in the repository, with nothing of this machine's configuration, and returns its stdout.
@@ -207,9 +222,18 @@ impl User {
         let (task, conversation) = (task.display().to_string(), conversation.display().to_string());
         let mut args = vec!["run", &task, "--replay", &conversation, "--format", "jsonl"];
         args.extend(more);
+        self.start(&args)
+    }
+
+    /// Starts the binary; what it prints goes to files in the home.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start(&self, args: &[&str]) -> Started {
         let (out, err) = (self.home.path().join("child.out"), self.home.path().join("child.err"));
         let create = |path: &Path| fs::File::create(path).expect("file");
-        let child = self.sandbox(&args).stdout(create(&out)).stderr(create(&err)).spawn().expect("start");
+        let child = self.sandbox(args).stdout(create(&out)).stderr(create(&err)).spawn().expect("start");
         Started { child, out, err }
     }
 

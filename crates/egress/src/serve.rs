@@ -2,7 +2,7 @@
 
 use crate::{
     audit::{Audit, RunBytes},
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, ModelConfig},
     decide,
     http::client::Reader,
     idle::Watched,
@@ -61,6 +61,16 @@ impl Egress {
             .transpose()?;
         let streams = Semaphore::new(limits.streams);
         Ok(Self { run: Arc::new(Run { routes: config.routes, limits, sink: config.sink, bytes, model, streams }) })
+    }
+
+    /// Whether [`Egress::new`] would take this, without reading anything of the host: what cannot be used is refused before a
+    /// run is made, and before it is written down.
+    ///
+    /// # Errors
+    /// [`ConfigError`]
+    pub fn check(routes: &[Route], model: &ModelConfig) -> Result<(), ConfigError> {
+        decide::check(routes)?;
+        Gateway::check(model)
     }
 
     /// Handles one stream to its end. Dropping the future ends the stream; its record is still written.

@@ -6,44 +6,56 @@ use crate::{
     commands::Commands,
     error::EngineError,
     finish::READER_IMAGE,
-    join::{Dialect, Finding, Join},
-    journal::{self, Journal},
+    journal::Journal,
     judge::Judge,
     link::{Link, LinkError},
     listeners::{HOME, WORKSPACE, environment, listeners, probe_plan},
     outcome::{Outcome, chain},
     outlet,
     paths::{AttemptPaths, PathError, Paths, private_dir, write_atomic},
-    place::{Place, PlaceError, Places, shim_command},
+    place::{Place, PlaceError, Places, clear, shim_command},
     plan::{AttemptPlan, Role},
     reconcile::{self, Found, Step},
     recorder::Recorder,
     request::gate_of,
-    supervise::Supervisor,
+    supervise::{Ended, Supervisor},
+    takeup::{self, Remembered},
     tools::{self, Tools},
-    watch::{Alarm, Totals, Watch, WireRecord},
+    watch::{Alarm, Watch},
 };
 use agents::LaunchConfig;
 use egress::{Backend, Egress};
 use gate::GateWorker;
 use jiff::Timestamp;
+use repo::{Mirror, UserRepo};
 use runtime::{AnyRuntime, ContainerId, Docker, Runtime};
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 use store::Attempt;
-use tokio::sync::{
-    mpsc::{self, UnboundedReceiver, UnboundedSender},
-    watch as signal,
+use tokio::{
+    sync::{
+        mpsc::{self, UnboundedReceiver, UnboundedSender},
+        watch as signal,
+    },
+    time::{sleep, timeout},
 };
 use types::{
-    event::{EgressRecord, Event, EventRecord, GateRecord, Phase, Usage},
+    event::{Event, EventRecord, GateRecord, Phase},
     id::RunId,
     result::{AttemptResult, GateCounts, Status},
 };
+
+/// Times that a lock is tried for.
+const LOOKS: u32 = 10;
+/// Time between them.
+const LOOK: Duration = Duration::from_millis(20);
+/// How often a cancellation is looked for while commands of the task run.
+const CANCEL_LOOK: Duration = Duration::from_millis(200);
 
 /// An attempt that this process works on, by the lock that it holds.
 pub struct Supervised {
@@ -88,16 +100,21 @@ pub(crate) fn lock(paths: &Paths, run: &RunId) -> Result<File, EngineError> {
     let path = paths.run(run).join("supervisor.lock");
     let io = |source| EngineError::from(PathError::Io { path: path.clone(), source });
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(EngineError::Supervised { run: run.clone() }),
-        Err(fs::TryLockError::Error(source)) => Err(io(source)),
+    // Whoever only looks, such as `sandbox ps`, holds it for a moment.
+    for _ in 0..LOOKS {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) => thread::sleep(LOOK),
+            Err(fs::TryLockError::Error(source)) => return Err(io(source)),
+        }
     }
+    Err(EngineError::Supervised { run: run.clone() })
 }
 
-/// True when a process works on the run.
+/// True when a process works on the run. Those who look do not see each other.
 pub(crate) fn is_supervised(paths: &Paths, run: &RunId) -> bool {
-    matches!(lock(paths, run), Err(EngineError::Supervised { .. }))
+    let Ok(file) = File::open(paths.run(run).join("supervisor.lock")) else { return false };
+    matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock))
 }
 
 impl Engine {
@@ -113,6 +130,9 @@ impl Engine {
     }
 
     /// Takes up a run whose process is gone.
+    ///
+    /// # Errors
+    /// [`EngineError::Supervised`], [`EngineError::Over`] when another process was faster.
     pub(crate) fn take_up(
         &self,
         attempt: &Attempt,
@@ -121,11 +141,16 @@ impl Engine {
     ) -> Result<Supervised, EngineError> {
         let plan = self.plan(attempt)?;
         let lock = lock(&self.paths, &plan.run)?;
+        // What was read before the lock was held may be out of date.
+        let attempt = match self.store.attempt(&plan.run, plan.attempt)? {
+            Some(attempt) if !attempt.phase.is_done() => attempt,
+            Some(_) | None => return Err(EngineError::Over { run: plan.run }),
+        };
         let files = self.paths.attempt(&plan.run, &plan.task, plan.attempt);
         files.prepare()?;
         let backend = outlet::backend(&plan.profile, plan.replay.as_deref())?;
         let recorder = Arc::new(Recorder::open(&plan.run, &files.file("events.jsonl"), started, events)?);
-        let start = Start::TakenUp { attempt: Box::new(attempt.clone()) };
+        let start = Start::TakenUp { attempt: Box::new(attempt) };
         Ok(Supervised { plan, start, backend, recorder, files, _lock: lock })
     }
 
@@ -166,8 +191,8 @@ impl Engine {
         stop: signal::Receiver<Stop>,
     ) -> Result<AttemptResult, EngineError> {
         let (alarms, alarm) = mpsc::unbounded_channel();
-        let work = Work::new(self, supervised, alarms)?;
-        work.carry_out(stop, alarm).await
+        let work = Work::new(self, supervised, alarms, stop)?;
+        work.carry_out(alarm).await
     }
 }
 
@@ -181,7 +206,11 @@ pub(crate) struct Work<'a> {
     pub(crate) files: AttemptPaths,
     pub(crate) watch: Arc<Watch>,
     pub(crate) started: Timestamp,
+    stop: signal::Receiver<Stop>,
+    /// Every answer of the gate under earlier processes.
     earlier: Vec<GateRecord>,
+    /// Time that the agent worked under earlier processes.
+    worked: Duration,
     _lock: File,
 }
 
@@ -192,45 +221,48 @@ pub(crate) struct Worked {
     pub(crate) gate: GateCounts,
 }
 
-impl Worked {
-    fn without_agent(outcome: Outcome) -> Self {
-        Self { outcome, summary: String::new(), gate: Default::default() }
-    }
-}
 
 impl<'a> Work<'a> {
-    fn new(engine: &'a Engine, supervised: Supervised, alarms: UnboundedSender<Alarm>) -> Result<Self, EngineError> {
+    fn new(
+        engine: &'a Engine,
+        supervised: Supervised,
+        alarms: UnboundedSender<Alarm>,
+        stop: signal::Receiver<Stop>,
+    ) -> Result<Self, EngineError> {
         let Supervised { plan, start, backend, recorder, files, _lock } = supervised;
-        let earlier: Vec<GateRecord> = journal::read(&files.file("gate.jsonl"))?;
-        let (join, totals) = remembered(&files)?;
+        let Remembered { join, totals, gate: earlier, bypass, worked } = Remembered::read(&files)?;
         let max_turns = plan.profile.limits.max_turns;
         let watch = Arc::new(Watch::open(&files, join, totals, max_turns, recorder.clone(), alarms)?);
-        Ok(Self { engine, plan, start, backend, recorder, files, watch, started: Timestamp::now(), earlier, _lock })
+        if let Some(what) = bypass {
+            watch.alarm(Alarm::Bypass(what));
+        }
+        let started = match &start {
+            Start::Fresh { .. } => Timestamp::now(),
+            Start::TakenUp { attempt } => {
+                Timestamp::from_millisecond(attempt.created_ms).unwrap_or_else(|_| Timestamp::now())
+            }
+        };
+        Ok(Self { engine, plan, start, backend, recorder, files, watch, started, stop, earlier, worked, _lock })
     }
 
-    async fn carry_out(
-        mut self,
-        stop: signal::Receiver<Stop>,
-        alarm: UnboundedReceiver<Alarm>,
-    ) -> Result<AttemptResult, EngineError> {
+    async fn carry_out(mut self, alarm: UnboundedReceiver<Alarm>) -> Result<AttemptResult, EngineError> {
         let (runtime, tools) = match self.ready().await {
             Ok(ready) => ready,
             Err(error) => {
-                // Nothing was made by this process; a run that was taken up keeps what it has.
-                self.engine.store.set_status(
-                    &self.plan.run,
-                    self.plan.attempt,
-                    Status::Infrastructure,
-                    &chain(&error),
-                )?;
+                // Nothing was made by this process; a run that was taken up stays as it was.
                 if matches!(self.start, Start::Fresh { .. }) {
                     let outcome = Outcome::new(Status::Infrastructure, chain(&error));
-                    self.conclude(Worked::without_agent(outcome), None, None)?;
+                    self.finish(&self.conclude(self.ended(outcome), None, None)?)?;
                 }
                 return Err(error);
             }
         };
-        let mut worked = self.work(&runtime, &tools, stop, alarm).await;
+        if let Some(result) = self.concluded()? {
+            self.clean(&runtime).await;
+            self.finish(&result)?;
+            return Ok(result);
+        }
+        let mut worked = self.work(&runtime, &tools, alarm).await;
         self.engine.store.withdraw_asks(&self.plan.run)?;
         self.engine.store.set_status(
             &self.plan.run,
@@ -259,12 +291,49 @@ impl<'a> Work<'a> {
         }
         let result = self.conclude(worked, harvested.map(|harvested| harvested.harvest), verify)?;
         self.clean(&runtime).await;
+        self.finish(&result)?;
         Ok(result)
     }
 
+    /// What came of the work when no agent was at work under this process, with what is on record.
+    fn ended(&self, outcome: Outcome) -> Worked {
+        let deadline = self.plan.profile.limits.approval_deadline.duration();
+        Worked {
+            outcome,
+            summary: takeup::last_words(&self.files, deadline),
+            gate: takeup::counts(&self.earlier, &self.watch.totals()),
+        }
+    }
+
+    /// The end that a signal or `sandbox cancel` asks for.
+    pub(crate) fn asked_to_stop(&self) -> Option<Outcome> {
+        let by_signal = self.stop.borrow().outcome();
+        by_signal.or_else(|| match self.engine.store.attempt(&self.plan.run, self.plan.attempt) {
+            Ok(Some(attempt)) if attempt.cancel => Some(Outcome::new(Status::Interrupted, "cancelled")),
+            Ok(_) | Err(_) => None,
+        })
+    }
+
+    /// Waits until someone asks to stop.
+    pub(crate) async fn interrupted(&self) -> Outcome {
+        let mut stop = self.stop.clone();
+        loop {
+            if let Some(outcome) = self.asked_to_stop() {
+                return outcome;
+            }
+            if let Ok(Err(_)) = timeout(CANCEL_LOOK, stop.changed()).await {
+                // No signal can come any more; a cancellation still can.
+                sleep(CANCEL_LOOK).await;
+            }
+        }
+    }
+
     async fn ready(&mut self) -> Result<(AnyRuntime, Tools), EngineError> {
-        self.engine.store.set_phase(&self.plan.run, self.plan.attempt, Phase::Provisioning)?;
-        self.recorder.phase(Phase::Provisioning, "");
+        match &self.start {
+            Start::Fresh { .. } => self.record_phase(Phase::Provisioning, "")?,
+            // Where the run was stays on record until this process has gone on from there.
+            Start::TakenUp { .. } => self.recorder.phase(Phase::Provisioning, "taking up a run whose process is gone"),
+        }
         let since = Instant::now();
         let runtime = AnyRuntime::Docker(Docker::connect().await?);
         let image = &self.plan.profile.container.image;
@@ -278,11 +347,11 @@ impl<'a> Work<'a> {
         Ok((runtime, tools))
     }
 
-    pub(crate) fn set_phase(&self, phase: Phase, detail: &str) {
-        if let Err(error) = self.engine.store.set_phase(&self.plan.run, self.plan.attempt, phase) {
-            tracing::warn!(%error, "a phase was not recorded");
-        }
+    /// Records a phase before what belongs to it is done: the next process goes by it.
+    pub(crate) fn record_phase(&self, phase: Phase, detail: &str) -> Result<(), EngineError> {
+        self.engine.store.set_phase(&self.plan.run, self.plan.attempt, phase)?;
         self.recorder.phase(phase, detail);
+        Ok(())
     }
 
     /// The agent's work, from wherever it is to its end.
@@ -290,12 +359,11 @@ impl<'a> Work<'a> {
         &mut self,
         runtime: &AnyRuntime,
         tools: &Tools,
-        stop: signal::Receiver<Stop>,
         alarm: UnboundedReceiver<Alarm>,
     ) -> Worked {
         let egress = match outlet::egress(&self.plan.profile, Some(self.backend.clone()), self.watch.clone()) {
             Ok(egress) => egress,
-            Err(error) => return Worked::without_agent(Outcome::new(Status::Infrastructure, chain(&error))),
+            Err(error) => return self.ended(Outcome::new(Status::Infrastructure, chain(&error))),
         };
         let made = match &self.start {
             Start::Fresh { snapshot } => {
@@ -304,16 +372,16 @@ impl<'a> Work<'a> {
             }
             Start::TakenUp { attempt } => {
                 let attempt = attempt.clone();
-                self.adopt(runtime, &attempt).await
+                self.go_on(runtime, tools, &egress, &attempt).await
             }
         };
         let place = match made {
             Ok(made) => made,
-            Err(outcome) => return Worked::without_agent(outcome),
+            Err(outcome) => return self.ended(outcome),
         };
         let judge = match self.judge() {
             Ok(judge) => judge,
-            Err(error) => return Worked::without_agent(Outcome::new(Status::Internal, chain(&error))),
+            Err(error) => return self.ended(Outcome::new(Status::Internal, chain(&error))),
         };
         let supervisor = Supervisor {
             plan: &self.plan,
@@ -323,10 +391,10 @@ impl<'a> Work<'a> {
             recorder: &self.recorder,
             files: &self.files,
             watch: &self.watch,
+            worked: self.worked,
         };
-        let ended = supervisor.run(place, judge, stop, alarm).await;
-        let state = runtime.inspect(&ContainerId(self.plan.container(Role::Agent))).await.ok();
-        Worked { outcome: ended.outcome.considering(state.as_ref()), summary: ended.summary, gate: ended.gate }
+        let Ended { outcome, summary, gate } = supervisor.run(place, judge, self.stop.clone(), alarm).await;
+        Worked { outcome, summary, gate }
     }
 
     fn judge(&mut self) -> Result<Judge, EngineError> {
@@ -394,8 +462,11 @@ impl<'a> Work<'a> {
             )
             .with_hint("`sandbox doctor` looks at what the guarantees rest on"));
         }
+        if let Some(outcome) = self.asked_to_stop() {
+            return Err(outcome);
+        }
         if !self.plan.setup.is_empty() {
-            self.set_phase(Phase::Setup, "");
+            self.record_phase(Phase::Setup, "").map_err(|error| infra(&error))?;
             private_dir(&self.files.file("setup")).map_err(|error| infra(&error))?;
             let commands = Commands {
                 runtime,
@@ -403,9 +474,13 @@ impl<'a> Work<'a> {
                 listeners: &listeners,
                 paths: &self.files,
                 recorder: &self.recorder,
+                setup_logs: "setup/",
             };
             let budget = self.plan.profile.limits.setup_timeout.duration();
-            let ran = commands.run(Phase::Setup, &self.plan.setup, budget).await.map_err(|error| infra(&error))?;
+            let ran = tokio::select! {
+                ran = commands.run(Phase::Setup, &self.plan.setup, budget) => ran.map_err(|error| infra(&error))?,
+                outcome = self.interrupted() => return Err(outcome),
+            };
             if let Some(failed) = ran.iter().find(|command| command.code != 0) {
                 let reason = format!("setup: `{}` ended with {}", failed.command, failed.code);
                 return Err(Outcome::new(Status::Setup, reason).with_hint(format!("its output is in {}", failed.log)));
@@ -418,8 +493,15 @@ impl<'a> Work<'a> {
         Ok(self.engine.store.next_generation(&self.plan.run, self.plan.attempt)?)
     }
 
-    /// What another process left: a running agent is adopted, all else ends here and is harvested.
-    async fn adopt(&self, runtime: &AnyRuntime, attempt: &Attempt) -> Result<Place, Outcome> {
+    /// Goes on with what another process left: an agent that was never executed begins anew, a running one is adopted, all else
+    /// ends here and is harvested.
+    async fn go_on(
+        &self,
+        runtime: &AnyRuntime,
+        tools: &Tools,
+        egress: &Egress,
+        attempt: &Attempt,
+    ) -> Result<Place, Outcome> {
         let infra = |error: &dyn std::error::Error| Outcome::new(Status::Infrastructure, chain(error));
         let container = ContainerId(self.plan.container(Role::Agent));
         let found = match runtime.inspect(&container).await {
@@ -435,6 +517,12 @@ impl<'a> Work<'a> {
             Err(error) => return Err(infra(&error)),
         };
         match (reconcile::step(attempt, found), &attempt.agent_exec) {
+            (Step::Begin, _) => {
+                self.recorder
+                    .emit(Event::Notice { text: "its agent was not started yet; beginning in a fresh place".to_owned() });
+                let snapshot = self.begin_again(runtime).await.map_err(|error| infra(&error))?;
+                self.provision(runtime, tools, egress, &snapshot).await
+            }
             (Step::Adopt, Some(exec)) => {
                 self.recorder.emit(Event::Notice { text: "taking up the run: its agent still works".to_owned() });
                 Ok(Place { container, link: None, exec: runtime::ExecId(exec.clone()) })
@@ -448,35 +536,13 @@ impl<'a> Work<'a> {
             }
         }
     }
-}
 
-/// The join and the totals as earlier processes left them on disk.
-fn remembered(files: &AttemptPaths) -> Result<(Join, Totals), EngineError> {
-    let dialect = Dialect {
-        inputs_agree: |wire, call| agents::claude::inputs_agree(wire, call, HOME),
-        is_refused_before_gate: agents::claude::is_refused_before_gate,
-    };
-    let mut join = Join::new(dialect);
-    let mut totals = Totals::default();
-    for record in journal::read::<GateRecord>(&files.file("gate.jsonl"))? {
-        join.settled(&record.call.id, record.verdict.decision);
+    /// Removes what a process that died while it provisioned has made, and finds the snapshot again.
+    async fn begin_again(&self, runtime: &AnyRuntime) -> Result<PathBuf, EngineError> {
+        self.record_phase(Phase::Provisioning, "")?;
+        clear(runtime, &self.engine.store, &self.plan, Role::Agent).await?;
+        let user = UserRepo::discover(&self.plan.repository).await?;
+        let mirror = Mirror::open(&self.engine.paths.cache, &user)?;
+        Ok(mirror.snapshot(&self.plan.base, &self.plan.remotes).await?)
     }
-    for record in journal::read(&files.file("calls.jsonl"))? {
-        match record {
-            WireRecord::Use(call) => join.emitted(call),
-            WireRecord::Result(result) => match join.returned(&result) {
-                Finding::Settled => {}
-                Finding::RejectedBeforeGate => totals.rejected_before_gate += 1,
-                Finding::Bypass(_) => totals.bypassed += 1,
-            },
-        }
-    }
-    for usage in journal::read::<Usage>(&files.file("usage.jsonl"))? {
-        totals.turns += 1;
-        totals.cost_usd += usage.cost_usd;
-    }
-    for record in journal::read::<EgressRecord>(&files.file("egress.jsonl"))? {
-        totals.egress.add(&record);
-    }
-    Ok((join, totals))
 }

@@ -20,10 +20,13 @@ pub(crate) struct Commands<'a> {
     pub(crate) listeners: &'a Listeners,
     pub(crate) paths: &'a AttemptPaths,
     pub(crate) recorder: &'a Recorder,
+    /// Where the logs of `setup` go, so that the proof of a result does not overwrite those of the agent's container.
+    pub(crate) setup_logs: &'static str,
 }
 
 impl Commands<'_> {
-    /// Runs the commands until one fails; all together have `budget`. Logs go to `verify/N.log` or `setup/N.log`.
+    /// Runs the commands until one fails; all together have `budget`. Logs go to `verify/N.log`, those of
+    /// `setup` to `setup/N.log` or `verify/setup-N.log`.
     ///
     /// # Errors
     /// The engine's error; a command that fails is no error.
@@ -33,11 +36,11 @@ impl Commands<'_> {
         commands: &[String],
         budget: Duration,
     ) -> Result<Vec<VerifyCommand>, EngineError> {
-        let dir = if phase == Phase::Setup { "setup" } else { "verify" };
+        let logs = if phase == Phase::Setup { self.setup_logs } else { "verify/" };
         let end = Instant::now() + budget;
         let mut out = Vec::new();
         for (n, command) in commands.iter().enumerate() {
-            let log = format!("{dir}/{}.log", n + 1);
+            let log = format!("{logs}{}.log", n + 1);
             let since = Instant::now();
             let path = self.paths.file(&log);
             let created = tokio::fs::File::create(&path).await;

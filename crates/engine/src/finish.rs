@@ -12,6 +12,7 @@ use crate::{
     paths::write_atomic,
     place::{PlaceError, clear},
     plan::Role,
+    reconcile::has_tree,
     tools::Tools,
 };
 use jiff::Timestamp;
@@ -108,10 +109,12 @@ impl Work<'_> {
             Err(error) => return Err(error.into()),
         }
         let workspace = self.plan.volume(Role::Agent, "workspace");
-        if runtime.volume(&workspace).await?.is_none() {
+        let attempt = self.engine.store.attempt(&self.plan.run, self.plan.attempt).map_err(EngineError::from)?;
+        let had_tree = attempt.is_some_and(|attempt| has_tree(attempt.phase));
+        if !had_tree || runtime.volume(&workspace).await?.is_none() {
             return Ok(None);
         }
-        self.set_phase(Phase::Harvesting, "");
+        self.record_phase(Phase::Harvesting, "")?;
         let since = Instant::now();
         let span = self.plan.profile.limits.harvest_timeout.duration();
         let harvested = tokio::time::timeout(span, self.read_tree(runtime, tools, &workspace))
@@ -177,10 +180,17 @@ impl Work<'_> {
             let outcome = Outcome::new(Status::Passed, "the agent finished; the task names no verify command");
             return Ok((None, outcome));
         }
-        self.set_phase(Phase::Verifying, &format!("{} (fresh sandbox)", self.plan.verify.join(" · ")));
+        if let Some(outcome) = self.asked_to_stop() {
+            return Ok((None, outcome));
+        }
+        self.record_phase(Phase::Verifying, &format!("{} (fresh sandbox)", self.plan.verify.join(" · ")))?;
         clear(runtime, &self.engine.store, &self.plan, Role::Verify).await?;
-        let verify = self.verify(runtime, tools, harvested).await?;
+        let verified = self.verify(runtime, tools, harvested).await?;
         clear(runtime, &self.engine.store, &self.plan, Role::Verify).await?;
+        let verify = match verified {
+            Ok(verify) => verify,
+            Err(outcome) => return Ok((None, outcome)),
+        };
         let outcome = match verify.commands.iter().find(|command| command.code != 0) {
             None if verify.passed => Outcome::new(Status::Passed, "verify passed in a fresh sandbox"),
             None => Outcome::new(Status::Failed, "verify: the task's setup failed in the fresh sandbox"),
@@ -192,7 +202,13 @@ impl Work<'_> {
         Ok((Some(verify), outcome))
     }
 
-    async fn verify(&self, runtime: &AnyRuntime, tools: &Tools, harvested: &Harvested) -> Result<Verify, FinishError> {
+    /// Runs the task's commands on the result; the inner error is the end that someone asked for meanwhile.
+    async fn verify(
+        &self,
+        runtime: &AnyRuntime,
+        tools: &Tools,
+        harvested: &Harvested,
+    ) -> Result<Result<Verify, Outcome>, FinishError> {
         let listeners = listeners(&outlet::routes(&self.plan.profile)?);
         let egress = outlet::egress(&self.plan.profile, None, self.watch.clone())?;
         let container = self.places(runtime).make(Role::Verify, tools, &harvested.tree).await?;
@@ -207,24 +223,32 @@ impl Work<'_> {
             listeners: &listeners,
             paths: &self.files,
             recorder: &self.recorder,
+            setup_logs: "verify/setup-",
         };
         let limits = &self.plan.profile.limits;
-        let set_up = commands.run(Phase::Setup, &self.plan.setup, limits.setup_timeout.duration()).await?;
-        let is_set_up = set_up.iter().all(|command| command.code == 0);
-        let ran = if is_set_up {
-            commands.run(Phase::Verifying, &self.plan.verify, limits.verify_timeout.duration()).await?
-        } else {
-            Vec::new()
+        let proof = async {
+            let set_up = commands.run(Phase::Setup, &self.plan.setup, limits.setup_timeout.duration()).await?;
+            let is_set_up = set_up.iter().all(|command| command.code == 0);
+            let ran = if is_set_up {
+                commands.run(Phase::Verifying, &self.plan.verify, limits.verify_timeout.duration()).await?
+            } else {
+                Vec::new()
+            };
+            Ok::<_, FinishError>((is_set_up, ran))
         };
-        Ok(Verify {
+        let (is_set_up, ran) = tokio::select! {
+            proof = proof => proof?,
+            outcome = self.interrupted() => return Ok(Err(outcome)),
+        };
+        Ok(Ok(Verify {
             passed: is_set_up && ran.len() == self.plan.verify.len() && ran.iter().all(|command| command.code == 0),
             container: container.0,
             commands: ran,
             touched: review::touched_by_verify(&harvested.harvest.changes, &self.plan.verify),
-        })
+        }))
     }
 
-    /// Writes `result.json`, last and atomically, and closes the attempt.
+    /// Writes `result.json`, last and atomically.
     pub(crate) fn conclude(
         &self,
         worked: Worked,
@@ -235,9 +259,24 @@ impl Work<'_> {
         let json = serde_json::to_vec_pretty(&result)
             .map_err(|source| EngineError::Plan { run: self.plan.run.clone(), source })?;
         write_atomic(&self.files.file("result.json"), &json)?;
+        Ok(result)
+    }
+
+    /// The result that an earlier process wrote before it died.
+    pub(crate) fn concluded(&self) -> Result<Option<AttemptResult>, EngineError> {
+        let path = self.files.file("result.json");
+        match fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|source| EngineError::Damaged { path, source }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(EngineError::Read { path, source }),
+        }
+    }
+
+    /// Closes the attempt: its result is written, and nothing of it is left in the engine.
+    pub(crate) fn finish(&self, result: &AttemptResult) -> Result<(), EngineError> {
         self.engine.store.finish(&self.plan.run, self.plan.attempt, result.status, &result.reason, now_ms())?;
         self.recorder.emit(Event::Done { result: Box::new(result.clone()) });
-        Ok(result)
+        Ok(())
     }
 
     /// The work tree could not be read now. Nothing is removed and the attempt stays open: `sandbox resume` harvests it.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::{
     fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -58,6 +58,8 @@ pub(crate) struct Journal {
 #[derive(Debug)]
 struct Inner {
     file: File,
+    /// Bytes of whole lines.
+    length: u64,
     /// Hash of the last line, when the journal is chained.
     last: Option<String>,
 }
@@ -68,6 +70,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Io`].
     pub(crate) fn plain(path: &Path) -> Result<Self, JournalError> {
+        cut_torn_line(path)?;
         Self::open(path, None)
     }
 
@@ -76,18 +79,16 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Io`], or [`JournalError::Damaged`] when the existing lines do not chain.
     pub(crate) fn chained(path: &Path) -> Result<Self, JournalError> {
+        cut_torn_line(path)?;
         let last = if path.exists() { verify_chain(path)? } else { GENESIS.to_owned() };
         Self::open(path, Some(last))
     }
 
     fn open(path: &Path, last: Option<String>) -> Result<Self, JournalError> {
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), inner: Mutex::new(Inner { file, last }) })
+        let io = |source| JournalError::Io { path: path.to_owned(), source };
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(io)?;
+        let length = file.metadata().map_err(io)?.len();
+        Ok(Self { path: path.to_owned(), inner: Mutex::new(Inner { file, length, last }) })
     }
 
     /// Appends one line.
@@ -97,21 +98,48 @@ impl Journal {
     pub(crate) fn append(&self, record: &impl Serialize) -> Result<(), JournalError> {
         let encode = |source| JournalError::Encode { path: self.path.clone(), source };
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut line = match &inner.last {
-            None => serde_json::to_string(record).map_err(encode)?,
+        let (mut line, last) = match &inner.last {
+            None => (serde_json::to_string(record).map_err(encode)?, None),
             Some(last) => {
                 let text = serde_json::to_string(record).map_err(encode)?;
                 let mut fields: Map<String, Value> = serde_json::from_str(&text).map_err(encode)?;
                 fields.insert("prev".to_owned(), Value::from(last.as_str()));
                 let hash = hash_of(&fields);
                 fields.insert("hash".to_owned(), Value::from(hash.as_str()));
-                inner.last = Some(hash);
-                Value::Object(fields).to_string()
+                (Value::Object(fields).to_string(), Some(hash))
             }
         };
         line.push('\n');
-        inner.file.write_all(line.as_bytes()).map_err(|source| JournalError::Io { path: self.path.clone(), source })
+        if let Err(source) = inner.file.write_all(line.as_bytes()) {
+            // Half a line, as on a full disk, would spoil the next one.
+            let _ = inner.file.set_len(inner.length);
+            return Err(JournalError::Io { path: self.path.clone(), source });
+        }
+        inner.length += line.len() as u64;
+        inner.last = last;
+        Ok(())
     }
+}
+
+/// Takes away a last line without an end: the process that wrote it was killed within the write, so that nothing it would have
+/// recorded has happened.
+fn cut_torn_line(path: &Path) -> Result<(), JournalError> {
+    let io = |source| JournalError::Io { path: path.to_owned(), source };
+    let mut file = match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(io(error)),
+    };
+    let length = file.metadata().map_err(io)?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(MAX_LINE))).map_err(io)?;
+    let mut tail = Vec::new();
+    Read::take(&mut file, MAX_LINE).read_to_end(&mut tail).map_err(io)?;
+    let torn = tail.len() - tail.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    if torn > 0 {
+        tracing::warn!(path = %path.display(), torn, "the last line was cut by a crash and is taken away");
+        file.set_len(length - torn as u64).map_err(io)?;
+    }
+    Ok(())
 }
 
 fn hash_of(fields: &Map<String, Value>) -> String {
@@ -139,7 +167,8 @@ pub(crate) fn verify_chain(path: &Path) -> Result<String, JournalError> {
     Ok(last)
 }
 
-/// Reads every line of a journal back; none when there is no file.
+/// Reads every line of a journal back; none when there is no file. A last line without an end, which a
+/// crash left, is taken away.
 ///
 /// # Errors
 /// [`JournalError`].
@@ -148,6 +177,7 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, JournalEr
     if !path.exists() {
         return Ok(out);
     }
+    cut_torn_line(path)?;
     for_lines(path, |line, value| {
         out.push(serde_json::from_value(value).map_err(|_| JournalError::Damaged { path: path.to_owned(), line })?);
         Ok(())
@@ -186,6 +216,11 @@ mod tests {
         verify_chain(&path).expect("sound");
         assert_eq!(read::<Value>(&path).expect("read").len(), 3);
         let text = std::fs::read_to_string(&path).expect("text");
+        std::fs::write(&path, format!("{text}{{\"z\":3,\"hash\":\"be")).expect("torn");
+        assert!(matches!(verify_chain(&path), Err(JournalError::Damaged { line: 4, .. })));
+        Journal::chained(&path).expect("reopen").append(&serde_json::json!({"z": 4})).expect("append");
+        assert_eq!(read::<Value>(&path).expect("read").last().map(|line| line["z"].clone()), Some(4.into()));
+        verify_chain(&path).expect("sound again");
         let without_second: Vec<_> = text.lines().enumerate().filter(|(n, _)| *n != 1).map(|(_, line)| line).collect();
         for (changed, line) in [(without_second.join("\n"), 2), (text.replace("\"z\":1", "\"z\":7"), 2)] {
             std::fs::write(&path, changed).expect("write");

@@ -80,14 +80,16 @@ impl Judge {
 
     fn note(&mut self, call: &ToolCall, verdict: &Verdict) {
         self.ledger.answered(call, verdict);
-        if verdict.stage != Stage::Person {
-            count(&mut self.counts, verdict);
-        }
+        count(&mut self.counts, verdict);
         self.watch.join().settled(&call.id, verdict.decision);
     }
 }
 
-fn count(counts: &mut GateCounts, verdict: &Verdict) {
+/// Counts one answer of the gate; a person's answer belongs to the `ask` that was counted before.
+pub(crate) fn count(counts: &mut GateCounts, verdict: &Verdict) {
+    if verdict.stage == Stage::Person {
+        return;
+    }
     match verdict.decision {
         Decision::Allow => counts.allowed += 1,
         Decision::Ask => counts.asked += 1,

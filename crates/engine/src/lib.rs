@@ -28,6 +28,7 @@ mod request;
 mod stop;
 mod supervise;
 mod sweep;
+mod takeup;
 mod tools;
 mod transcript;
 mod watch;

@@ -17,8 +17,8 @@ const PROXY_PORT: u16 = 3128;
 const MODEL_PORT: u16 = 3129;
 /// Second octet of the addresses that stand for trusted names.
 const NAMES_OCTET: u8 = 77;
-/// A name that no route can have: the top-level domain is reserved (RFC 6761).
-const DENIED_NAME: &str = "denied.sandbox-canary.invalid";
+/// The canary's name, which no route can have: the top-level domain is reserved (RFC 6761).
+pub(crate) const DENIED_NAME: &str = "denied.sandbox-canary.invalid";
 
 /// The agent's home inside.
 pub(crate) const HOME: &str = "/home/agent";

@@ -27,13 +27,26 @@ impl Outcome {
         Self::new(Status::Passed, "the agent finished")
     }
 
-    /// An agent that ended half way in a container that the kernel had to kill in was short of memory.
-    pub(crate) fn considering(self, state: Option<&ContainerState>) -> Self {
-        if self.status == Status::Truncated && state.is_some_and(|state| state.oom_killed) {
-            return Self::new(Status::Limit, "container.memory-mb: the kernel killed a process for memory")
-                .with_hint("raise container.memory-mb, or run fewer things at once");
+    /// Whose fault it is that an agent ended half way. It cannot end its own container: PID 1 belongs to another uid.
+    pub(crate) fn considering(self, state: &Result<ContainerState, runtime::Error>) -> Self {
+        match state {
+            _ if self.status != Status::Truncated => self,
+            Ok(state) if state.oom_killed => {
+                Self::new(Status::Limit, "container.memory-mb: the kernel killed a process for memory")
+                    .with_hint("raise container.memory-mb, or run fewer things at once")
+            }
+            Ok(state) if !state.running => {
+                let code = state.exit_code.map_or_else(String::new, |code| format!(" (exit code {code})"));
+                Self::new(Status::Infrastructure, format!("the agent's container was ended from outside{code}"))
+                    .with_hint("was the engine stopped, or the container killed? run the task again")
+            }
+            Ok(_) => self,
+            Err(error) if error.is_not_found() => {
+                Self::new(Status::Infrastructure, "the agent's container was removed from outside")
+            }
+            Err(error) => Self::new(Status::Infrastructure, chain(error))
+                .with_hint("the container engine does not answer; start it and run `sandbox resume`"),
         }
-        self
     }
 }
 

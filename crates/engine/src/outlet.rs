@@ -34,12 +34,21 @@ pub(crate) fn backend(profile: &Profile, replay: Option<&Path>) -> Result<Backen
 
 /// The egress of a container. Without a backend there is no model route: `verify` needs none.
 pub(crate) fn egress(profile: &Profile, backend: Option<Backend>, watch: Arc<Watch>) -> Result<Egress, EngineError> {
-    let model = backend.map(|backend| ModelConfig {
+    let model = backend.map(|backend| model(profile, backend));
+    Ok(Egress::new(Config { routes: routes(profile)?, model, limits: Limits::default(), sink: watch })?)
+}
+
+/// Refuses what [`egress`] would refuse, before anything of the run is made or written down.
+pub(crate) fn check(profile: &Profile, backend: &Backend) -> Result<(), EngineError> {
+    Ok(Egress::check(&routes(profile)?, &model(profile, backend.clone()))?)
+}
+
+fn model(profile: &Profile, backend: Backend) -> ModelConfig {
+    ModelConfig {
         backend,
         models: profile.model.models.clone(),
         budget_usd: Some(profile.limits.max_budget_usd),
         max_requests: None,
         allow_server_side: false,
-    });
-    Ok(Egress::new(Config { routes: routes(profile)?, model, limits: Limits::default(), sink: watch })?)
+    }
 }

@@ -20,6 +20,8 @@ pub(crate) enum Found {
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
+    /// The agent was never executed: what was made for it is removed, and it begins in a fresh place.
+    Begin,
     /// Attach to the running agent and supervise it.
     Adopt,
     /// Stop what runs and read the work tree.
@@ -35,6 +37,8 @@ pub(crate) enum Step {
 pub(crate) fn step(attempt: &Attempt, found: Found) -> Step {
     match (attempt.phase, found) {
         (Phase::Done, _) => Step::Nothing,
+        // The phase `running` is recorded before the agent is executed.
+        (Phase::Admitted | Phase::Provisioning | Phase::Setup, _) if attempt.status.is_none() => Step::Begin,
         // A status was recorded: the agent is not to run on, whatever the container does.
         (Phase::Running | Phase::Waiting, Found::Running)
             if attempt.status.is_none() && attempt.agent_exec.is_some() =>
@@ -61,6 +65,16 @@ pub(crate) fn step(attempt: &Attempt, found: Found) -> Step {
             | Phase::Verifying,
             Found::Nothing,
         ) => Step::Lost,
+    }
+}
+
+/// True when the work tree was whole once this phase was recorded. Before it, a volume may hold half of a snapshot, and
+/// reading it would show the other half as deleted.
+#[must_use]
+pub(crate) fn has_tree(phase: Phase) -> bool {
+    match phase {
+        Phase::Admitted | Phase::Provisioning => false,
+        Phase::Setup | Phase::Running | Phase::Waiting | Phase::Harvesting | Phase::Verifying | Phase::Done => true,
     }
 }
 
@@ -94,9 +108,14 @@ mod tests {
         assert_eq!(step(&attempt(Phase::Running, None, Some("e")), Found::Running), Step::Adopt);
         assert_eq!(step(&attempt(Phase::Waiting, None, Some("e")), Found::Running), Step::Adopt);
         assert_eq!(step(&attempt(Phase::Running, Some(Status::Limit), Some("e")), Found::Running), Step::Harvest);
-        assert_eq!(step(&attempt(Phase::Provisioning, None, None), Found::Running), Step::Harvest);
+        for found in [Found::Running, Found::Stopped, Found::VolumeOnly, Found::Nothing] {
+            for phase in [Phase::Admitted, Phase::Provisioning, Phase::Setup] {
+                assert_eq!(step(&attempt(phase, None, None), found), Step::Begin, "{phase:?}");
+            }
+        }
+        assert_eq!(step(&attempt(Phase::Setup, Some(Status::Setup), None), Found::Running), Step::Harvest);
         for found in [Found::Stopped, Found::VolumeOnly] {
-            for phase in [Phase::Running, Phase::Waiting, Phase::Harvesting, Phase::Verifying, Phase::Setup] {
+            for phase in [Phase::Running, Phase::Waiting, Phase::Harvesting, Phase::Verifying] {
                 assert_eq!(step(&attempt(phase, None, Some("e")), found), Step::Harvest, "{phase:?}");
             }
         }

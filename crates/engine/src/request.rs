@@ -63,12 +63,17 @@ impl Engine {
             }
         };
         let backend = outlet::backend(profile, replay.as_deref())?;
+        outlet::check(profile, &backend)?;
         let since = Instant::now();
         let user = UserRepo::discover(&request.directory).await?;
         let digest = task_digest(&request.text);
         let repository = user.root().display().to_string();
         if let Some(orphan) = self.orphan(&digest, &repository)? {
-            return self.take_up(&orphan, events, started);
+            match self.take_up(&orphan, events.clone(), started) {
+                // It ended meanwhile, so that this is a task of its own.
+                Err(EngineError::Over { .. }) => {}
+                taken_up => return taken_up,
+            }
         }
         let (remotes, notes) = user.remotes().await?;
         let remotes = chosen(remotes, request.task.front.remotes.as_deref())?;

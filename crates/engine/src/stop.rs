@@ -1,5 +1,8 @@
 //! Graded shutdown: the first signal asks and harvests, the second kills and harvests, the third leaves.
 
+use crate::outcome::Outcome;
+use types::result::Status;
+
 /// How far the person went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
@@ -27,6 +30,19 @@ impl Stop {
             Self::No => Self::Ask { by_term },
             Self::Ask { by_term } => Self::Kill { by_term },
             Self::Kill { .. } | Self::Abandon => Self::Abandon,
+        }
+    }
+
+    /// The end that it asks for.
+    pub(crate) fn outcome(self) -> Option<Outcome> {
+        match self {
+            Self::No => None,
+            Self::Ask { by_term: true } | Self::Kill { by_term: true } => {
+                Some(Outcome::new(Status::Terminated, "terminated by SIGTERM"))
+            }
+            Self::Ask { by_term: false } | Self::Kill { by_term: false } | Self::Abandon => {
+                Some(Outcome::new(Status::Interrupted, "interrupted"))
+            }
         }
     }
 

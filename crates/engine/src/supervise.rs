@@ -25,7 +25,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use store::Store;
+use store::{Store, StoreError};
 use tokio::{
     io::AsyncWriteExt,
     sync::{mpsc::UnboundedReceiver, watch as signal},
@@ -51,6 +51,8 @@ const BACKGROUND: Duration = Duration::from_secs(60);
 const LEAVE: Duration = Duration::from_secs(15);
 /// Time for the guest to take what is written to the agent.
 const WRITE: Duration = Duration::from_secs(30);
+/// Time in which the engine notes the end of a container whose processes have ended.
+const BLAME: Duration = Duration::from_secs(1);
 /// Time in which a broken channel must come back.
 const REATTACH: Duration = Duration::from_secs(20);
 /// Read buffer.
@@ -65,6 +67,8 @@ pub(crate) struct Supervisor<'a> {
     pub(crate) recorder: &'a Recorder,
     pub(crate) files: &'a AttemptPaths,
     pub(crate) watch: &'a Arc<Watch>,
+    /// Time that the agent worked under earlier processes.
+    pub(crate) worked: Duration,
 }
 
 /// How the agent's work ended.
@@ -83,8 +87,18 @@ enum Broken {
     File(#[from] PathError),
     #[error("the agent's {0} cannot be carried over the channel")]
     Stream(&'static str, #[source] std::io::Error),
-    #[error("the agent was not started")]
-    NotLaunched,
+    #[error("the state of the run cannot be recorded")]
+    Record(#[from] StoreError),
+}
+
+impl Broken {
+    /// Another session can mend it.
+    fn is_of_the_channel(&self) -> bool {
+        match self {
+            Self::Link(_) | Self::Stream(..) => true,
+            Self::File(_) | Self::Record(_) => false,
+        }
+    }
 }
 
 impl From<channel::ChannelError> for Broken {
@@ -118,6 +132,8 @@ struct Session<'a> {
     on_disk: Transcripts,
     started: Instant,
     last_output: Instant,
+    /// Calls that were judged and whose answer is not written yet; since when they wait.
+    judged: Vec<(ToolCall, Verdict, Instant)>,
     phase: Phase,
 }
 
@@ -149,10 +165,11 @@ impl Supervisor<'_> {
             on_disk,
             started: Instant::now(),
             last_output: Instant::now(),
+            judged: Vec::new(),
             phase: Phase::Admitted,
         };
         let outcome = match session.work(place.link, stop, alarms).await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => session.blamed(outcome).await,
             Err(broken) => session.explain(&broken).await,
         };
         let summary = session.codec.results().last().map(|result| result.text.clone()).unwrap_or_default();
@@ -182,12 +199,11 @@ impl Session<'_> {
                 read = streams.stdout.read(&mut out) => match read {
                     Ok(0) => return Ok(self.exited().await),
                     Ok(count) => {
+                        self.last_output = Instant::now();
                         self.on_disk.stdout.append(&out[..count])?;
                         let answers = self.heard(&out[..count]);
-                        if let Err(broken) = self.write(&mut streams, &answers).await {
-                            tracing::debug!(%broken, "an answer waits for the channel");
-                            streams = self.reattach().await?;
-                        } else if let Err(error) = streams.stdout.ack(self.on_disk.stdout.length()).await {
+                        self.write(&mut streams, &answers).await?;
+                        if let Err(error) = streams.stdout.ack(self.on_disk.stdout.length()).await {
                             tracing::debug!(%error, "stdout was not acknowledged");
                             streams = self.reattach().await?;
                         }
@@ -205,7 +221,7 @@ impl Session<'_> {
                     Ok(_) | Err(_) => stderr_open = false,
                 },
                 Some(alarm) = alarms.recv() => return Ok(self.alarmed(alarm)),
-                _ = stop.changed() => if let Some(outcome) = self.stopped(*stop.borrow_and_update()) {
+                _ = stop.changed() => if let Some(outcome) = stop.borrow_and_update().outcome() {
                     return Ok(outcome);
                 },
                 _ = tick.tick() => {
@@ -250,23 +266,46 @@ impl Session<'_> {
         self.with.recorder.phase(phase, detail);
     }
 
-    /// Lets the waiting shim execute the agent and says what the task is.
+    /// Lets the waiting shim execute the agent and says what the task is. Both are on record before, so that the next process
+    /// goes on from here and does not begin anew.
     async fn launch(&mut self, mut link: Link) -> Result<Streams, Broken> {
+        let plan = self.with.plan;
+        self.with.store.set_phase(&plan.run, plan.attempt, Phase::Running)?;
+        self.open()?;
+        self.execute(&mut link).await?;
+        self.streams(link, 0).await
+    }
+
+    async fn execute(&self, link: &mut Link) -> Result<(), Broken> {
         let since = Instant::now();
         link.control.launch().await?;
         self.with.recorder.step("execve", since);
+        Ok(())
+    }
+
+    /// Stores the first words to the agent, or the rest of them.
+    fn open(&mut self) -> Result<(), Broken> {
         let opening = self.codec.opening(&self.with.plan.prompt);
-        self.on_disk.stdin.append(&opening)?;
-        self.streams(link, 0).await
+        let stored = self.on_disk.stdin.from(0)?;
+        if let Some(rest) = opening.strip_prefix(stored.as_slice()) {
+            self.on_disk.stdin.append(rest)?;
+        }
+        Ok(())
     }
 
     /// Goes on with an agent that another process started: what was said so far is on disk.
     async fn take_up(&mut self) -> Result<Streams, Broken> {
         let heard = self.on_disk.stdout.from(0)?;
-        let _already_acted_on = self.codec.feed(&heard);
+        for event in self.codec.feed(&heard) {
+            // Calls are looked at below; what must stop the run is not forgotten because a process died over it.
+            if matches!(event, AgentEvent::TurnStarted { .. } | AgentEvent::InitializeFailed { .. }) {
+                self.react(event);
+            }
+        }
+        self.on_disk.stdin.keep_whole_lines()?;
+        self.open()?;
         self.codec.replayed_input(&self.on_disk.stdin.from(0)?);
-        let streams = self.reattach().await?;
-        Ok(streams)
+        self.reattach().await
     }
 
     /// Opens the agent's streams where they stopped, and sends again what the agent has not got.
@@ -280,35 +319,37 @@ impl Session<'_> {
         Ok(Streams { _link: link, stdin, stdout, stderr })
     }
 
-    /// A new session after a break. Calls that wait for an answer are judged, unless they were before.
+    /// A new session after a break, tried for a while. Calls that wait for an answer are judged, unless they were before.
     async fn reattach(&mut self) -> Result<Streams, Broken> {
         let end = Instant::now() + REATTACH;
-        let plan = self.with.plan;
         loop {
-            let made = match self.with.store.next_generation(&plan.run, plan.attempt) {
-                Ok(generation) => Link::attach(self.with.runtime, &self.container, self.with.egress, generation).await,
-                Err(error) => {
-                    tracing::warn!(%error, "no generation for the channel");
-                    return Err(Broken::NotLaunched);
-                }
+            let broken = match self.attach().await {
+                Ok(streams) => return Ok(streams),
+                Err(broken) if broken.is_of_the_channel() => broken,
+                Err(broken) => return Err(broken),
             };
-            match made {
-                Ok((_, status)) if !status.launched => return Err(Broken::NotLaunched),
-                Ok((link, status)) => {
-                    let mut streams = self.streams(link, status.stdin_accepted).await?;
-                    let answers = self.unanswered();
-                    self.write(&mut streams, &answers).await?;
-                    return Ok(streams);
-                }
-                Err(error) => {
-                    let runs = self.with.runtime.inspect(&self.container).await.map(|state| state.running);
-                    if Instant::now() > end || matches!(runs, Ok(false)) {
-                        return Err(error.into());
-                    }
-                    sleep(Duration::from_millis(300)).await;
-                }
+            let runs = self.with.runtime.inspect(&self.container).await.map(|state| state.running);
+            if Instant::now() > end || matches!(runs, Ok(false)) {
+                return Err(broken);
             }
+            tracing::debug!(%broken, "attaching again");
+            sleep(Duration::from_millis(300)).await;
         }
+    }
+
+    async fn attach(&mut self) -> Result<Streams, Broken> {
+        let plan = self.with.plan;
+        let generation = self.with.store.next_generation(&plan.run, plan.attempt)?;
+        let (mut link, status) =
+            Link::attach(self.with.runtime, &self.container, self.with.egress, generation).await?;
+        if !status.launched {
+            // The process before this one died between its record and its word to the shim.
+            self.execute(&mut link).await?;
+        }
+        let mut streams = self.streams(link, status.stdin_accepted).await?;
+        let answers = self.unanswered();
+        self.store_and_send(&mut streams, &answers).await?;
+        Ok(streams)
     }
 
     /// Calls that an earlier process or session left without an answer.
@@ -326,18 +367,38 @@ impl Session<'_> {
         out
     }
 
-    /// Writes to the agent: on disk first, so that a break or a kill loses nothing.
+    /// Writes to the agent, over a new session where this one breaks.
     async fn write(&mut self, streams: &mut Streams, bytes: &[u8]) -> Result<(), Broken> {
-        if bytes.is_empty() {
-            return Ok(());
+        match self.store_and_send(streams, bytes).await {
+            Err(broken) if broken.is_of_the_channel() => {
+                tracing::debug!(%broken, "an answer waits for the channel");
+                *streams = self.reattach().await?;
+                Ok(())
+            }
+            done => done,
         }
-        self.on_disk.stdin.append(bytes)?;
-        send(&mut streams.stdin, bytes).await
+    }
+
+    /// On disk first, so that a break or a kill loses nothing.
+    async fn store_and_send(&mut self, streams: &mut Streams, bytes: &[u8]) -> Result<(), Broken> {
+        if !bytes.is_empty() {
+            self.on_disk.stdin.append(bytes)?;
+            send(&mut streams.stdin, bytes).await?;
+        }
+        self.report_judged();
+        Ok(())
+    }
+
+    /// Tells of the calls whose answer is written now. (The record that counts was made before, by the judge.)
+    fn report_judged(&mut self) {
+        for (call, verdict, since) in self.judged.drain(..) {
+            let answered_micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.with.recorder.emit(Event::Gate { call, verdict, answered_micros });
+        }
     }
 
     /// What the agent said; returns what it is answered.
     fn heard(&mut self, bytes: &[u8]) -> Vec<u8> {
-        self.last_output = Instant::now();
         let events = self.codec.feed(bytes);
         events.into_iter().flat_map(|event| self.react(event)).collect()
     }
@@ -399,7 +460,6 @@ impl Session<'_> {
     }
 
     fn judged(&mut self, request: RequestId, call: ToolCall) -> Vec<u8> {
-        let since = Instant::now();
         let mut verdict = self.judge.judge(&call);
         let mut bytes = Vec::new();
         match Answer::of(&verdict) {
@@ -412,8 +472,7 @@ impl Session<'_> {
                 }
             },
         }
-        let answered_micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.with.recorder.emit(Event::Gate { call, verdict, answered_micros });
+        self.judged.push((call, verdict, self.last_output));
         bytes
     }
 
@@ -481,29 +540,18 @@ impl Session<'_> {
         }
     }
 
-    fn stopped(&self, stop: Stop) -> Option<Outcome> {
-        match stop {
-            Stop::No => None,
-            Stop::Ask { by_term: true } | Stop::Kill { by_term: true } => {
-                Some(Outcome::new(Status::Terminated, "terminated by SIGTERM"))
-            }
-            Stop::Ask { by_term: false } | Stop::Kill { by_term: false } | Stop::Abandon => {
-                Some(Outcome::new(Status::Interrupted, "interrupted"))
-            }
-        }
-    }
-
     /// Wall clock, silence, cancellation.
     fn over_limit(&self, is_leaving: bool) -> Option<Outcome> {
         let plan = self.with.plan;
         let limits = &plan.profile.limits;
-        let worked = self.started.elapsed().saturating_sub(self.held.waited());
+        let worked = self.with.worked + self.started.elapsed().saturating_sub(self.held.waited());
         if worked > limits.timeout.duration() {
             let outcome = Outcome::new(Status::Limit, format!("timeout: {} of work", limits.timeout));
             return Some(outcome.with_hint("partial work is kept; raise the timeout in task and profile"));
         }
         let is_silent = self.last_output.elapsed() > limits.idle_timeout.duration();
-        if is_silent && self.held.is_empty() && !is_leaving {
+        // An agent that is done may be silent: see `is_left_running`.
+        if is_silent && self.held.is_empty() && !is_leaving && !self.codec.is_between_turns() {
             let outcome =
                 Outcome::new(Status::Limit, format!("idle-timeout: the agent was silent for {}", limits.idle_timeout));
             return Some(outcome.with_hint("partial work is kept"));
@@ -521,7 +569,8 @@ impl Session<'_> {
 
     /// The agent is done, and something that it started, such as a server, would run for ever.
     fn is_left_running(&self) -> bool {
-        self.codec.is_between_turns() && self.last_output.elapsed() > BACKGROUND
+        let silence = BACKGROUND.min(self.with.plan.profile.limits.idle_timeout.duration());
+        self.codec.is_between_turns() && self.last_output.elapsed() > silence
     }
 
     async fn close_stdin(&self, streams: &mut Streams) {
@@ -572,19 +621,31 @@ impl Session<'_> {
         }
     }
 
-    /// The channel or a file failed. The container says whose fault it was.
+    /// The channel or a file failed, perhaps because the agent or its container ended.
     async fn explain(&mut self, broken: &Broken) -> Outcome {
         let code = self.exit_code().await;
-        let state = self.with.runtime.inspect(&self.container).await;
-        match (state, code) {
-            (Ok(state), Some(code)) if state.running => self.concluded(Some(code)),
-            (Ok(state), _) if !state.running => {
-                let code = state.exit_code.unwrap_or(-1);
-                Outcome::new(Status::Truncated, format!("the agent's container ended with {code}"))
+        match self.with.runtime.inspect(&self.container).await {
+            Ok(state) if state.running && code.is_none() => Outcome::new(Status::Infrastructure, chain(broken)),
+            Ok(_) => {
+                let outcome = self.concluded(code);
+                self.blamed(outcome).await
             }
-            (Ok(_), _) => Outcome::new(Status::Infrastructure, chain(broken)),
-            (Err(error), _) => Outcome::new(Status::Infrastructure, chain(&error))
-                .with_hint("the container engine does not answer; start it and run `sandbox resume`"),
+            error @ Err(_) => Outcome::new(Status::Truncated, chain(broken)).considering(&error),
+        }
+    }
+
+    /// Looks at the container of an agent that ended half way: when that ends, the agent's process is reported first.
+    async fn blamed(&self, outcome: Outcome) -> Outcome {
+        if outcome.status != Status::Truncated {
+            return outcome;
+        }
+        let end = Instant::now() + BLAME;
+        loop {
+            let considered = outcome.clone().considering(&self.with.runtime.inspect(&self.container).await);
+            if considered != outcome || Instant::now() > end {
+                return considered;
+            }
+            sleep(TICK).await;
         }
     }
 }

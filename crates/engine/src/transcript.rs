@@ -45,6 +45,17 @@ impl Transcript {
         Ok(())
     }
 
+    /// Takes away what follows the last line break: a process that was killed within a write has not sent it.
+    pub(crate) fn keep_whole_lines(&mut self) -> Result<(), PathError> {
+        let bytes = self.from(0)?;
+        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
+        if whole < self.length {
+            self.file.set_len(whole).map_err(|source| PathError::Io { path: self.path.clone(), source })?;
+            self.length = whole;
+        }
+        Ok(())
+    }
+
     /// The bytes from `offset` on.
     pub(crate) fn from(&self, offset: u64) -> Result<Vec<u8>, PathError> {
         let io = |source| PathError::Io { path: self.path.clone(), source };
@@ -69,5 +80,15 @@ mod tests {
         assert_eq!(again.length(), 4);
         again.append(b"two").expect("append");
         assert_eq!(again.from(2).expect("read"), b"e two");
+    }
+
+    #[test]
+    fn half_a_line_is_taken_away() {
+        let dir = tempfile::tempdir().expect("dir");
+        let mut stream = Transcript::open(&dir.path().join("x")).expect("open");
+        stream.append(b"one\ntwo\nthr").expect("append");
+        stream.keep_whole_lines().expect("cut");
+        stream.append(b"3\n").expect("append");
+        assert_eq!((stream.from(0).expect("read"), stream.length()), (b"one\ntwo\n3\n".to_vec(), 10));
     }
 }

@@ -5,6 +5,7 @@
 use crate::{
     join::{Finding, Join},
     journal::{Journal, JournalError},
+    listeners::DENIED_NAME,
     paths::AttemptPaths,
     recorder::Recorder,
 };
@@ -117,8 +118,12 @@ impl Watch {
 
 impl Observer for Watch {
     fn egress(&self, record: EgressRecord) {
-        self.lock_totals().egress.add(&record);
         self.record(&self.egress, &record);
+        // The canary's own attempts are on record, but they are not the agent's.
+        if record.asked.starts_with(DENIED_NAME) {
+            return;
+        }
+        self.lock_totals().egress.add(&record);
         if !record.allowed {
             self.recorder.emit(Event::Refused { asked: record.asked, rule: record.rule });
         }

@@ -71,7 +71,7 @@ pub(crate) fn findings(commands: &[SimpleCommand], effects: &[Vec<Effect>]) -> V
     let mut found = Vec::new();
     for (n, list) in effects.iter().enumerate() {
         for effect in list {
-            found.extend(judged(effect, &commands[n], taints[n], &secret_files, &fetched_files));
+            found.extend(judged(effect, taints[n], &secret_files, &fetched_files));
         }
     }
     found
@@ -87,7 +87,6 @@ fn is_outside(to: &Destination) -> bool {
 
 fn judged(
     effect: &Effect,
-    command: &SimpleCommand,
     taint: Taint,
     secret_files: &HashSet<&str>,
     fetched_files: &HashSet<&str>,
@@ -117,9 +116,6 @@ fn judged(
             (hit && !secret).then(|| {
                 Finding::forbidden(RuleId::UntrustedCode, "runs a file that the same line downloads", REVIEW).into()
             })
-        }
-        Effect::Unverifiable(_) if taint.fetched && command.argv.first().is_some_and(|word| word.text == "eval") => {
-            Some(Finding::forbidden(RuleId::UntrustedCode, "runs code straight from the network", REVIEW).into())
         }
         Effect::Network { .. }
         | Effect::Reads(_)

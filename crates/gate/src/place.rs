@@ -86,7 +86,7 @@ impl Place {
                 "" | "." => {}
                 ".." => {
                     // Going up from a part that is not known may lead anywhere.
-                    known &= parts.pop().is_none_or(|gone| !gone.contains(HOLE) && !(glob && has_glob(gone)));
+                    known &= parts.pop().is_none_or(|gone| !(gone.contains(HOLE) || glob && has_glob(gone)));
                 }
                 other => parts.push(other),
             }
@@ -180,7 +180,7 @@ pub(crate) fn is_under(path: &str, dir: &str) -> bool {
 
 /// True when `text` holds a character that the shell expands to file names.
 pub(crate) fn has_glob(text: &str) -> bool {
-    text.contains(['*', '?', '['])
+    text.contains(['*', '?']) || text.split_once('[').is_some_and(|(_, rest)| rest.contains(']'))
 }
 
 /// The zones that are found by name, on the lower-case path: case-folding file systems must not open a side door.

@@ -158,7 +158,7 @@ pub(crate) fn glob_matches(pattern: &str, text: &str) -> bool {
                 continue;
             }
             Some('?') => Some(1),
-            Some('[') => p[i..].iter().position(|c| *c == ']').map(|end| end + 1),
+            Some('[') if p[i..].contains(&']') => p[i..].iter().position(|c| *c == ']').map(|end| end + 1),
             Some(c) if *c == t[j] => Some(1),
             Some(_) | None => None,
         };

@@ -17,8 +17,6 @@ pub const ROLE_FILL: &str = "fill";
 /// On the helper and the volume of a fill: the published name that it is meant for.
 pub const FILL: &str = "sandbox.fill";
 /// On the marker volume of a finished fill: the volume that holds the content.
-pub const FILLED: &str = "sandbox.filled";
+pub const FILLED: &str = "sandbox.content";
 /// On images that were built here: the digest of their recipe.
 pub const RECIPE: &str = "sandbox.recipe";
-/// On images whose `/etc/hosts` and `/etc/resolv.conf` are made for a container that has loopback only.
-pub const LOOPBACK: &str = "sandbox.loopback";

@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Operation, Result},
     fill::{self, Fill},
     process::{self, Ended, Exec, Finished, OutputLimits},
-    spec::{ContainerId, ContainerSpec, ExecId, ExecSpec, ImageId},
+    spec::{ContainerId, ContainerSpec, ExecId, ExecSpec, ImageId, Names},
     state::{ContainerState, ContainerSummary, EngineInfo, ExecState, VolumeSummary},
 };
 use std::{collections::BTreeMap, future::Future, time::Duration};
@@ -14,6 +14,11 @@ use tokio::{io::AsyncWrite, time::Instant};
 
 /// Labels of something that is made, or that a listing asks for.
 pub type Labels = BTreeMap<String, String>;
+
+/// True when `have` carries every label of `wanted`; an empty value asks for the key alone.
+pub(crate) fn carries(have: &Labels, wanted: &Labels) -> bool {
+    wanted.iter().all(|(key, value)| have.get(key).is_some_and(|found| value.is_empty() || found == value))
+}
 
 /// A place where containers run. Every call has a deadline of its own; a missed one is [`Error::Deadline`] and says nothing
 /// about whether the effect happened.
@@ -30,7 +35,15 @@ pub trait Runtime: Sync {
     /// # Errors
     /// A spec that fails its check; a name that is taken ([`Error::is_conflict`]); an image that is missing
     /// ([`Error::is_not_found`]); an option that the engine refuses. Nothing is weakened to make it fit.
-    fn create(&self, spec: &ContainerSpec) -> impl Future<Output = Result<ContainerId>> + Send;
+    fn create_with(&self, spec: &ContainerSpec, names: Names) -> impl Future<Output = Result<ContainerId>> + Send;
+
+    /// [`Runtime::create_with`] names from the engine's files.
+    ///
+    /// # Errors
+    /// As there.
+    fn create(&self, spec: &ContainerSpec) -> impl Future<Output = Result<ContainerId>> + Send {
+        self.create_with(spec, Names::Engine)
+    }
 
     /// Starts PID 1. Starting a running container is fine.
     ///
@@ -207,8 +220,8 @@ impl Runtime for AnyRuntime {
     async fn info(&self) -> Result<EngineInfo> {
         each!(self, r => r.info())
     }
-    async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
-        each!(self, r => r.create(spec))
+    async fn create_with(&self, spec: &ContainerSpec, names: Names) -> Result<ContainerId> {
+        each!(self, r => r.create_with(spec, names))
     }
     async fn start(&self, id: &ContainerId) -> Result<()> {
         each!(self, r => r.start(id))

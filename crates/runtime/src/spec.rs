@@ -104,6 +104,17 @@ pub struct Tmpfs {
     pub exec: bool,
 }
 
+/// Where programs inside learn what `localhost` and other names are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// From `/etc/hosts` and `/etc/resolv.conf` of the engine, which name loopback and a DNS server at 127.0.0.1. Making them is
+    /// half of a start on Docker, whose network set-up runs even where there is no network.
+    Engine,
+    /// From a DNS server at 127.0.0.1:53 alone, which C libraries ask when, as here, both files are empty. It must know `localhost`
+    /// and `sandbox`. The network is the same: a namespace with nothing but loopback. Podman makes the files all the same.
+    Guest,
+}
+
 /// Limits of a container.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {

@@ -1,6 +1,7 @@
 //! A scripted conversation: the model's side of a run from a file, so that the real agent runs without an account.
 //! Only the model's text is scripted; every tool really runs.
 
+use crate::text::printable;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,21 @@ pub struct Replay {
     #[serde(default)]
     pub description: String,
     /// The model's turns, played in order. A turn whose `when` does not hold is skipped.
+    pub turns: Vec<Turn>,
+    /// The conversations of subagents and of other sessions: each of them begins a history of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conversations: Vec<Conversation>,
+}
+
+/// A conversation beside the main one. It plays, in place of the main one's turns, for every request whose first message
+/// contains `opening`; the first that fits is taken. What begins with the same words plays the same turns with the same ids, so
+/// each subagent needs words of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Conversation {
+    /// Text in the first message, such as words of the subagent's prompt that the task's own prompt does not hold.
+    pub opening: String,
+    /// Its turns, played in order.
     pub turns: Vec<Turn>,
 }
 
@@ -87,6 +103,12 @@ pub enum InvalidReplay {
     /// No turn.
     #[error("the conversation has no turns")]
     Empty,
+    /// A conversation without turns, or whose opening would fit every request.
+    #[error("the conversation with the opening `{opening}` has no turns, or no opening")]
+    Conversation {
+        /// Its opening.
+        opening: String,
+    },
 }
 
 impl Replay {
@@ -102,6 +124,30 @@ impl Replay {
         if replay.turns.is_empty() {
             return Err(InvalidReplay::Empty);
         }
+        if let Some(bad) = replay.conversations.iter().find(|one| one.opening.trim().is_empty() || one.turns.is_empty()) {
+            return Err(InvalidReplay::Conversation { opening: printable(&bad.opening, 60) });
+        }
         Ok(replay)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conversations_need_an_opening_and_turns() {
+        let parse = |conversations: &str| {
+            Replay::parse(&format!(
+                r#"{{"version":1,"turns":[{{"text":"hi"}}],"conversations":[{conversations}]}}"#
+            ))
+        };
+        let good = parse(r#"{"opening":"SUB","turns":[{"text":"ok"}]}"#).expect("conversation");
+        assert_eq!(good.conversations[0].opening, "SUB");
+        assert!(Replay::parse(r#"{"version":1,"turns":[{"text":"hi"}]}"#).expect("plain").conversations.is_empty());
+        for bad in [r#"{"opening":" ","turns":[{}]}"#, r#"{"opening":"SUB","turns":[]}"#] {
+            assert!(matches!(parse(bad), Err(InvalidReplay::Conversation { .. })), "{bad}");
+        }
+        assert!(matches!(parse(r#"{"opening":"SUB"}"#), Err(InvalidReplay::Format(_))));
     }
 }

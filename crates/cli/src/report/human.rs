@@ -94,7 +94,9 @@ impl Human {
             self.print(&text);
         }
         self.tick();
-        if let (Event::Done { .. }, Some(bar)) = (&record.event, self.bar.take()) {
+        if matches!(record.event, Event::Done { .. })
+            && let Some(bar) = self.bar.take()
+        {
             bar.finish_and_clear();
         }
     }
@@ -108,10 +110,16 @@ impl Human {
             Event::Phase { phase, detail } => {
                 self.phase = *phase;
                 match phase {
+                    // Back from waiting: the live line says it.
+                    Phase::Running if detail.is_empty() => Vec::new(),
                     Phase::Running => vec![line(Tone::Plain, "Running", &printable(detail, 200))],
                     Phase::Verifying => vec![line(Tone::Plain, "Verifying", &printable(detail, 200))],
-                    Phase::Harvesting => vec![line(Tone::Plain, "Harvesting", &printable(detail, 200))],
-                    Phase::Admitted | Phase::Provisioning | Phase::Setup | Phase::Waiting | Phase::Done => Vec::new(),
+                    Phase::Admitted
+                    | Phase::Provisioning
+                    | Phase::Setup
+                    | Phase::Waiting
+                    | Phase::Harvesting
+                    | Phase::Done => Vec::new(),
                 }
             }
             Event::Canary { report } => {

@@ -25,11 +25,12 @@ pub(crate) fn line(tone: Tone, verb: &str, fact: &str) -> String {
     format!("{}  {fact}", style.for_stderr().apply_to(format!("{verb:>12}")))
 }
 
-/// `4m12s`, `0.21s`, `1h03m`.
+/// `210ms`, `4.2s`, `4m12s`, `1h03m`.
 pub(crate) fn time(span: Duration) -> String {
     let secs = span.as_secs();
     match secs {
-        0..10 => format!("{:.2}s", span.as_secs_f64()),
+        0 => format!("{}ms", span.as_millis()),
+        1..10 => format!("{:.1}s", span.as_secs_f64()),
         10..60 => format!("{secs}s"),
         60..3600 => format!("{}m{:02}s", secs / 60, secs % 60),
         _ => format!("{}h{:02}m", secs / 3600, secs % 3600 / 60),
@@ -53,8 +54,8 @@ mod tests {
     fn lines_align_and_units_read() {
         console::set_colors_enabled_stderr(false);
         assert_eq!(line(Tone::Good, "Passed", "x"), "      Passed  x");
-        let times = [210, 12_000, 252_000, 3_780_000].map(|ms| time(Duration::from_millis(ms)));
-        assert_eq!(times, ["0.21s", "12s", "4m12s", "1h03m"]);
+        let times = [210, 4_200, 12_000, 252_000, 3_780_000].map(|ms| time(Duration::from_millis(ms)));
+        assert_eq!(times, ["210ms", "4.2s", "12s", "4m12s", "1h03m"]);
         assert_eq!([bytes(7), bytes(5_100), bytes(5_100_000)], ["7 B", "5.1 kB", "5.1 MB"]);
     }
 }

@@ -29,6 +29,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::RootCertStore;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -66,9 +67,7 @@ impl Gateway {
         sink: Arc<dyn Observer>,
         bytes: Arc<RunBytes>,
     ) -> Result<Self, ConfigError> {
-        if config.budget_usd.is_some_and(|budget| !budget.is_finite() || budget <= 0.0) {
-            return Err(ConfigError::Budget);
-        }
+        check_budget(&config)?;
         let (backend, redactor) = match config.backend {
             Backend::Upstream(upstream) => {
                 let upstream = Upstream::new(&upstream, limits)?;
@@ -89,6 +88,20 @@ impl Gateway {
             bodies: Semaphore::new(MODEL_BODIES),
             limits: limits.clone(),
         })
+    }
+
+    /// Checks a configuration as [`Gateway::new`] does, but for the host's certificate authorities.
+    ///
+    /// # Errors
+    /// [`ConfigError`]
+    pub(crate) fn check(config: &ModelConfig) -> Result<(), ConfigError> {
+        check_budget(config)?;
+        match &config.backend {
+            Backend::Upstream(upstream) => {
+                Upstream::with_roots(upstream, &Limits::default(), RootCertStore::empty()).map(drop)
+            }
+            Backend::Replay(_) => Ok(()),
+        }
     }
 
     /// Serves one connection of the agent.
@@ -219,6 +232,13 @@ impl Gateway {
         let (body, cut) = collect(answer.body, MODEL_ERROR_BYTES).await.unwrap_or_default();
         let body = if cut { self.redactor.clean_cut(body) } else { self.redactor.clean(body) };
         Ok(Carried::Whole(status, headers, body))
+    }
+}
+
+fn check_budget(config: &ModelConfig) -> Result<(), ConfigError> {
+    match config.budget_usd {
+        Some(budget) if !budget.is_finite() || budget <= 0.0 => Err(ConfigError::Budget),
+        Some(_) | None => Ok(()),
     }
 }
 

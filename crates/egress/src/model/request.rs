@@ -27,6 +27,8 @@ pub(crate) struct Messages {
     pub(crate) results: Vec<WireToolResult>,
     /// Every tool_use id in it, of calls and of results.
     pub(crate) call_ids: Vec<String>,
+    /// Text of the first message, which tells one conversation from another.
+    pub(crate) first_text: String,
     /// Text of the last message: its text blocks and tool results.
     pub(crate) last_text: String,
     /// The first thing that the endpoint itself would fetch or run.
@@ -53,6 +55,7 @@ impl Messages {
             has_tools: !list(&value, "tools").is_empty(),
             results: Vec::new(),
             call_ids: Vec::new(),
+            first_text: String::new(),
             last_text: String::new(),
             server_side: server_side(&value),
         };
@@ -60,6 +63,9 @@ impl Messages {
             for block in list(message, "content") {
                 read.block(block)?;
             }
+        }
+        if let Some(first) = messages.first() {
+            push_text(first.get("content"), &mut read.first_text);
         }
         if let Some(last) = messages.last() {
             push_text(last.get("content"), &mut read.last_text);
@@ -178,7 +184,7 @@ mod tests {
         assert_eq!(request.call_ids, ["t1", "t1"]);
         let [result] = request.results.as_slice() else { panic!("one result") };
         assert!(result.is_error && result.head.len() == 400);
-        assert!(request.last_text.ends_with("xgo on"));
+        assert!(request.first_text == "fix it" && request.last_text.ends_with("xgo on"));
     }
 
     #[test]

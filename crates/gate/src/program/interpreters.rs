@@ -74,9 +74,8 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     if plain == "deno" {
         return Some(deno(&args, command, world));
     }
-    if plain == "php" && args.has(&["-S"])
-        || plain == "php" && args.operands.first().is_some_and(|word| word.text == "artisan")
-    {
+    let serves = args.has(&["-S"]) || args.operands.first().is_some_and(|word| word.text == "artisan");
+    if plain == "php" && serves {
         return Some(vec![super::packages::manifest("composer.json", command, world)]);
     }
     match args.operands.first().filter(|word| word.text != "-" && word.text != "/dev/stdin") {

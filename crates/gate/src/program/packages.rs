@@ -274,9 +274,7 @@ fn pip(words: Vec<&str>) -> Vec<Effect> {
             }
             let local = |word: &&str| matches!(*word, "." | "./") || word.starts_with(".[") || word.starts_with("./");
             let pinned = |word: &&str| word.contains("==") || local(word);
-            if has("--require-hashes")
-                || (!operands.is_empty() && !has("-r") && operands.iter().all(|word| pinned(word)))
-            {
+            if has("--require-hashes") || (!operands.is_empty() && !has("-r") && operands.iter().all(pinned)) {
                 return Vec::new();
             }
             new_code("installs packages that are not pinned")

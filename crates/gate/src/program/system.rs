@@ -206,6 +206,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "source" | "." => {
             let file = command.args().first()?;
             let target = place(file, command, world);
+            if file.text.starts_with("/dev/fd/") || file.text == "/dev/stdin" {
+                return Some(vec![Effect::Executes(crate::effect::Program::Stdin)]);
+            }
             let environment = target.is_in(&world.worktree) && target.path.ends_with("/bin/activate");
             Some(if environment { Vec::new() } else { vec![Effect::Executes(crate::effect::Program::File(target))] })
         }

@@ -25,6 +25,23 @@ impl Word {
         Self::literal(HOLE)
     }
 
+    /// Takes over where another word came from.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.secret |= other.secret;
+        for source in &other.sources {
+            if !self.sources.contains(source) {
+                self.sources.push(source.clone());
+            }
+        }
+        // Few ranges say as much: everything between is taken as a source too.
+        if self.sources.len() > 16 {
+            let start = self.sources.iter().map(|range| range.start).min().unwrap_or_default();
+            let end = self.sources.iter().map(|range| range.end).max().unwrap_or_default();
+            self.sources.clear();
+            self.sources.push(start..end);
+        }
+    }
+
     pub(crate) fn is_known(&self) -> bool {
         !self.text.contains(HOLE)
     }

@@ -4,9 +4,12 @@
 //! understood is recorded as a gap and never dropped; work is bounded.
 
 mod command;
+mod compound;
 mod output;
 mod prescan;
+mod run;
 mod scope;
+mod simple;
 mod unwrap;
 mod walk;
 mod word;

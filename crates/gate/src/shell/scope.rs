@@ -48,10 +48,9 @@ impl Scope {
     pub(super) fn join(&mut self, other: Self) {
         for (name, value) in other.vars {
             match self.vars.get_mut(&name) {
-                Some(mine) if mine.text == value.text => mine.sources.extend(value.sources),
+                Some(mine) if mine.text == value.text => mine.absorb(&value),
                 Some(mine) => {
-                    mine.sources.extend(value.sources);
-                    mine.secret |= value.secret;
+                    mine.absorb(&value);
                     mine.text = crate::place::HOLE.to_string();
                 }
                 None => {

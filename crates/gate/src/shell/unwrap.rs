@@ -316,8 +316,7 @@ fn join(words: &[Word]) -> Word {
             all.text.push(' ');
         }
         all.text.push_str(&word.text);
-        all.sources.extend(word.sources.iter().cloned());
-        all.secret |= word.secret;
+        all.absorb(word);
     }
     all
 }

@@ -13,6 +13,11 @@ use brush_parser::{
 /// Most words that braces in one word may expand to.
 const MAX_BRACES: usize = 64;
 
+/// Longest text of a word, in bytes.
+const MAX_WORD: usize = 16 * 1024;
+/// Most fields that one word splits into.
+const MAX_FIELDS: usize = 1024;
+
 /// Collects the fields that one word of the source expands to.
 #[derive(Default)]
 struct Fields {
@@ -30,20 +35,25 @@ impl Fields {
 
     /// A value that is not quoted is split at blanks, as the shell does.
     fn push_value(&mut self, value: &Word, is_quoted: bool) {
-        self.current.sources.extend(value.sources.iter().cloned());
-        self.current.secret |= value.secret;
+        self.current.absorb(value);
+        if self.current.text.len() + value.text.len() > MAX_WORD || self.done.len() > MAX_FIELDS {
+            // `x=$x$x` doubles; what grows beyond bounds is not known.
+            if self.current.is_known() {
+                self.push(HOLE.encode_utf8(&mut [0; 4]), true);
+            }
+            return;
+        }
         if is_quoted {
             self.current.text.push_str(&value.text);
             self.is_started = true;
             return;
         }
-        let mut parts = value.text.split([' ', '\t', '\n']).peekable();
+        let parts = value.text.split([' ', '\t', '\n']);
         let mut first = true;
-        while let Some(part) = parts.next() {
+        for part in parts {
             if !first {
                 self.end();
-                self.current.sources.extend(value.sources.iter().cloned());
-                self.current.secret |= value.secret;
+                self.current.absorb(value);
             }
             first = false;
             if !part.is_empty() {
@@ -196,6 +206,15 @@ impl Walker<'_> {
         if expression.contains(['`', '$']) {
             // `a[$(cmd)]` runs the command.
             self.value(expression);
+        }
+        // What is no arithmetic may be read as a command by some shell.
+        let is_word = |text: &str| text.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        let words: Vec<&str> = trimmed.split_whitespace().collect();
+        let two_words = words
+            .windows(2)
+            .any(|pair| pair[0].ends_with(|c: char| c.is_alphanumeric() || c == '_') && is_word(pair[1]));
+        if two_words || trimmed.ends_with(['/', '*', '=', '<', '>', '|', '&', '.', '~', '!', '%', '^', ':', '?']) {
+            self.gap("arithmetic that could be a command".to_owned());
         }
         if expression.contains('[') {
             self.gap("an array index in arithmetic".to_owned());

@@ -1,6 +1,9 @@
 //! From a [`ContainerSpec`] to the engine's request. Pure, so that the walls can be read and tested in one place.
 
-use crate::spec::{ContainerSpec, Mount, Tmpfs};
+use crate::{
+    spec::{ContainerSpec, Mount, Names, Tmpfs},
+    state::EngineKind,
+};
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig,
     Mount as EngineMount, MountType, MountVolumeOptions, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
@@ -39,17 +42,19 @@ const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
 
 const MIB: i64 = 1024 * 1024;
 
-/// Who makes the network of a container, which is a namespace of its own with nothing but loopback in either case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Network {
-    /// The engine, which also provides `/etc/hosts` and `/etc/resolv.conf`. It takes half of a start.
-    Engine,
-    /// The OCI runtime alone; the image has those two files, see [`crate::labels::LOOPBACK`].
-    Runtime,
+/// Processes per uid on Podman: the limit it grants without rights of its own.
+const PODMAN_NPROC: i64 = 20_000;
+
+/// What a request depends on beside the spec.
+#[derive(Clone, Copy)]
+pub(super) struct Engine<'a> {
+    pub(super) kind: EngineKind,
+    /// The system call filter, or the engine's path to it.
+    pub(super) seccomp: &'a str,
 }
 
 /// The request that creates `spec`, which has passed its check.
-pub(super) fn create_body(spec: &ContainerSpec, network: Network) -> ContainerCreateBody {
+pub(super) fn create_body(spec: &ContainerSpec, names: Names, engine: Engine<'_>) -> ContainerCreateBody {
     let labels: HashMap<_, _> = spec.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
     ContainerCreateBody {
         hostname: Some("sandbox".to_owned()),
@@ -67,24 +72,36 @@ pub(super) fn create_body(spec: &ContainerSpec, network: Network) -> ContainerCr
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
         image: Some(spec.image.clone()),
         working_dir: Some(spec.workdir.clone()),
-        network_disabled: Some(match network {
-            Network::Engine => false,
-            Network::Runtime => true,
+        // The namespace is made by the OCI runtime either way, with nothing but loopback.
+        network_disabled: Some(match names {
+            Names::Engine => false,
+            Names::Guest => true,
         }),
         labels: Some(labels),
         stop_signal: Some("SIGTERM".to_owned()),
-        host_config: Some(host_config(spec)),
+        host_config: Some(host_config(spec, engine)),
         ..ContainerCreateBody::default()
     }
 }
 
-fn host_config(spec: &ContainerSpec) -> HostConfig {
+fn host_config(spec: &ContainerSpec, engine: Engine<'_>) -> HostConfig {
     let memory = i64::try_from(spec.limits.memory_mb).unwrap_or(i64::MAX / MIB).saturating_mul(MIB);
-    let files = i64::from(spec.limits.open_files);
+    let mut ulimits = vec![ulimit("core", 0), ulimit("nofile", i64::from(spec.limits.open_files))];
+    let mut security = vec!["no-new-privileges".to_owned(), format!("seccomp={}", engine.seccomp)];
+    match engine.kind {
+        // The count is per uid over all containers, so that the limit is left to `pids_limit` where it can be.
+        EngineKind::Docker => {}
+        EngineKind::Podman => {
+            // It sets one of its own otherwise, which it may not have the right to.
+            ulimits.push(ulimit("nproc", PODMAN_NPROC));
+            // It does not look at the request's list of masked paths.
+            security.push(format!("mask={}", MASKED.join(":")));
+        }
+    }
     HostConfig {
         network_mode: Some("none".to_owned()),
         cap_drop: Some(vec!["ALL".to_owned()]),
-        security_opt: Some(vec!["no-new-privileges".to_owned(), format!("seccomp={SECCOMP}")]),
+        security_opt: Some(security),
         privileged: Some(false),
         readonly_rootfs: Some(true),
         ipc_mode: Some("private".to_owned()),
@@ -109,7 +126,7 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         oom_score_adj: Some(500),
         nano_cpus: Some((spec.limits.cpus * 1e9) as i64),
         pids_limit: Some(i64::from(spec.limits.pids)),
-        ulimits: Some(vec![ulimit("core", 0), ulimit("nofile", files)]),
+        ulimits: Some(ulimits),
         runtime: spec.oci_runtime.clone(),
         ..HostConfig::default()
     }
@@ -129,7 +146,9 @@ fn engine_mount(mount: &Mount) -> EngineMount {
 fn tmpfs_options(tmpfs: &Tmpfs) -> String {
     let Tmpfs { size_mb, uid, gid, mode, exec, .. } = tmpfs;
     let exec = if *exec { "exec" } else { "noexec" };
-    format!("rw,{exec},nosuid,nodev,size={size_mb}m,uid={uid},gid={gid},mode={mode:o}")
+    // Root is the default, and Podman 4.3 refuses these two options; then it refuses the container, which is right.
+    let owner = if (*uid, *gid) == (0, 0) { String::new() } else { format!(",uid={uid},gid={gid}") };
+    format!("rw,{exec},nosuid,nodev,size={size_mb}m,mode={mode:o}{owner}")
 }
 
 fn ulimit(name: &str, value: i64) -> ResourcesUlimits {
@@ -145,7 +164,12 @@ mod tests {
 
     #[test]
     fn the_walls_stand_in_every_request() {
-        let body = serde_json::to_value(create_body(&sample(), Network::Runtime)).expect("json");
+        let body = serde_json::to_value(create_body(
+            &sample(),
+            Names::Guest,
+            Engine { kind: EngineKind::Docker, seccomp: SECCOMP },
+        ))
+        .expect("json");
         let host = &body["HostConfig"];
         for (key, want) in [
             ("NetworkMode", json!("none")),
@@ -183,7 +207,7 @@ mod tests {
             host["Ulimits"],
             json!([{"Name":"core","Soft":0,"Hard":0},{"Name":"nofile","Soft":20000,"Hard":20000}])
         );
-        assert_eq!(host["Tmpfs"]["/tmp"], "rw,exec,nosuid,nodev,size=64m,uid=0,gid=0,mode=1777");
+        assert_eq!(host["Tmpfs"]["/tmp"], "rw,exec,nosuid,nodev,size=64m,mode=1777");
         assert_eq!(host["Mounts"][1]["ReadOnly"], true);
         assert_eq!(host["Mounts"][0]["VolumeOptions"]["NoCopy"], true);
         assert_eq!(body["User"], "65530:65530");

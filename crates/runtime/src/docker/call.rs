@@ -37,6 +37,9 @@ impl Docker {
     pub(super) fn refusal(&self, operation: Operation, subject: &str, status: u16, words: String) -> Error {
         let source: Cause = types::text::printable(words.trim(), 2000).into();
         let subject = subject.to_owned();
+        // Podman answers 500 where the name is taken.
+        let taken = operation == Operation::Create && status == 500 && words.contains("already in use");
+        let status = if taken { 409 } else { status };
         if status == 404 {
             Error::NotFound { operation, subject, source }
         } else {

@@ -2,16 +2,15 @@
 
 use super::{
     ASK, Docker,
-    body::{Network, create_body},
+    body::{Engine, create_body},
     label_filter,
 };
 use crate::{
     archive::Archive,
     error::{Error, Operation, Result},
-    labels,
-    runtime::Labels,
-    spec::{ContainerId, ContainerSpec, ImageId},
-    state::{ContainerState, ContainerSummary, EngineKind},
+    runtime::{Labels, carries},
+    spec::{ContainerId, ContainerSpec, ImageId, Names},
+    state::{ContainerState, ContainerSummary},
 };
 use bollard::{
     body_full, body_try_stream,
@@ -37,18 +36,13 @@ const STOP_SLACK: Duration = Duration::from_secs(30);
 const CHUNK: usize = 256 * 1024;
 
 impl Docker {
-    pub(super) async fn create_container(&self, spec: &ContainerSpec) -> Result<ContainerId> {
+    pub(super) async fn create_container(&self, spec: &ContainerSpec, names: Names) -> Result<ContainerId> {
         spec.check()?;
-        // Podman has no such shortcut and needs none.
-        let prepared = match self.kind() {
-            EngineKind::Docker => {
-                self.find_image(&spec.image).await?.is_some_and(|(_, has)| has.contains_key(labels::LOOPBACK))
-            }
-            EngineKind::Podman => false,
-        };
-        let network = if prepared { Network::Runtime } else { Network::Engine };
         let options = CreateContainerOptionsBuilder::default().name(&spec.name).build();
-        let create = self.client.create_container(Some(options), create_body(spec, network));
+        let create = self.client.create_container(
+            Some(options),
+            create_body(spec, names, Engine { kind: self.kind(), seccomp: &self.seccomp }),
+        );
         let subject = format!("{} from {}", spec.name, spec.image);
         Ok(ContainerId(self.call(Operation::Create, &subject, CHANGE, create).await?.id))
     }
@@ -68,8 +62,11 @@ impl Docker {
     pub(super) async fn kill_container(&self, id: &ContainerId) -> Result<()> {
         let kill = self.client.kill_container(&id.0, None::<KillContainerOptions>);
         match self.call(Operation::Kill, &id.0, CHANGE, kill).await {
-            // Not running, which is what was wanted; an inspect tells it from any other conflict.
-            Err(error) if error.is_conflict() && !self.inspect_container(id).await?.running => Ok(()),
+            // Not running, which is what was wanted. Engines refuse with different statuses, so an inspect tells.
+            Err(error @ Error::Refused { .. }) => match self.inspect_container(id).await?.running {
+                true => Err(error),
+                false => Ok(()),
+            },
             outcome => outcome,
         }
     }
@@ -149,6 +146,8 @@ impl Docker {
                     ),
                 })
             })
+            // Podman takes a label's name for a pattern.
+            .filter(|container| carries(&container.labels, labels))
             .collect())
     }
 

@@ -14,11 +14,11 @@ use crate::{
     error::{Error, Operation, Result},
     process::Exec,
     runtime::{Labels, Runtime},
-    spec::{ContainerId, ContainerSpec, ExecId, ExecSpec, ImageId},
+    spec::{ContainerId, ContainerSpec, ExecId, ExecSpec, ImageId, Names},
     state::{ContainerState, ContainerSummary, EngineInfo, EngineKind, ExecState, VolumeSummary},
 };
 use bollard::{ClientVersion, models::SystemVersion};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 pub(crate) use build::BuildRequest;
 
@@ -36,7 +36,35 @@ const LIBRARY_SECS: u64 = 3600;
 pub struct Docker {
     client: bollard::Docker,
     endpoint: Endpoint,
-    version: std::sync::Arc<SystemVersion>,
+    version: Arc<SystemVersion>,
+    /// The system call filter in the form that this engine takes.
+    seccomp: Arc<Seccomp>,
+}
+
+/// Docker takes the filter itself. Podman wants a file on its own machine, which it reads while a container is created; a
+/// Podman elsewhere finds none there and refuses the container.
+enum Seccomp {
+    Inline,
+    File(tempfile::NamedTempFile, String),
+}
+
+impl Seccomp {
+    fn file() -> std::io::Result<Self> {
+        let file = tempfile::Builder::new().prefix("sandbox-seccomp-").suffix(".json").tempfile()?;
+        std::fs::write(file.path(), body::SECCOMP)?;
+        let path = file.path().to_str().map(str::to_owned).ok_or(std::io::ErrorKind::InvalidFilename)?;
+        Ok(Self::File(file, path))
+    }
+}
+
+impl std::ops::Deref for Seccomp {
+    type Target = str;
+    fn deref(&self) -> &str {
+        match self {
+            Self::Inline => body::SECCOMP,
+            Self::File(_file, path) => path,
+        }
+    }
 }
 
 impl std::fmt::Debug for Docker {
@@ -94,7 +122,16 @@ impl Docker {
             let found = client.client_version().to_string();
             return Err(Error::TooOld { endpoint: endpoint.to_string(), found, oldest: "1.41" });
         }
-        Ok(Self { client, endpoint, version: version.into() })
+        let seccomp = match kind_of(&version) {
+            EngineKind::Docker => Seccomp::Inline,
+            EngineKind::Podman => Seccomp::file().map_err(|error| Error::Refused {
+                operation: Operation::Info,
+                subject: format!("{endpoint}: no temporary file for the system call filter"),
+                status: None,
+                source: error.into(),
+            })?,
+        };
+        Ok(Self { client, endpoint, version: version.into(), seccomp: seccomp.into() })
     }
 
     /// Where the engine answers.
@@ -104,8 +141,7 @@ impl Docker {
     }
 
     fn kind(&self) -> EngineKind {
-        let parts = self.version.components.as_deref().unwrap_or_default();
-        if parts.iter().any(|part| part.name.contains("Podman")) { EngineKind::Podman } else { EngineKind::Docker }
+        kind_of(&self.version)
     }
 
     async fn engine_info(&self) -> Result<EngineInfo> {
@@ -154,12 +190,17 @@ impl Docker {
     }
 }
 
+fn kind_of(version: &SystemVersion) -> EngineKind {
+    let parts = version.components.as_deref().unwrap_or_default();
+    if parts.iter().any(|part| part.name.contains("Podman")) { EngineKind::Podman } else { EngineKind::Docker }
+}
+
 impl Runtime for Docker {
     async fn info(&self) -> Result<EngineInfo> {
         self.engine_info().await
     }
-    async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
-        self.create_container(spec).await
+    async fn create_with(&self, spec: &ContainerSpec, names: Names) -> Result<ContainerId> {
+        self.create_container(spec, names).await
     }
     async fn start(&self, id: &ContainerId) -> Result<()> {
         self.start_container(id).await

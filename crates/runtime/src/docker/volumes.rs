@@ -3,7 +3,7 @@
 use super::{ASK, Docker, label_filter};
 use crate::{
     error::{Operation, Result},
-    runtime::Labels,
+    runtime::{Labels, carries},
     spec::check_name,
     state::VolumeSummary,
 };
@@ -51,7 +51,9 @@ impl Docker {
         let options = ListVolumesOptionsBuilder::default().filters(&label_filter(labels)).build();
         let list = self.client.list_volumes(Some(options));
         let found = self.call(Operation::ListVolumes, &format!("{labels:?}"), ASK, list).await?;
-        Ok(found.volumes.unwrap_or_default().into_iter().map(summary).collect())
+        // Podman takes a label's name for a pattern.
+        let found = found.volumes.unwrap_or_default().into_iter().map(summary);
+        Ok(found.filter(|volume| carries(&volume.labels, labels)).collect())
     }
 
     pub(super) async fn drop_volume(&self, name: &str) -> Result<()> {

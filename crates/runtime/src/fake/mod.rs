@@ -13,7 +13,7 @@ use crate::{
     images::Recipe,
     process::Exec,
     runtime::{Labels, Runtime},
-    spec::{ContainerId, ContainerSpec, ExecId, ExecSpec, ImageId},
+    spec::{ContainerId, ContainerSpec, ExecId, ExecSpec, ImageId, Names},
     state::{ContainerState, ContainerSummary, EngineInfo, EngineKind, ExecState, VolumeSummary},
 };
 use bytes::Bytes;
@@ -173,7 +173,7 @@ impl Runtime for Fake {
         })
     }
 
-    async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
+    async fn create_with(&self, spec: &ContainerSpec, _names: Names) -> Result<ContainerId> {
         spec.check()?;
         self.act(Operation::Create, &spec.name, |world| world.create(spec))
     }

@@ -3,7 +3,7 @@
 use super::Call;
 use crate::{
     error::{Error, Operation, Result},
-    runtime::Labels,
+    runtime::{Labels, carries},
     spec::{ContainerId, ContainerSpec, ExecId, ImageId},
     state::{ContainerState, ContainerSummary, ExecState, VolumeSummary},
 };
@@ -51,10 +51,6 @@ pub(super) fn refused(operation: Operation, subject: &str, status: u16, words: &
 
 fn absent(operation: Operation, subject: &str) -> Error {
     Error::NotFound { operation, subject: subject.to_owned(), source: "no such thing".into() }
-}
-
-fn carries(have: &Labels, wanted: &Labels) -> bool {
-    wanted.iter().all(|(key, value)| have.get(key).is_some_and(|found| value.is_empty() || found == value))
 }
 
 impl World {

@@ -42,8 +42,6 @@ impl Recipe {
             files: vec![
                 ("Dockerfile", include_str!("../../../../images/base/Dockerfile").to_owned()),
                 ("trust-host-ca", include_str!("../../../../images/base/trust-host-ca").to_owned()),
-                ("hosts", include_str!("../../../../images/base/hosts").to_owned()),
-                ("resolv.conf", include_str!("../../../../images/base/resolv.conf").to_owned()),
                 (HOST_CA, certificates::of_host()),
             ],
             args: BTreeMap::new(),

@@ -12,7 +12,7 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderValue},
 };
 use render::Reply;
-use select::Choice;
+use select::{Choice, Place};
 use std::{
     collections::HashSet,
     io,
@@ -25,7 +25,7 @@ use types::replay::{ApiError, Replay};
 pub(crate) struct Script {
     replay: Replay,
     /// Turns with an error that were answered. An error is answered once, so that the agent's retry meets the next turn.
-    spent: Mutex<HashSet<usize>>,
+    spent: Mutex<HashSet<Place>>,
 }
 
 impl Script {
@@ -36,19 +36,19 @@ impl Script {
 
     /// The answer to a messages request of so many bytes.
     pub(crate) async fn answer(&self, request: &Messages, request_bytes: usize) -> Answer {
-        let choice = select::choose(&self.replay.turns, request, |turn| {
+        let choice = select::choose(&self.replay, request, |turn| {
             self.spent.lock().unwrap_or_else(PoisonError::into_inner).contains(&turn)
         });
         let reply = match choice {
             Choice::Aside => Reply::text("aside", "ok"),
             Choice::Ended => Reply::text("end", "(the script has ended)"),
-            Choice::Turn(number, turn) => {
+            Choice::Turn(place, turn) => {
                 tokio::time::sleep(Duration::from_millis(turn.delay_ms)).await;
                 if let Some(error) = &turn.error {
-                    self.spent.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
+                    self.spent.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
                     return failure(error);
                 }
-                Reply::turn(number, turn)
+                Reply::turn(place, turn)
             }
         };
         if request.stream {

@@ -1,6 +1,6 @@
 //! A scripted turn in the shapes of the Messages API, as events and whole.
 
-use super::select::call_id;
+use super::select::Place;
 use crate::model::{charge::BYTES_PER_TOKEN, sse::Event};
 use serde_json::{Value, json};
 use types::replay::Turn;
@@ -22,12 +22,12 @@ impl Reply {
     }
 
     /// A turn of the script.
-    pub(crate) fn turn(number: usize, turn: &Turn) -> Self {
+    pub(crate) fn turn(place: Place, turn: &Turn) -> Self {
         let calls = turn.tools.iter().enumerate();
         Self {
-            id: format!("msg_replay_{number}"),
+            id: place.message_id(),
             text: turn.text.clone(),
-            calls: calls.map(|(n, tool)| (call_id(number, n), tool.name.clone(), tool.input.clone())).collect(),
+            calls: calls.map(|(n, tool)| (place.call_id(n), tool.name.clone(), tool.input.clone())).collect(),
         }
     }
 

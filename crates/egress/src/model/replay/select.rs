@@ -1,43 +1,68 @@
 //! Which turn comes next, from the request alone: the conversation so far carries the ids that the script gave out, so that
-//! a resumed session goes on where it was.
+//! a resumed session goes on where it was, and its first message says which of the script's conversations it is.
 
 use crate::model::request::Messages;
-use types::replay::Turn;
+use types::replay::{Replay, Turn};
 
 /// What to answer.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Choice<'t> {
     /// A request that is not part of the conversation: it offers no tools (titles and the like).
     Aside,
-    /// A turn and its number, from zero.
-    Turn(usize, &'t Turn),
+    /// A turn and where it stands.
+    Turn(Place, &'t Turn),
     /// Every turn has been played.
     Ended,
 }
 
-/// The id of a call in the script.
-pub(crate) fn call_id(turn: usize, call: usize) -> String {
-    format!("toolu_replay_{turn}_{call}")
+/// Where a turn stands in the script; numbers from zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    /// None for the main conversation.
+    conversation: Option<usize>,
+    turn: usize,
+}
+
+impl Place {
+    /// The id of a message.
+    pub(crate) fn message_id(self) -> String {
+        format!("msg_replay_{}{}", prefix(self.conversation), self.turn)
+    }
+
+    /// The id of a call.
+    pub(crate) fn call_id(self, call: usize) -> String {
+        format!("toolu_replay_{}{}_{call}", prefix(self.conversation), self.turn)
+    }
+}
+
+/// Keeps the ids of the conversations apart.
+fn prefix(conversation: Option<usize>) -> String {
+    conversation.map(|number| format!("c{number}_")).unwrap_or_default()
 }
 
 /// The next turn: the first one after the highest that the conversation shows, whose condition holds and that is not spent.
-pub(crate) fn choose<'t>(turns: &'t [Turn], request: &Messages, is_spent: impl Fn(usize) -> bool) -> Choice<'t> {
+pub(crate) fn choose<'t>(replay: &'t Replay, request: &Messages, is_spent: impl Fn(Place) -> bool) -> Choice<'t> {
     if !request.has_tools {
         return Choice::Aside;
     }
-    let next = request.call_ids.iter().filter_map(|id| played(id)).max().map_or(0, |turn| turn.saturating_add(1));
+    let conversation = replay.conversations.iter().position(|one| request.first_text.contains(&one.opening));
+    let turns = conversation.map_or(&replay.turns, |number| &replay.conversations[number].turns);
+    let prefix = prefix(conversation);
+    let played = request.call_ids.iter().filter_map(|id| played(id, &prefix));
+    let next = played.max().map_or(0, |turn| turn.saturating_add(1));
     turns
         .iter()
         .enumerate()
         .skip(next)
-        .find(|(number, turn)| {
-            !is_spent(*number) && turn.when.as_ref().is_none_or(|when| request.last_text.contains(&when.contains))
+        .map(|(turn, content)| (Place { conversation, turn }, content))
+        .find(|(place, turn)| {
+            !is_spent(*place) && turn.when.as_ref().is_none_or(|when| request.last_text.contains(&when.contains))
         })
-        .map_or(Choice::Ended, |(number, turn)| Choice::Turn(number, turn))
+        .map_or(Choice::Ended, |(place, turn)| Choice::Turn(place, turn))
 }
 
-fn played(id: &str) -> Option<usize> {
-    let (turn, call) = id.strip_prefix("toolu_replay_")?.split_once('_')?;
+fn played(id: &str, prefix: &str) -> Option<usize> {
+    let (turn, call) = id.strip_prefix("toolu_replay_")?.strip_prefix(prefix)?.split_once('_')?;
     call.parse::<usize>().ok()?;
     turn.parse().ok()
 }
@@ -45,11 +70,15 @@ fn played(id: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::replay::When;
+    use types::replay::{Conversation, VERSION, When};
 
     fn turn(text: &str, when: Option<&str>) -> Turn {
         let when = when.map(|contains| When { contains: contains.into() });
         Turn { text: text.into(), when, ..Turn::default() }
+    }
+
+    fn script(turns: Vec<Turn>, conversations: Vec<Conversation>) -> Replay {
+        Replay { version: VERSION, description: String::new(), turns, conversations }
     }
 
     fn request(ids: &[&str], last_text: &str) -> Messages {
@@ -59,33 +88,65 @@ mod tests {
             has_tools: true,
             results: Vec::new(),
             call_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+            first_text: "go".into(),
             last_text: last_text.into(),
             server_side: None,
         }
     }
 
+    fn main(turn: usize) -> Place {
+        Place { conversation: None, turn }
+    }
+
     #[test]
     fn the_conversation_says_where_it_is() {
-        let turns = [turn("a", None), turn("b", Some("passed")), turn("c", Some("failed")), turn("d", None)];
-        let pick = |ids: &[&str], text: &str| match choose(&turns, &request(ids, text), |_| false) {
-            Choice::Turn(number, _) => Some(number),
+        let turns = vec![turn("a", None), turn("b", Some("passed")), turn("c", Some("failed")), turn("d", None)];
+        let script = script(turns, Vec::new());
+        let pick = |ids: &[&str], text: &str| match choose(&script, &request(ids, text), |_| false) {
+            Choice::Turn(place, _) => Some(place),
             Choice::Aside | Choice::Ended => None,
         };
-        assert_eq!(pick(&[], "go"), Some(0));
-        assert_eq!(pick(&["toolu_replay_0_0"], "it failed"), Some(2));
-        assert_eq!(pick(&["toolu_replay_0_0"], "it passed"), Some(1));
-        assert_eq!(pick(&["toolu_replay_0_0"], "neither"), Some(3));
-        assert_eq!(pick(&["toolu_replay_2_1", "toolu_replay_0_0", "toolu_other_9"], ""), Some(3));
+        assert_eq!(pick(&[], "go"), Some(main(0)));
+        assert_eq!(pick(&["toolu_replay_0_0"], "it failed"), Some(main(2)));
+        assert_eq!(pick(&["toolu_replay_0_0"], "it passed"), Some(main(1)));
+        assert_eq!(pick(&["toolu_replay_0_0"], "neither"), Some(main(3)));
+        assert_eq!(pick(&["toolu_replay_2_1", "toolu_replay_0_0", "toolu_other_9"], ""), Some(main(3)));
         assert_eq!(pick(&["toolu_replay_3_0"], ""), None);
-        assert_eq!(pick(&["toolu_replay_99999999999999999999_0", "toolu_replay_1"], ""), Some(0));
+        assert_eq!(pick(&["toolu_replay_99999999999999999999_0", "toolu_replay_1"], ""), Some(main(0)));
+    }
+
+    #[test]
+    fn the_first_message_says_which_conversation_it_is() {
+        let conversation =
+            |opening: &str, text: &str| Conversation { opening: opening.into(), turns: vec![turn(text, None); 2] };
+        let beside = vec![conversation("ONE", "one"), conversation("TWO", "two")];
+        let script = script(vec![turn("main", None); 2], beside);
+        let pick = |first: &str, ids: &[&str]| {
+            let mut request = request(ids, "");
+            request.first_text = first.into();
+            match choose(&script, &request, |_| false) {
+                Choice::Turn(place, turn) => format!("{} {}", place.call_id(0), turn.text),
+                Choice::Aside | Choice::Ended => "over".to_owned(),
+            }
+        };
+        assert_eq!(pick("fix it", &[]), "toolu_replay_0_0 main");
+        assert_eq!(pick("do TWO now", &[]), "toolu_replay_c1_0_0 two");
+        assert_eq!(pick("do TWO now", &["toolu_replay_c1_0_0"]), "toolu_replay_c1_1_0 two");
+        assert_eq!(pick("do TWO now", &["toolu_replay_c0_0_0", "toolu_replay_1_0"]), "toolu_replay_c1_0_0 two");
+        assert_eq!(pick("fix it", &["toolu_replay_c1_1_0", "toolu_replay_0_0"]), "toolu_replay_1_0 main");
+        assert_eq!(pick("ONE, not TWO", &["toolu_replay_c0_1_0"]), "over");
+        assert_eq!(Place { conversation: Some(1), turn: 3 }.message_id(), "msg_replay_c1_3");
     }
 
     #[test]
     fn requests_without_tools_do_not_advance_and_spent_turns_are_skipped() {
-        let turns = [turn("a", None), turn("b", None)];
+        let script = script(vec![turn("a", None), turn("b", None)], Vec::new());
         let mut title = request(&[], "");
         title.has_tools = false;
-        assert_eq!(choose(&turns, &title, |_| false), Choice::Aside);
-        assert_eq!(choose(&turns, &request(&[], ""), |number| number == 0), Choice::Turn(1, &turns[1]));
+        assert_eq!(choose(&script, &title, |_| false), Choice::Aside);
+        assert_eq!(
+            choose(&script, &request(&[], ""), |place| place == main(0)),
+            Choice::Turn(main(1), &script.turns[1])
+        );
     }
 }

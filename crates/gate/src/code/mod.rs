@@ -1,0 +1,253 @@
+//! Reads the code that a line hands to an interpreter: which strings it names and which calls with consequences it makes.
+//!
+//! This is no parser. It takes every call with a consequence as made, and what it cannot follow as unverifiable.
+
+mod literal;
+mod table;
+
+pub(crate) use literal::{calls, without_strings};
+pub(crate) use table::Language;
+
+use crate::{
+    destination::{Destination, Direction},
+    effect::{Effect, Finding},
+    place::Place,
+    program::nested,
+    secret::{ENVIRONMENT, pseudo, secrecy},
+    shell::{SimpleCommand, Word},
+    world::World,
+};
+use literal::{arguments, strings, without_strings_in};
+use table::{Calls, table};
+use types::catalogue::RuleId;
+
+/// Everything that the code does, as far as it can be told.
+pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let calls_of = table(language);
+    let bare = without_strings_in(text, language);
+    let strings = strings(text, language);
+    let any = |names: &[&str]| names.iter().any(|name| mentions(&bare, name));
+    let mut effects = Vec::new();
+    let shell_named = strings.iter().any(|text| {
+        matches!(text.trim_end_matches(" -i"), "/bin/sh" | "/bin/bash" | "sh" | "bash" | "/bin/zsh" | "cmd.exe")
+    });
+    let networked = any(calls_of.network)
+        || (language == Language::JavaScript
+            && strings.iter().any(|text| {
+                matches!(text.trim_start_matches("node:"), "net" | "http" | "https" | "tls" | "dgram" | "axios")
+            }));
+    let raw_socket = ["socket", "Socket", "TCPSocket", "net", "fsockopen", "stream_socket_client"]
+        .iter()
+        .any(|name| mentions(&bare, name))
+        || strings.iter().any(|text| text == "net");
+    if raw_socket && (shell_named || mentions(&bare, "dup2") || mentions(&bare, "pty")) {
+        effects.push(
+            Finding::forbidden(
+                RuleId::ReverseChannel,
+                "gives a shell to another host",
+                "run the commands here; their output comes back to you",
+            )
+            .into(),
+        );
+    }
+    if any(calls_of.process)
+        || strings.iter().any(|text| text.trim_start_matches("node:") == "child_process")
+        || (has_backticks(language) && text.contains('`'))
+    {
+        let started = processes(&calls_of, text, &bare, language, command, world);
+        if raw_socket && started.iter().any(|effect| matches!(effect, Effect::Unverifiable(_))) {
+            let reason = "starts programs that are not known beside a raw network connection";
+            effects.push(
+                Finding::refused(
+                    RuleId::ReverseChannel,
+                    reason,
+                    "start programs by literal commands, apart from network code",
+                )
+                .into(),
+            );
+        }
+        effects.extend(started);
+    }
+    if networked {
+        effects.extend(network(&bare, &strings, world));
+    }
+    let paths: Vec<Place> = strings
+        .iter()
+        .filter(|text| is_path(text))
+        .map(|text| Place::resolve(text, false, command.cwd.as_deref(), world))
+        .collect();
+    if any(calls_of.delete) {
+        let targets = arguments(text, calls_of.delete);
+        let recursive = ["rmtree", "rimraf", "rm_rf", "rm_r", "rmSync", "rm", "remove_tree", "emptyDirSync"]
+            .iter()
+            .any(|name| mentions(&bare, name));
+        for target in &targets {
+            effects.push(Effect::Deletes {
+                place: Place::resolve(&target.text, false, command.cwd.as_deref(), world),
+                recursive,
+            });
+        }
+        if targets.is_empty() || targets.iter().any(|target| !target.is_known()) {
+            effects.extend(paths.iter().map(|place| Effect::Deletes { place: place.clone(), recursive }));
+            effects.push(Effect::Unverifiable("which files the code deletes is not known".to_owned()));
+        }
+    }
+    let opens_for_writing = mentions(&bare, "open")
+        && strings.iter().any(|mode| {
+            matches!(
+                mode.as_str(),
+                "w" | "a" | "x" | "wb" | "ab" | "xb" | "w+" | "r+" | "a+" | "wt" | "wb+" | "rb+" | "r+b"
+            )
+        });
+    if any(calls_of.write) || opens_for_writing {
+        effects.extend(
+            paths
+                .iter()
+                .filter(|place| secrecy(place).is_none())
+                .map(|place| Effect::Writes { place: place.clone(), empties: false }),
+        );
+        // A target that is no literal could be anywhere.
+        if !strings.iter().any(|text| is_file_name(text)) {
+            effects.push(Effect::Unverifiable("which files the code writes is not known".to_owned()));
+        }
+    }
+    effects.extend(paths.iter().map(|place| Effect::Reads(place.clone())));
+    let environment = ["os.environ", "process.env", "ENV", "%ENV", "getenv"].iter().any(|name| {
+        mentions(&bare, name)
+            && bare
+                .split(name)
+                .skip(1)
+                .any(|rest| !rest.starts_with(['[', '.', '{', '(', '_']) && !rest.starts_with(char::is_alphanumeric))
+    });
+    if environment {
+        effects.push(Effect::Reads(pseudo(ENVIRONMENT)));
+    }
+    if any(calls_of.dynamic) {
+        effects.push(Effect::Unverifiable("the code hides what it runs".to_owned()));
+    }
+    effects
+}
+
+/// Languages in which backticks run a shell.
+fn has_backticks(language: Language) -> bool {
+    match language {
+        Language::Ruby | Language::Perl | Language::Php => true,
+        Language::Python | Language::JavaScript => false,
+    }
+}
+
+fn processes(
+    table: &Calls,
+    text: &str,
+    bare: &str,
+    language: Language,
+    command: &SimpleCommand,
+    world: &World,
+) -> Vec<Effect> {
+    const STARTERS: [&str; 24] = [
+        "system(",
+        "popen(",
+        "run(",
+        "call(",
+        "Popen(",
+        "check_output(",
+        "check_call(",
+        "getoutput(",
+        "execSync(",
+        "exec(",
+        "spawn(",
+        "spawnSync(",
+        "execFile(",
+        "execFileSync(",
+        "shell_exec(",
+        "passthru(",
+        "proc_open(",
+        "qx(",
+        "system ",
+        "exec ",
+        "popen ",
+        "spawn ",
+        "execl(",
+        "execvp(",
+    ];
+    let mut found = calls(text, &STARTERS);
+    if has_backticks(language) {
+        found.extend(text.split('`').skip(1).step_by(2).map(Word::literal));
+    }
+    let mut effects = Vec::new();
+    let made = table.process.iter().map(|name| count(bare, name)).sum::<usize>();
+    for word in found.iter().filter(|word| word.is_known()).take(32) {
+        effects.extend(nested(word, command, world));
+    }
+    // Every mention must be explained by a call whose command is known, else something may run unseen.
+    let known = found.iter().filter(|word| word.is_known()).count();
+    if known == 0 || found.iter().any(|word| !word.is_known()) || made > known * 3 + 2 {
+        effects.push(Effect::Unverifiable("the code starts programs that are not known".to_owned()));
+    }
+    effects
+}
+
+fn network(bare: &str, strings: &[String], world: &World) -> Vec<Effect> {
+    let up = ["post", "put", "patch", "send", "sendall", "sendto", "upload", "POST", "data", "body"]
+        .iter()
+        .any(|name| mentions(bare, name))
+        || strings.iter().any(|text| matches!(text.as_str(), "POST" | "PUT" | "PATCH"));
+    let direction = if up { Direction::Up } else { Direction::Down };
+    let mut effects: Vec<Effect> = strings
+        .iter()
+        .filter(|text| text.contains("://"))
+        .map(|text| Effect::Network { to: Destination::parse(text, world), direction })
+        .collect();
+    let hosts = strings.iter().filter(|text| {
+        !text.contains("://")
+            && !text.contains(' ')
+            && (text.as_str() == "localhost" || text.parse::<std::net::IpAddr>().is_ok())
+    });
+    effects
+        .extend(hosts.map(|text| Effect::Network { to: Destination::parse(&format!("{text}:1"), world), direction }));
+    if effects.is_empty() {
+        effects.push(Effect::Unverifiable("where the code connects is not known".to_owned()));
+    }
+    effects
+}
+
+/// True for a literal that names a place outside of the current directory, or a secret in it.
+fn is_path(text: &str) -> bool {
+    let plain = !text.contains([' ', '\n', '<', '>', '(', '{']) && text.len() < 300;
+    plain
+        && ((text.starts_with('/') && text.len() > 1 && !text.starts_with("//"))
+            || text.starts_with("~/")
+            || text.contains("../")
+            || text.starts_with(".git")
+            || text.starts_with(".claude")
+            || text.starts_with(".env")
+            || text.starts_with(".github")
+            || text == "/")
+}
+
+fn is_file_name(text: &str) -> bool {
+    !text.contains([' ', '\n'])
+        && text.len() < 300
+        && (text.contains('/') || text.contains('.'))
+        && !text.contains("://")
+}
+
+/// True when `name` stands in the code as a name of its own.
+fn mentions(code: &str, name: &str) -> bool {
+    count(code, name) > 0
+}
+
+fn count(code: &str, name: &str) -> usize {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(name)
+        .filter(|(at, _)| {
+            let before = code[..*at].chars().next_back();
+            let after = code[at + name.len()..].chars().next();
+            before.is_none_or(|c| !is_word(c))
+                && (after.is_none_or(|c| !is_word(c))
+                    || name.ends_with("exec")
+                    || name.ends_with("spawn")
+                    || name.ends_with("copy"))
+        })
+        .count()
+}

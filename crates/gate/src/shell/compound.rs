@@ -1,0 +1,182 @@
+//! Walks compound commands: branches, loops, groups, and what their redirections mean for the commands inside.
+
+use super::{
+    command::{RedirectKind, SimpleCommand, Word},
+    walk::{MAX_COMMANDS, MAX_ROUNDS, MAX_STEPS, Walker},
+};
+use brush_parser::ast;
+use std::rc::Rc;
+
+impl Walker<'_> {
+    pub(super) fn command(&mut self, command: &ast::Command) {
+        self.steps += 1;
+        if self.line.commands.len() >= MAX_COMMANDS || self.steps > MAX_STEPS {
+            return self.gap("more commands than are looked at".to_owned());
+        }
+        match command {
+            ast::Command::Simple(simple) => self.simple(simple),
+            ast::Command::Compound(compound, redirects) => {
+                self.redirected(redirects.as_ref(), |walker| walker.compound(compound));
+            }
+            ast::Command::Function(function) => {
+                self.scope.functions.insert(function.fname.value.clone(), Rc::new(function.body.clone()));
+            }
+            ast::Command::ExtendedTest(test, redirects) => {
+                self.redirected(redirects.as_ref(), |walker| walker.test(&test.expr));
+            }
+        }
+    }
+
+    pub(super) fn test(&mut self, test: &ast::ExtendedTestExpr) {
+        match test {
+            ast::ExtendedTestExpr::And(a, b) | ast::ExtendedTestExpr::Or(a, b) => {
+                self.test(a);
+                self.test(b);
+            }
+            ast::ExtendedTestExpr::Not(inner) | ast::ExtendedTestExpr::Parenthesized(inner) => self.test(inner),
+            ast::ExtendedTestExpr::UnaryTest(_, word) => _ = self.value(&word.value),
+            ast::ExtendedTestExpr::BinaryTest(_, a, b) => {
+                for word in [a, b] {
+                    // A regular expression need not be a valid word; only what it runs matters.
+                    if word.value.contains("$(") || word.value.contains('`') {
+                        self.value(&word.value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Redirections of a compound apply to everything inside it.
+    pub(super) fn redirected(&mut self, redirects: Option<&ast::RedirectList>, body: impl FnOnce(&mut Self)) {
+        let Some(redirects) = redirects else { return body(self) };
+        let (stdin, inputs) = (self.stdin.clone(), self.inputs.len());
+        let mut outer = self.blank();
+        let at = self.line.commands.len();
+        for redirect in &redirects.0 {
+            self.redirect(redirect, &mut outer);
+        }
+        let reader = SimpleCommand {
+            redirects: outer.redirects.iter().filter(|redirect| redirect.kind == RedirectKind::Read).cloned().collect(),
+            inputs: outer.inputs.clone(),
+            ..outer.clone()
+        };
+        self.stdin = outer.stdin.clone();
+        self.push(reader);
+        self.inputs.push(at..self.line.commands.len());
+        let start = self.line.commands.len();
+        body(self);
+        let mut writer = outer;
+        writer.redirects.retain(|redirect| redirect.kind != RedirectKind::Read);
+        writer.inputs.push(start..self.line.commands.len());
+        if !writer.redirects.is_empty() {
+            self.push(writer);
+        }
+        self.stdin = stdin;
+        self.inputs.truncate(inputs);
+    }
+
+    pub(super) fn compound(&mut self, compound: &ast::CompoundCommand) {
+        match compound {
+            ast::CompoundCommand::Arithmetic(arithmetic) => _ = self.arithmetic(&arithmetic.expr.value),
+            ast::CompoundCommand::ArithmeticForClause(clause) => {
+                for expression in [&clause.initializer, &clause.condition, &clause.updater].into_iter().flatten() {
+                    self.arithmetic(&expression.value);
+                    let name: String =
+                        expression.value.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                    self.scope.set(&name, Word::hole());
+                }
+                self.repeated(&clause.body.list);
+            }
+            ast::CompoundCommand::BraceGroup(group) => self.list(&group.list),
+            ast::CompoundCommand::Subshell(subshell) => _ = self.subshell(|walker| walker.list(&subshell.list)),
+            ast::CompoundCommand::ForClause(clause) => self.for_each(clause),
+            ast::CompoundCommand::CaseClause(clause) => {
+                self.value(&clause.value.value);
+                for case in &clause.cases {
+                    for pattern in case
+                        .patterns
+                        .iter()
+                        .filter(|pattern| pattern.value.contains("$(") || pattern.value.contains('`'))
+                    {
+                        self.value(&pattern.value);
+                    }
+                    if let Some(list) = &case.cmd {
+                        self.branch(|walker| walker.list(list));
+                    }
+                }
+            }
+            ast::CompoundCommand::IfClause(clause) => {
+                self.list(&clause.condition);
+                self.branch(|walker| walker.list(&clause.then));
+                for otherwise in clause.elses.iter().flatten() {
+                    self.branch(|walker| {
+                        if let Some(condition) = &otherwise.condition {
+                            walker.list(condition);
+                        }
+                        walker.list(&otherwise.body);
+                    });
+                }
+            }
+            ast::CompoundCommand::WhileClause(clause) | ast::CompoundCommand::UntilClause(clause) => {
+                self.list(&clause.0);
+                self.repeated(&clause.1.list);
+            }
+            ast::CompoundCommand::Coprocess(coprocess) => {
+                let before = std::mem::replace(&mut self.is_background, true);
+                self.subshell(|walker| walker.command(&coprocess.body));
+                self.is_background = before;
+            }
+        }
+    }
+
+    /// A body that runs any number of times: what it sets is not known at its own start either.
+    pub(super) fn repeated(&mut self, body: &ast::CompoundList) {
+        self.forget_assigned(body);
+        self.branch(|walker| walker.list(body));
+    }
+
+    /// Makes unknown what a loop's body sets, before it is walked.
+    pub(super) fn forget_assigned(&mut self, body: &ast::CompoundList) {
+        let text = body.to_string();
+        let names: Vec<String> = self
+            .scope
+            .vars
+            .keys()
+            .filter(|name| text.contains(&format!("{name}=")) || text.contains(&format!("{name}+=")))
+            .cloned()
+            .collect();
+        for name in names {
+            let old = self.scope.get(&name);
+            self.scope.set(&name, Word { sources: old.sources, secret: old.secret, ..Word::hole() });
+        }
+        if text.contains("cd ") || text.contains("pushd ") {
+            self.scope.cwd = None;
+        }
+    }
+
+    pub(super) fn for_each(&mut self, clause: &ast::ForClauseCommand) {
+        let mut values = Vec::new();
+        match &clause.values {
+            Some(words) => {
+                for word in words {
+                    values.extend(self.fields(&word.value));
+                }
+            }
+            None => values = self.scope.positional.clone().unwrap_or_else(|| vec![Word::hole()]),
+        }
+        let name = &clause.variable_name;
+        if values.len() > MAX_ROUNDS || self.steps > MAX_STEPS / 4 {
+            let sources = values.iter().flat_map(|word| word.sources.clone()).collect();
+            let secret = values.iter().any(|word| word.secret);
+            // All values below one directory keep what they have in common.
+            values = vec![Word { sources, secret, ..Word::hole() }];
+        }
+        self.forget_assigned(&clause.body.list);
+        let before = self.scope.clone();
+        for value in values {
+            self.scope.set(name, value);
+            self.list(&clause.body.list);
+        }
+        self.scope.join(before);
+    }
+}

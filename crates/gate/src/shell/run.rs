@@ -1,0 +1,154 @@
+//! Runs a command as far as the scope is concerned: functions, builtins and wrappers; collects the rest.
+
+use super::{
+    command::{SimpleCommand, Stdin, Word},
+    output,
+    unwrap::{self, Wrapped},
+    walk::{MAX_TEXTS, Walker},
+};
+use brush_parser::ast;
+use std::rc::Rc;
+
+impl Walker<'_> {
+    /// Runs a command: functions and shell builtins change the scope, wrappers are opened, everything is collected.
+    pub(super) fn run(&mut self, command: SimpleCommand, depth: usize) {
+        if depth > MAX_TEXTS {
+            return self.gap("too many wrappers around a command".to_owned());
+        }
+        let name = command.name();
+        if let Some(word) = command.argv.first()
+            && let Some(body) = self.scope.functions.get(&word.text).cloned()
+        {
+            return self.call(&word.text.clone(), &body, command);
+        }
+        if depth == 0 || command.via.is_none() {
+            self.builtin(&name, &command);
+        }
+        match unwrap::open(&command, self.world) {
+            Wrapped::Plain => _ = self.push(command),
+            Wrapped::Command { inner, keep, via } => {
+                let mut inside = SimpleCommand { argv: inner, via: Some(via), ..command.clone() };
+                if keep {
+                    self.push(command);
+                } else {
+                    inside.via = command.via;
+                }
+                self.run(inside, depth + 1);
+            }
+            Wrapped::Code { code, keep, via } => {
+                let inputs = command.inputs.clone();
+                let stdin = command.stdin.clone();
+                let piped = command.is_piped;
+                let own = command.argv.len() > 1;
+                if inputs
+                    .iter()
+                    .flat_map(Clone::clone)
+                    .filter_map(|n| self.line.commands.get(n))
+                    .any(|input| output::is_decoder(&input.name()))
+                {
+                    let unread = !code.is_known();
+                    self.line.decoded = Some(unread || self.line.decoded == Some(true));
+                }
+                if !code.is_known() {
+                    // Whatever it is, an interpreter runs it.
+                    self.push(SimpleCommand {
+                        argv: vec![Word::literal("sh")],
+                        stdin: Stdin::Pipe,
+                        is_piped: true,
+                        ..command.clone()
+                    });
+                }
+                if keep {
+                    self.push(command);
+                } else if !command.redirects.is_empty() || !command.assignments.is_empty() {
+                    self.push(SimpleCommand { argv: Vec::new(), ..command });
+                }
+                let before = (self.stdin.clone(), self.inputs.len(), self.is_piped);
+                // `… | bash` has spent its input on the code itself.
+                self.stdin = if own { stdin } else { Stdin::Inherited };
+                self.inputs.extend(inputs);
+                self.is_piped = piped && own;
+                if via == "eval" || via == "trap" {
+                    self.code(&code, via);
+                } else {
+                    self.subshell(|walker| walker.code(&code, via));
+                }
+                self.stdin = before.0;
+                self.inputs.truncate(before.1);
+                self.is_piped = before.2;
+            }
+        }
+    }
+
+    /// Shell builtins that change what later words mean.
+    pub(super) fn builtin(&mut self, name: &str, command: &SimpleCommand) {
+        let args = command.args();
+        match name {
+            "cd" | "pushd" => {
+                let target = args.iter().find(|word| !word.text.starts_with('-') || word.text == "-");
+                self.scope.change_directory(target, self.world);
+            }
+            "popd" => self.scope.cwd = None,
+            "export" | "declare" | "local" | "readonly" | "typeset" => {
+                for word in args {
+                    if let Some((name, value)) = word.text.split_once('=') {
+                        self.scope.set(name, Word { text: value.to_owned(), glob: false, ..word.clone() });
+                    }
+                }
+            }
+            "read" | "mapfile" | "readarray" | "getopts" | "unset" => {
+                for word in args.iter().filter(|word| !word.text.starts_with('-')) {
+                    let value = Word { sources: command.inputs.clone(), ..Word::hole() };
+                    self.scope.set(&word.text, value);
+                }
+            }
+            "printf" if args.first().is_some_and(|word| word.text == "-v") => {
+                if let Some(word) = args.get(1) {
+                    self.scope.set(&word.text, Word::hole());
+                }
+            }
+            "set" if args.first().is_some_and(|word| word.text == "--") => {
+                self.scope.positional = Some(args[1..].to_vec());
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn call(&mut self, name: &str, body: &ast::FunctionBody, command: SimpleCommand) {
+        if self.calling.iter().any(|active| active == name) {
+            // A function that starts itself twice or in the background never ends.
+            self.line.is_fork_bomb |= command.is_piped || command.is_background;
+            return self.gap(format!("the function `{name}` calls itself"));
+        }
+        if self.calling.len() >= MAX_TEXTS {
+            return self.gap("too many nested function calls".to_owned());
+        }
+        let positional = self.scope.positional.replace(command.args().to_vec());
+        let before = (self.stdin.clone(), self.inputs.len());
+        self.stdin = command.stdin.clone();
+        self.inputs.extend(command.inputs.clone());
+        let has_more = !command.redirects.is_empty() || !command.assignments.is_empty();
+        if has_more {
+            self.push(SimpleCommand { argv: Vec::new(), ..command });
+        }
+        self.calling.push(name.to_owned());
+        self.redirected(body.1.as_ref(), |walker| walker.compound(&body.0));
+        self.calling.pop();
+        self.stdin = before.0;
+        self.inputs.truncate(before.1);
+        self.scope.positional = positional;
+    }
+
+    /// Functions that nothing called are walked once too: they may be called by name in a way that was not seen.
+    pub(super) fn uncalled_functions(&mut self) {
+        let mut bodies: Vec<(String, Rc<ast::FunctionBody>)> =
+            self.scope.functions.iter().map(|(name, body)| (name.clone(), Rc::clone(body))).collect();
+        bodies.sort_by(|a, b| a.0.cmp(&b.0));
+        self.scope.positional = None;
+        for (name, body) in bodies.into_iter().take(32) {
+            self.calling.push(name);
+            self.redirected(body.1.as_ref(), |walker| walker.compound(&body.0));
+            self.calling.pop();
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Builds one command from its words, assignments and redirections.
+
+use super::{
+    command::{Redirect, RedirectKind, SimpleCommand, Stdin, Word},
+    walk::{MAX_COMMANDS, MAX_VALUE, Walker},
+};
+use crate::place::HOLE;
+use brush_parser::ast;
+
+impl Walker<'_> {
+    /// A command that stands where the walk is.
+    pub(super) fn blank(&self) -> SimpleCommand {
+        SimpleCommand {
+            stdin: self.stdin.clone(),
+            inputs: self.inputs.clone(),
+            cwd: self.scope.cwd.clone(),
+            is_piped: self.is_piped,
+            is_background: self.is_background,
+            via: self.via,
+            depth: self.depth,
+            ..SimpleCommand::default()
+        }
+    }
+
+    pub(super) fn push(&mut self, command: SimpleCommand) -> usize {
+        if self.line.commands.len() >= MAX_COMMANDS {
+            self.gap("more commands than are looked at".to_owned());
+        } else {
+            self.line.commands.push(command);
+        }
+        self.line.commands.len() - 1
+    }
+
+    pub(super) fn simple(&mut self, simple: &ast::SimpleCommand) {
+        let mut command = self.blank();
+        let mut outputs: Vec<(usize, &ast::SubshellCommand)> = Vec::new();
+        let prefix = simple.prefix.iter().flat_map(|prefix| &prefix.0);
+        let suffix = simple.suffix.iter().flat_map(|suffix| &suffix.0);
+        // Assignments before a program are for that program only.
+        let before = simple.word_or_name.as_ref().map(|_| self.scope.vars.clone()).filter(|_| simple.prefix.is_some());
+        for item in prefix {
+            self.item(item, true, &mut command, &mut outputs);
+        }
+        if let Some(vars) = before {
+            self.scope.vars = vars;
+        }
+        if let Some(word) = &simple.word_or_name {
+            command.argv.extend(self.fields(&word.value));
+        }
+        for item in suffix {
+            self.item(item, false, &mut command, &mut outputs);
+        }
+        for word in command.argv.iter().chain(command.assignments.iter().map(|(_, value)| value)) {
+            command.inputs.extend(word.sources.iter().cloned());
+        }
+        command.cwd = self.scope.cwd.clone();
+        if command.argv.is_empty() {
+            for (name, value) in &command.assignments {
+                self.scope.set(name, value.clone());
+            }
+        }
+        let at = self.line.commands.len();
+        self.run(command, 0);
+        let end = self.line.commands.len();
+        // A process substitution that is written to reads what this command prints.
+        for (_, body) in outputs {
+            let (stdin, piped) =
+                (std::mem::replace(&mut self.stdin, Stdin::Pipe), std::mem::replace(&mut self.is_piped, true));
+            self.inputs.push(at..end);
+            self.subshell(|walker| walker.list(&body.list));
+            self.inputs.pop();
+            (self.stdin, self.is_piped) = (stdin, piped);
+        }
+    }
+
+    pub(super) fn item<'a>(
+        &mut self,
+        item: &'a ast::CommandPrefixOrSuffixItem,
+        is_prefix: bool,
+        command: &mut SimpleCommand,
+        outputs: &mut Vec<(usize, &'a ast::SubshellCommand)>,
+    ) {
+        match item {
+            ast::CommandPrefixOrSuffixItem::IoRedirect(redirect) => self.redirect(redirect, command),
+            ast::CommandPrefixOrSuffixItem::Word(word) => command.argv.extend(self.fields(&word.value)),
+            ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, word) => {
+                if is_prefix {
+                    self.assign(assignment, command);
+                } else {
+                    // `export X=…` sets it, `dd if=…` is an argument: the program decides.
+                    let fields = self.fields(&word.value);
+                    command.argv.extend(fields);
+                }
+            }
+            ast::CommandPrefixOrSuffixItem::ProcessSubstitution(kind, body) => {
+                command.argv.push(self.process_substitution(kind, body, command.argv.len(), outputs));
+            }
+        }
+    }
+
+    pub(super) fn process_substitution<'a>(
+        &mut self,
+        kind: &ast::ProcessSubstitutionKind,
+        body: &'a ast::SubshellCommand,
+        at: usize,
+        outputs: &mut Vec<(usize, &'a ast::SubshellCommand)>,
+    ) -> Word {
+        let mut word = Word::literal("/dev/fd/63");
+        match kind {
+            ast::ProcessSubstitutionKind::Read => {
+                let range = self.subshell(|walker| walker.list(&body.list));
+                word.sources.push(range);
+            }
+            ast::ProcessSubstitutionKind::Write => outputs.push((at, body)),
+        }
+        word
+    }
+
+    pub(super) fn assign(&mut self, assignment: &ast::Assignment, command: &mut SimpleCommand) {
+        let mut value = match &assignment.value {
+            ast::AssignmentValue::Scalar(word) => Word { glob: false, ..self.value(&word.value) },
+            ast::AssignmentValue::Array(items) => {
+                let mut all = Word::default();
+                for (_, item) in items {
+                    for field in self.fields(&item.value) {
+                        if !all.text.is_empty() {
+                            all.text.push(' ');
+                        }
+                        all.text.push_str(&field.text);
+                        all.glob |= field.glob;
+                        all.absorb(&field);
+                    }
+                }
+                all
+            }
+        };
+        let name = match &assignment.name {
+            ast::AssignmentName::VariableName(name) => name.clone(),
+            ast::AssignmentName::ArrayElementName(name, index) => {
+                self.arithmetic(index);
+                value.text.push(HOLE);
+                name.clone()
+            }
+        };
+        if assignment.append {
+            let old = self.scope.get(&name);
+            value.absorb(&old);
+            value.text = if old.text.len() + value.text.len() > MAX_VALUE {
+                HOLE.to_string()
+            } else {
+                format!("{}{}", old.text, value.text)
+            };
+        }
+        command.assignments.push((name, value));
+        // A later assignment of the same line sees the earlier ones.
+        if command.argv.is_empty()
+            && let Some((name, value)) = command.assignments.last()
+        {
+            self.scope.set(name, value.clone());
+        }
+    }
+
+    pub(super) fn redirect(&mut self, redirect: &ast::IoRedirect, command: &mut SimpleCommand) {
+        match redirect {
+            ast::IoRedirect::File(_, kind, target) => {
+                let word = match target {
+                    ast::IoFileRedirectTarget::Filename(word) => self.value(&word.value),
+                    ast::IoFileRedirectTarget::Fd(_) => return,
+                    ast::IoFileRedirectTarget::Duplicate(word) => {
+                        let word = self.value(&word.value);
+                        if word.is_known()
+                            && (word.text == "-" || word.text.trim_end_matches('-').bytes().all(|b| b.is_ascii_digit()))
+                        {
+                            return;
+                        }
+                        word
+                    }
+                    ast::IoFileRedirectTarget::ProcessSubstitution(kind, body) => {
+                        let (stdin, piped) = (self.stdin.clone(), self.is_piped);
+                        if matches!(kind, ast::ProcessSubstitutionKind::Write) {
+                            (self.stdin, self.is_piped) = (Stdin::Pipe, true);
+                        }
+                        let range = self.subshell(|walker| walker.list(&body.list));
+                        (self.stdin, self.is_piped) = (stdin, piped);
+                        match kind {
+                            ast::ProcessSubstitutionKind::Read => {
+                                command.stdin = Stdin::Pipe;
+                                command.is_piped = true;
+                                command.inputs.push(range);
+                            }
+                            ast::ProcessSubstitutionKind::Write => {
+                                self.gap("output into a process substitution".to_owned());
+                            }
+                        }
+                        return;
+                    }
+                };
+                command.inputs.extend(word.sources.iter().cloned());
+                let kind = match kind {
+                    ast::IoFileRedirectKind::Read | ast::IoFileRedirectKind::DuplicateInput => RedirectKind::Read,
+                    ast::IoFileRedirectKind::Append => RedirectKind::Append,
+                    ast::IoFileRedirectKind::Write
+                    | ast::IoFileRedirectKind::ReadAndWrite
+                    | ast::IoFileRedirectKind::Clobber
+                    | ast::IoFileRedirectKind::DuplicateOutput => RedirectKind::Write,
+                };
+                if kind == RedirectKind::Read {
+                    command.stdin = Stdin::Pipe;
+                }
+                command.redirects.push(Redirect { kind, target: word });
+            }
+            ast::IoRedirect::HereDocument(_, document) => {
+                let word = if document.requires_expansion {
+                    self.here_document(&document.doc.value)
+                } else {
+                    Word::literal(document.doc.value.clone())
+                };
+                command.inputs.extend(word.sources.iter().cloned());
+                command.stdin = Stdin::Text(word);
+            }
+            ast::IoRedirect::HereString(_, word) => {
+                let word = self.value(&word.value);
+                command.inputs.extend(word.sources.iter().cloned());
+                command.stdin = Stdin::Text(word);
+            }
+            ast::IoRedirect::OutputAndError(word, is_append) => {
+                let target = self.value(&word.value);
+                let kind = if *is_append { RedirectKind::Append } else { RedirectKind::Write };
+                command.redirects.push(Redirect { kind, target });
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! No secret inside (invariant 4), and none in what a run leaves.
+//!
+//! Every secret of the test holds the same two marks, so that one search finds all of them, whichever leaks. Each search also
+//! has to find a decoy that lies where it looks.
+
+use serde_json::json;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+use system_tests::{
+    User, left_in_engine,
+    targets::docker,
+    upstream::{Answer, Upstream},
+};
+
+const KEY: &str = "sk-ant-api03-Zq7-key-4c1e90";
+const DECOY: &str = "Zq7-decoy-4c1e90";
+/// Matches every secret and not itself.
+const PATTERN: &str = "[Z]q7-[a-z]+-4c1e90";
+const PROMPT: &str = "Look around, says the prompt of this test.";
+
+/// Whole secrets in `bytes`, the decoy left out.
+fn secrets_in(bytes: &[u8]) -> BTreeSet<String> {
+    let (head, tail) = (b"Zq7-", b"-4c1e90");
+    let starts = bytes.windows(head.len()).enumerate().filter(|(_, window)| window == head).map(|(at, _)| at);
+    starts
+        .filter_map(|at| {
+            let rest = &bytes[at + head.len()..];
+            let length = rest.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
+            rest[length..].starts_with(tail).then(|| String::from_utf8_lossy(&bytes[at..at + 11 + length]).into_owned())
+        })
+        .filter(|found| found != DECOY)
+        .collect()
+}
+
+/// Every regular file below `dir`.
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.expect("entry").path());
+    paths
+        .flat_map(|path| {
+            let kind = fs::symlink_metadata(&path).expect("metadata").file_type();
+            if kind.is_dir() { files_below(&path) } else { Vec::from_iter(kind.is_file().then_some(path)) }
+        })
+        .collect()
+}
+
+/// Checks that no file of the user's state and cache holds a secret; the prompt, which is stored, shows that the search works.
+fn assert_nothing_on_disk(user: &User) {
+    let mut has_prompt = false;
+    for dir in ["state", "cache", "config"] {
+        for path in files_below(&user.home().join(dir)) {
+            let bytes = fs::read(&path).expect("read");
+            assert_eq!(secrets_in(&bytes), BTreeSet::new(), "{}", path.display());
+            has_prompt |= bytes.windows(PROMPT.len()).any(|window| window == PROMPT.as_bytes());
+        }
+    }
+    assert!(has_prompt, "the prompt lies in the state directory");
+}
+
+/// A user whose environment and repository are full of secrets that no run may see.
+fn careless_user() -> User {
+    let user = User::new()
+        .with_env("ANTHROPIC_API_KEY", KEY)
+        .with_env("AWS_SECRET_ACCESS_KEY", "Zq7-aws-4c1e90")
+        .with_env("GITHUB_TOKEN", "Zq7-github-4c1e90")
+        .with_env("SSH_AUTH_SOCK", "/tmp/Zq7-agent-4c1e90")
+        .with_env("SANDBOX_LOG", "debug")
+        .with_env("RUST_BACKTRACE", "1");
+    user.write("search.sh", include_str!("../fixtures/search.sh"));
+    user.write("memory.py", include_str!("../fixtures/memory.py"));
+    user.write("patterns", &format!("{PATTERN}\n"));
+    user.write("decoy.txt", &format!("{DECOY}\n"));
+    user.commit("a search");
+    // A commit that was taken back, another branch, a stash, and files that were never added.
+    user.write("gone.txt", "Zq7-undone-4c1e90\n");
+    user.commit("a mistake");
+    user.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+    user.git(&["switch", "--quiet", "--create", "other"]);
+    user.write("other.txt", "Zq7-branch-4c1e90\n");
+    user.commit("elsewhere");
+    user.git(&["tag", "elsewhere"]);
+    user.git(&["switch", "--quiet", "main"]);
+    user.write("README.md", "Zq7-stash-4c1e90\n");
+    user.git(&["stash", "--quiet"]);
+    user.write(".env", "TOKEN=Zq7-dotenv-4c1e90\n");
+    user.write("README.md", "Zq7-unstaged-4c1e90\n");
+    user.git(&["remote", "add", "origin", "https://user:Zq7-remote-4c1e90@git.test/acme/app.git"]);
+    user.git(&["config", "http.extraHeader", "Authorization: Basic Zq7-header-4c1e90"]);
+    user
+}
+
+fn upstream_at(upstream: &Upstream) -> String {
+    format!("model.upstream=http://{}", upstream.address)
+}
+
+/// What a search from inside printed: nothing but the decoy, which it found in each of `places`.
+fn assert_search_is_clean(whose: &str, text: &str, places: &[&str]) {
+    assert!(text.trim_end().ends_with("searched"), "{whose}: the search came to its end:\n{text}");
+    assert_eq!(secrets_in(text.as_bytes()), BTreeSet::new(), "{whose}:\n{text}");
+    for place in places {
+        let is_found = text.lines().any(|line| line.starts_with(place) && line.ends_with(DECOY));
+        assert!(is_found, "{whose}: the decoy in {place}:\n{text}");
+    }
+    let has = |line: &str| text.lines().any(|found| found == line);
+    assert!(has("remote origin\thttps://git.test/acme/app.git (fetch)"), "{whose}: the remote without its user:\n{text}");
+    assert!(!text.contains("dotenv ") && !text.contains("stash "), "{whose}:\n{text}");
+    assert!(!text.contains("ref other") && !text.contains("elsewhere"), "{whose}:\n{text}");
+    for variable in ["AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "SSH_AUTH_SOCK", "SANDBOX_LOG", "XDG_STATE_HOME"] {
+        assert!(!has(&format!("variable {variable}")), "{whose}: {variable}");
+    }
+}
+
+/// What the engine tells about a run's containers, volumes and images.
+fn told_by_engine(run: &str) -> String {
+    let left = left_in_engine(run);
+    assert!(!left.is_empty(), "the run's containers are there");
+    let mut told: String = left.iter().map(|name| docker(&["inspect", name])).collect();
+    assert!(told.contains(run), "{told}");
+    for image in ["sandbox/base", "sandbox/claude:2.1.329"] {
+        told.push_str(&docker(&["inspect", image]));
+        told.push_str(&docker(&["history", "--no-trunc", image]));
+    }
+    told
+}
+
+/// Searches a running container with every capability: what not even the agent could read is read here.
+fn search_as_root(container: &str) -> String {
+    docker(&[
+        "exec",
+        "--privileged",
+        "--user=0",
+        "--env=GIT_CONFIG_COUNT=1",
+        "--env=GIT_CONFIG_KEY_0=safe.directory",
+        "--env=GIT_CONFIG_VALUE_0=*",
+        container,
+        "sh",
+        "/workspace/search.sh",
+    ])
+}
+
+/// The command lines of all processes of this host.
+fn command_lines() -> Vec<u8> {
+    let processes = fs::read_dir("/proc").expect("proc").flatten();
+    processes.flat_map(|process| fs::read(process.path().join("cmdline")).unwrap_or_default()).collect()
+}
+
+#[test]
+fn no_secret_is_inside_and_none_is_left_behind() {
+    let user = careless_user();
+    let search = json!({"command": "sh search.sh > findings.txt 2>&1", "description": "Search"});
+    let script = vec![
+        Answer::Call("The key is {key}, isn't it?".to_owned(), "Bash", search),
+        Answer::Text("It was {key}.".to_owned()),
+    ];
+    let upstream = Upstream::start(script, Some(1));
+    let task = user.task(&format!("---\nverify: ['sh search.sh']\n---\n{PROMPT}\n"));
+    let (task, at) = (task.display().to_string(), upstream_at(&upstream));
+    let args = ["run", &task, "--format", "jsonl", "--set", "gate.mode=allow-all", "--set", &at];
+    let started = user.start(&args);
+
+    // The agent has searched and waits for the model; everything of the run is there to be looked at.
+    upstream.wait_until_held();
+    let run = user.attempt().ancestors().nth(4).and_then(Path::file_name).expect("run").to_string_lossy().into_owned();
+    assert_eq!(secrets_in(told_by_engine(&run).as_bytes()), BTreeSet::new());
+    assert_eq!(secrets_in(&command_lines()), BTreeSet::new());
+    let filter = format!("label=sandbox.run={run}");
+    let container = docker(&["ps", "--quiet", "--filter", &filter]);
+    let by_root = search_as_root(container.trim());
+    let everywhere = ["file /workspace/decoy.txt", "environ of /proc/", "object", "memory of "];
+    assert_search_is_clean("root", &by_root, &everywhere);
+    for read in ["read environ of 1", "read memory of 1"] {
+        assert!(by_root.lines().any(|line| line == read), "{read}:\n{by_root}");
+    }
+    upstream.release();
+    let ran = started.finish().expect_code(0);
+
+    // The key went out, and nothing else that identifies.
+    let received = upstream.received();
+    assert!(received.len() >= 2, "{received:#?}");
+    for request in &received {
+        assert_eq!(request.headers.get("x-api-key").map(String::as_str), Some(KEY));
+        assert!(!request.headers.contains_key("authorization"));
+        let all = format!("{:?} {}", request.headers, request.body);
+        assert!(!all.contains("sandbox-placeholder"), "{all}");
+        assert_eq!(secrets_in(request.body.to_string().as_bytes()), BTreeSet::new());
+    }
+
+    // The agent and the proof found nothing, and what was reflected did not come back.
+    let _ = user.run(&["apply", &run]).expect_code(0);
+    let by_agent = user.git(&["show", &format!("sandbox/{run}:findings.txt")]);
+    assert_search_is_clean("agent", &by_agent, &everywhere[..3]);
+    let by_verify = fs::read_to_string(user.attempt().join("verify/1.log")).expect("log");
+    assert_search_is_clean("verify", &by_verify, &everywhere[..3]);
+    let reflected = user.journal("egress.jsonl").into_iter().filter(|record| record["rule"] == "bad_answer");
+    let reasons: Vec<_> = reflected.map(|record| record["reason"].as_str().expect("reason").to_owned()).collect();
+    assert_eq!(reasons, vec!["the model's answer was cut off: an event holds the credential"; 2]);
+    let transcript = fs::read_to_string(user.attempt().join("transcript.jsonl")).expect("transcript");
+    assert!(transcript.contains("The key is , isn't it?"), "the answer that came when it was asked for again");
+
+    // Nor does it lie in what the run leaves or says, with every detail logged.
+    assert!(ran.stderr.contains("DEBUG"), "{}", ran.stderr);
+    assert_eq!(secrets_in(ran.stdout.as_bytes()), BTreeSet::new());
+    assert_eq!(secrets_in(ran.stderr.as_bytes()), BTreeSet::new());
+    for command in [vec!["show", &run], vec!["logs", &run], vec!["diff", &run], vec!["config", "show"], vec!["doctor"]] {
+        let said = user.run(&command);
+        assert!(!said.stdout.is_empty(), "{command:?}");
+        assert_eq!(secrets_in(format!("{}{}", said.stdout, said.stderr).as_bytes()), BTreeSet::new(), "{command:?}");
+    }
+    assert_nothing_on_disk(&user);
+}
+
+#[test]
+fn an_endpoint_that_refuses_the_key_cannot_show_it() {
+    let user = careless_user();
+    let upstream = Upstream::start(vec![Answer::Error(401, "invalid key {key}".to_owned())], None);
+    let task = user.task(&format!("{PROMPT}\n")).display().to_string();
+    let ran = user.run(&["run", &task, "--format", "jsonl", "--set", &upstream_at(&upstream)]).expect_code(107);
+    assert!(upstream.received().iter().any(|request| request.headers.get("x-api-key").is_some_and(|key| key == KEY)));
+    assert_eq!(secrets_in(format!("{}{}", ran.stdout, ran.stderr).as_bytes()), BTreeSet::new());
+    assert_nothing_on_disk(&user);
+}
+
+#[test]
+fn a_credential_that_cannot_be_used_is_not_shown() {
+    let user = User::new().with_env("SANDBOX_LOG", "trace").with_env("RUST_BACKTRACE", "1");
+    let task = user.task(&format!("{PROMPT}\n")).display().to_string();
+    let key = user.file("key", "Zq7-file-4c1e90\n\u{1}");
+    let (file, printed) = (format!("file:{}", key.display()), format!("command:cat {}; exit 3", key.display()));
+    let source = |source: &str| format!("model.credentials=[\"api-key {source}\"]");
+    let upstream = |url: &str| format!("model.upstream={url}");
+    let nowhere = upstream("http://127.0.0.1:9");
+    for settings in [
+        [source(&file), nowhere.clone()],
+        [source(&printed), nowhere],
+        [source("env:PATH"), upstream("http://user:Zq7-password-4c1e90@127.0.0.1:9")],
+        [source("env:PATH"), upstream("http://127.0.0.1:9/?key=Zq7-query-4c1e90")],
+    ] {
+        let ran = user.run(&["run", &task, "--set", &settings[0], "--set", &settings[1]]);
+        assert_ne!(ran.code, 0, "{settings:?}");
+        assert!(!ran.stderr.is_empty(), "{settings:?}");
+        assert_eq!(secrets_in(format!("{}{}", ran.stdout, ran.stderr).as_bytes()), BTreeSet::new(), "{settings:?}");
+        for path in files_below(&user.home().join("state")) {
+            assert_eq!(secrets_in(&fs::read(&path).expect("read")), BTreeSet::new(), "{settings:?} {}", path.display());
+        }
+    }
+    let shown = user.run(&["config", "show", "--set", "model.upstream=http://user:Zq7-shown-4c1e90@a.test"]);
+    assert!(shown.stdout.contains("a.test"), "{}", shown.stdout);
+    assert_eq!(secrets_in(shown.stdout.as_bytes()), BTreeSet::new());
+}
+
+#[test]
+fn the_search_finds_what_it_looks_for() {
+    let found = |text: &str| secrets_in(text.as_bytes()).into_iter().collect::<Vec<_>>();
+    assert_eq!(found(&format!("a {KEY}b Zq7-x-4c1e9 {DECOY} {PATTERN}")), ["Zq7-key-4c1e90"]);
+    let user = careless_user();
+    let grep = Command::new("grep").args(["-rsahoE", PATTERN]).arg(user.repository()).output().expect("grep");
+    let raw = String::from_utf8_lossy(&grep.stdout).into_owned();
+    for secret in ["dotenv", "unstaged", "remote", "header"] {
+        assert!(raw.contains(&format!("Zq7-{secret}-4c1e90")), "{raw}");
+    }
+    let objects = user.git(&["cat-file", "--batch-all-objects", "--batch"]);
+    for secret in ["undone", "branch", "stash", "decoy"] {
+        assert!(objects.contains(&format!("Zq7-{secret}-4c1e90")), "{secret}");
+    }
+}
