@@ -1,8 +1,13 @@
 //! What a run leaves, as the tests of failures look at it: its work, its records, and nothing in the engine.
 
-use crate::{Started, User, is_event, left_in_engine};
+use crate::{Started, User, is_event};
 use serde_json::{Value, json};
-use std::{fs, process::Command};
+use std::{
+    fs,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Switches the gate off, for tests that are not about it.
 pub const OPEN_GATE: [&str; 2] = ["--set", "gate.mode=allow-all"];
@@ -43,6 +48,34 @@ impl User {
         format!("sandbox-{}-1-agent", self.run_id())
     }
 
+    /// Waits until the agent's command has written a line into `log.txt`, at most a minute.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn wait_for_line(&self, line: &str) {
+        let container = self.agent_container();
+        let end = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < end {
+            let found = ["exec", "--user", "1000", &container, "grep", "-qx", line, "/workspace/log.txt"];
+            if self.docker(&found).output().expect("docker").status.success() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("no line {line} in log.txt");
+    }
+
+    /// A command of the container engine's own client, for the engine that this user's runs are in.
+    #[must_use]
+    pub fn docker(&self, args: &[&str]) -> Command {
+        let mut command = Command::new("docker");
+        command.args(args);
+        if let Some(host) = self.variable("DOCKER_HOST") {
+            command.env("DOCKER_HOST", host);
+        }
+        command
+    }
+
     /// The lines that the patch of the only attempt adds to `log.txt`.
     ///
     /// # Panics
@@ -68,12 +101,30 @@ impl User {
         result
     }
 
+    /// Names of containers and volumes of the only run in this user's engine.
+    ///
+    /// # Panics
+    /// When the engine does not answer.
+    #[must_use]
+    pub fn left_in_engine(&self) -> Vec<String> {
+        let filter = format!("label=sandbox.run={}", self.run_id());
+        let containers = ["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"];
+        let volumes = ["volume", "ls", "--filter", &filter, "--format", "{{.Name}}"];
+        let mut names = Vec::new();
+        for list in [containers.as_slice(), volumes.as_slice()] {
+            let output = self.docker(list).output().expect("docker");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            names.extend(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned));
+        }
+        names
+    }
+
     /// Checks that the engine holds nothing of the only run and that there is nothing to resume.
     ///
     /// # Panics
     /// When there is.
     pub fn assert_nothing_is_left(&self) {
-        assert_eq!(left_in_engine(&self.run_id()), Vec::<String>::new());
+        assert_eq!(self.left_in_engine(), Vec::<String>::new());
         let swept = self.run(&["gc", "--json"]).expect_code(0).stdout;
         let swept: Value = serde_json::from_str(&swept).expect("json");
         assert_eq!((&swept["removed"], &swept["kept"]), (&json!([]), &json!([])));
@@ -92,14 +143,4 @@ impl Started {
     pub fn wait_for_phase(&self, phase: &str) {
         let _ = self.wait_for(phase, |event| is_event(event, "phase") && event["phase"] == phase);
     }
-}
-
-/// Runs a command of the container engine.
-///
-/// # Panics
-/// When it fails.
-pub fn docker(args: &[&str]) -> String {
-    let output = Command::new("docker").args(args).output().expect("docker");
-    assert!(output.status.success(), "docker {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }

@@ -83,6 +83,13 @@ impl User {
         self
     }
 
+    /// A variable that the test set for this user.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let set = self.variables.iter().rev().find(|(set, _)| set == name);
+        set.map(|(_, value)| value.as_str())
+    }
+
     /// The user's home.
     #[must_use]
     pub fn home(&self) -> &Path {

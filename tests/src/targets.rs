@@ -162,8 +162,9 @@ impl Drop for Neighbour {
 #[must_use]
 pub fn docker(args: &[&str]) -> String {
     let Output { status, stdout, stderr } = Command::new("docker").args(args).output().expect("docker");
-    assert!(status.success(), "docker {args:?}: {}", String::from_utf8_lossy(&stderr));
-    String::from_utf8_lossy(&stdout).into_owned()
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(status.success(), "docker {args:?}: {status}\n{}\n{}", text(&stdout), text(&stderr));
+    text(&stdout)
 }
 
 /// An address of this host that other machines would use; the bridge's where it has none. Nothing is sent.

@@ -171,25 +171,39 @@ fn the_checkout_s_git_configuration_filters_and_hooks_never_run_on_the_host() {
 #[test]
 fn the_agent_s_own_git_configuration_changes_nothing_in_the_harvest() {
     let user = User::new();
-    let plant = "git config filter.evil.clean 'echo evil' && git config filter.evil.smudge 'echo evil' \
-                 && git config core.fsmonitor 'touch /workspace/canary-fsmonitor' && git config core.hooksPath /workspace/hooks \
-                 && git config core.excludesFile /workspace/all && git config core.attributesFile /workspace/attributes \
-                 && git config core.worktree /tmp && mkdir hooks && printf '*' > all && printf '* filter=evil' > attributes \
-                 && printf '#!/bin/sh\\ntouch /workspace/canary-hook\\n' | tee hooks/pre-commit hooks/post-checkout \
-                 && chmod +x hooks/* && printf '*\\n' > .git/info/exclude && printf '* filter=evil\\n' > .git/info/attributes";
+    let plant = r#"set -e
+git config filter.evil.clean 'echo evil'
+git config core.fsmonitor 'touch /workspace/canary-fsmonitor; false'
+git config core.hooksPath /workspace/hooks
+git config core.attributesFile /workspace/attributes
+printf '* filter=evil' > attributes
+printf '* filter=evil\n' > .git/info/attributes
+printf '*\n' > .git/info/exclude
+mkdir hooks
+printf '#!/bin/sh\ntouch /workspace/canary-hook\n' > hooks/pre-commit
+chmod +x hooks/pre-commit
+"#;
+    // The positive control: with this configuration, a commit in the checkout is another one.
+    let control = "git status --short --ignored=no kept.txt | wc -c > status.txt; git add --force kept.txt; \
+                   git show :kept.txt > index.txt; rm -f canary-*";
+    let bash = |command: &str| vec![("Bash", json!({ "command": command }))];
+    let write = |path: &str, content: &str| vec![("Write", json!({"file_path": path, "content": content}))];
     let turns = [
-        vec![("Bash", json!({"command": "echo true > kept.txt"}))],
-        vec![("Bash", json!({ "command": plant }))],
-        // The positive control: with this configuration, git in the checkout does hide the change.
-        vec![("Bash", json!({"command": "GIT_WORK_TREE=/workspace git status --short --ignored=no kept.txt > /tmp/shown; \
-                                         test -s /tmp/shown || echo hidden > control.txt"}))],
+        write("/workspace/kept.txt", "true\n"),
+        write("/workspace/plant.sh", plant),
+        bash("sh plant.sh"),
+        write("/workspace/control.sh", control),
+        bash("sh control.sh"),
     ];
     let conversation = user.conversation(&turns);
     let _ = user.run_task(&user.task("x\n"), &conversation, &["--set", "gate.mode=allow-all"]).expect_code(0);
-    let wanted = ["all", "attributes", "control.txt", "hooks/post-checkout", "hooks/pre-commit", "kept.txt"];
-    let changed: Vec<_> = changed(&user).into_iter().filter(|path| path != "canary-fsmonitor").collect();
-    for l in user.journal("calls.jsonl") { eprintln!("DBG {l}"); }
-    assert_eq!(changed, wanted);
+    let wanted = ["attributes", "control.sh", "hooks/pre-commit", "index.txt", "kept.txt", "plant.sh", "status.txt"];
+    assert_eq!(changed(&user), wanted);
     let patch = fs::read_to_string(user.attempt().join("changes.patch")).expect("patch");
-    assert!(patch.contains("+true") && !patch.contains("+evil"), "{patch}");
+    let added = |path: &str| {
+        let of = patch.split("diff --git ").find(|part| part.contains(&format!("+++ b/{path}\n"))).expect("path");
+        of.lines().filter_map(|line| line.strip_prefix('+')).skip(1).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!((added("index.txt"), added("status.txt")), ("evil".to_owned(), "0".to_owned()), "{patch}");
+    assert_eq!(added("kept.txt"), "true");
 }

@@ -127,19 +127,17 @@ fn told_by_engine(run: &str) -> String {
     told
 }
 
-/// Searches a running container with every capability: what not even the agent could read is read here.
+/// Searches a running container as root, from a helper that shares its processes and volumes: what the agent could not read is
+/// read here.
 fn search_as_root(container: &str) -> String {
-    docker(&[
-        "exec",
-        "--privileged",
-        "--user=0",
-        "--env=GIT_CONFIG_COUNT=1",
-        "--env=GIT_CONFIG_KEY_0=safe.directory",
-        "--env=GIT_CONFIG_VALUE_0=*",
-        container,
-        "sh",
-        "/workspace/search.sh",
-    ])
+    let (pid, volumes) = (format!("--pid=container:{container}"), format!("--volumes-from={container}"));
+    let engine = ["run", "--rm", &pid, &volumes, "--network=none", "--user=0"];
+    let rights = ["--cap-add=SYS_PTRACE", "--cap-add=DAC_READ_SEARCH", "--security-opt=seccomp=unconfined"];
+    // The files are the agent's, which git would not take from a user that is not.
+    let git = ["COUNT=1", "KEY_0=safe.directory", "VALUE_0=*"].map(|setting| format!("--env=GIT_CONFIG_{setting}"));
+    let command = ["sandbox/base", "sh", "/workspace/search.sh", "/proc/1/root"];
+    let git = git.iter().map(String::as_str);
+    docker(&engine.into_iter().chain(rights).chain(git).chain(command).collect::<Vec<_>>())
 }
 
 /// The command lines of all processes of this host.
@@ -170,8 +168,9 @@ fn no_secret_is_inside_and_none_is_left_behind() {
     let filter = format!("label=sandbox.run={run}");
     let container = docker(&["ps", "--quiet", "--filter", &filter]);
     let by_root = search_as_root(container.trim());
-    let everywhere = ["file /workspace/decoy.txt", "environ of /proc/", "object", "memory of "];
-    assert_search_is_clean("root", &by_root, &everywhere);
+    let places = ["environ of /proc/", "object: "];
+    assert_search_is_clean("root", &by_root, &places);
+    assert_search_is_clean("root", &by_root, &["file /proc/1/root/workspace/decoy.txt:", "memory of "]);
     for read in ["read environ of 1", "read memory of 1"] {
         assert!(by_root.lines().any(|line| line == read), "{read}:\n{by_root}");
     }
@@ -192,9 +191,10 @@ fn no_secret_is_inside_and_none_is_left_behind() {
     // The agent and the proof found nothing, and what was reflected did not come back.
     let _ = user.run(&["apply", &run]).expect_code(0);
     let by_agent = user.git(&["show", &format!("sandbox/{run}:findings.txt")]);
-    assert_search_is_clean("agent", &by_agent, &everywhere[..3]);
+    assert_search_is_clean("agent", &by_agent, &places);
+    assert_search_is_clean("agent", &by_agent, &["file /workspace/decoy.txt:"]);
     let by_verify = fs::read_to_string(user.attempt().join("verify/1.log")).expect("log");
-    assert_search_is_clean("verify", &by_verify, &everywhere[..3]);
+    assert_search_is_clean("verify", &by_verify, &places);
     let reflected = user.journal("egress.jsonl").into_iter().filter(|record| record["rule"] == "bad_answer");
     let reasons: Vec<_> = reflected.map(|record| record["reason"].as_str().expect("reason").to_owned()).collect();
     assert_eq!(reasons, vec!["the model's answer was cut off: an event holds the credential"; 2]);

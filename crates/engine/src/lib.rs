@@ -39,6 +39,7 @@ pub use error::EngineError;
 pub use events::EventLog;
 pub use paths::Paths;
 pub use request::Request;
+pub use runtime::images::Progress as ImageProgress;
 pub use stop::Stop;
 pub use store::{Answer, Ask, Attempt};
 pub use sweep::Swept;
@@ -46,7 +47,7 @@ pub use sweep::Swept;
 use plan::AttemptPlan;
 use runtime::{
     AnyRuntime, Docker,
-    images::{Progress, Recipe},
+    images::Recipe,
 };
 use std::{
     collections::BTreeMap,
@@ -278,24 +279,16 @@ impl Engine {
     pub async fn build_images(
         &self,
         profile: &Profile,
-        progress: &(dyn Fn(&str) + Sync),
+        progress: &mut (dyn FnMut(ImageProgress) + Send),
     ) -> Result<Vec<String>, EngineError> {
         let runtime = self.runtime().await?;
         let mut out = Vec::new();
-        let mut show = |step: Progress| match step {
-            Progress::Pulling { image } => progress(&format!("pulling {image}")),
-            Progress::Bootstrapping { image, because } => {
-                progress(&format!("{image} from Debian packages, because {because}"));
-            }
-            Progress::Building { image } => progress(&image),
-            Progress::Line(line) => tracing::debug!(line, "build"),
-        };
         let mut recipes = vec![Recipe::base()];
         if let Some(version) = profile.agent.image.strip_prefix("sandbox/claude:") {
             recipes.push(Recipe::claude(version)?);
         }
         for recipe in recipes {
-            let id = runtime.ensure_image(&recipe, &mut show).await?;
+            let id = runtime.ensure_image(&recipe, progress).await?;
             out.push(format!("{} {id}", recipe.reference()));
         }
         Ok(out)

@@ -171,12 +171,8 @@ impl Rig {
             max_requests: None,
             allow_server_side: false,
         };
-        let config = Config {
-            routes: Vec::new(),
-            model: Some(model),
-            limits: egress::Limits::default(),
-            sink: seen.clone(),
-        };
+        let config =
+            Config { routes: Vec::new(), model: Some(model), limits: egress::Limits::default(), sink: seen.clone() };
         let mut rig = Self {
             place,
             egress: Egress::new(config).expect("egress"),

@@ -65,7 +65,8 @@ impl Place {
         mounts.push(Mount::read_only(agent, AGENT_DIR));
         if let Some(settings) = &setup.settings {
             let [file] = AnyAgent::Claude.files(Duration::ZERO);
-            let volume = one_file(&runtime, "sandbox-settings", file.name, settings.to_string().as_bytes(), 0o444).await;
+            let volume =
+                one_file(&runtime, "sandbox-settings", file.name, settings.to_string().as_bytes(), 0o444).await;
             mounts.push(Mount::read_only(volume, file.dir));
         }
         runtime.create(&spec(name, mounts)).await.expect("container");
@@ -120,8 +121,7 @@ async fn guest(runtime: &AnyRuntime) -> String {
 async fn one_file(runtime: &AnyRuntime, prefix: &str, name: &str, content: &[u8], mode: u32) -> String {
     let root = ArchiveBuilder::default().directory(".", Owner::root(0o755)).expect("archive");
     let tar = root.file(name, content, Owner::root(mode)).and_then(ArchiveBuilder::finish);
-    let fill =
-        Fill::Tar { image: IMAGE.to_owned(), tar: tar.expect("archive").into(), witness: name.to_owned() };
+    let fill = Fill::Tar { image: IMAGE.to_owned(), tar: tar.expect("archive").into(), witness: name.to_owned() };
     runtime.filled_volume(prefix, &Labels::new(), &fill).await.expect("volume")
 }
 
