@@ -31,6 +31,13 @@ pub fn endless_step(line: &str) -> Vec<(&'static str, Value)> {
 }
 
 impl User {
+    /// The same user with a task file; `../task.md` names it from the repository.
+    #[must_use]
+    pub fn with_task(self, text: &str) -> Self {
+        let _ = self.task(text);
+        self
+    }
+
     /// The id of the only run.
     ///
     /// # Panics
@@ -137,6 +144,27 @@ impl Started {
     pub fn wait_for_call(&self, turn: usize) {
         let id = format!("toolu_replay_{turn}_0");
         let _ = self.wait_for(&id, |event| is_event(event, "gate") && event["call"]["id"] == id.as_str());
+    }
+
+    /// Kills the process, which can do nothing about it, and waits until it is gone.
+    ///
+    /// # Panics
+    /// When `kill` fails.
+    pub fn kill(self) {
+        self.signal("KILL");
+        let _ = self.finish();
+    }
+
+    /// Waits until the process has said something on stderr, at most a minute.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn wait_for_words(&self, words: &str) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !self.stderr().contains(words) {
+            assert!(Instant::now() < end, "no `{words}` in: {}", self.stderr());
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Waits until the attempt enters a phase.

@@ -2,8 +2,10 @@
 //!
 //! Tests run the real binary against a real engine. None is skipped when the engine is missing: it fails.
 
-pub mod hostile;
 pub mod aftermath;
+pub mod hostile;
+pub mod private_engine;
+pub mod rig;
 pub mod targets;
 pub mod upstream;
 
@@ -341,6 +343,12 @@ impl Started {
     #[must_use]
     pub fn events(&self) -> Vec<Value> {
         events_in(&fs::read_to_string(&self.out).unwrap_or_default())
+    }
+
+    /// What it has said on stderr so far.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        fs::read_to_string(&self.err).unwrap_or_default()
     }
 
     /// Waits for an event, at most a minute, and returns it.

@@ -106,10 +106,11 @@ impl Target {
     }
 }
 
-/// A container on the engine's default bridge. Dropping it removes it.
+/// A container on a bridge of the engine that is made for the test. Dropping it removes both.
 #[derive(Debug)]
 pub struct Neighbour {
-    name: String,
+    /// Name of the container and of its network.
+    pub name: String,
     /// Its address on the bridge.
     pub address: IpAddr,
     /// The bridge's own address, which is the host's.
@@ -125,16 +126,20 @@ impl Neighbour {
     pub fn start(script: &str) -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("clock");
         let name = format!("system-test-neighbour-{}-{}", std::process::id(), since.as_nanos());
-        let _ = docker(&["run", "--detach", "--name", &name, "sandbox/base", "python3", "-u", "-c", script]);
+        // From here on dropping it cleans up, whichever step fails.
         let mut neighbour = Self { name, address: [0, 0, 0, 0].into(), bridge: [0, 0, 0, 0].into() };
+        let name = &neighbour.name;
+        let _ = docker(&["network", "create", name]);
+        let _ =
+            docker(&["run", "--detach", "--name", name, "--network", name, "sandbox/base", "python3", "-c", script]);
         let end = Instant::now() + Duration::from_secs(30);
         while !neighbour.log().contains("ready") {
             assert!(Instant::now() < end, "the neighbour is not ready:\n{}", neighbour.log());
             thread::sleep(Duration::from_millis(50));
         }
         let setting = |key: &str| {
-            let format = format!("{{{{.NetworkSettings.{key}}}}}");
-            let text = docker(&["inspect", "--format", &format, &neighbour.name]);
+            let format = format!("{{{{range .NetworkSettings.Networks}}}}{{{{.{key}}}}}{{{{end}}}}");
+            let text = docker(&["inspect", "--format", &format, name]);
             text.trim().parse().expect("an address on the bridge")
         };
         let (address, bridge) = (setting("IPAddress"), setting("Gateway"));
@@ -152,6 +157,7 @@ impl Neighbour {
 impl Drop for Neighbour {
     fn drop(&mut self) {
         let _ = Command::new("docker").args(["rm", "--force", "--volumes", &self.name]).output();
+        let _ = Command::new("docker").args(["network", "rm", &self.name]).output();
     }
 }
 

@@ -152,7 +152,8 @@ impl Shared {
         }
         let body = request.body.to_string();
         let number = (0..self.script.len()).filter(|n| body.contains(&call_id(*n))).count();
-        let key = request.headers.get("x-api-key").filter(|_| state.reflected.insert(number)).map_or("", String::as_str);
+        let key =
+            request.headers.get("x-api-key").filter(|_| state.reflected.insert(number)).map_or("", String::as_str);
         if state.held_from.is_some_and(|from| number >= from) {
             state.is_waiting = true;
             self.changed.notify_all();
@@ -189,7 +190,8 @@ fn events(answer: &Answer, number: usize, key: &str) -> String {
         Answer::Error(_, message) => (message, None),
     };
     let text = text.replace("{key}", key);
-    let usage = json!({"input_tokens": 1, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 1});
+    let usage =
+        json!({"input_tokens": 1, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 1});
     let mut all = vec![
         json!({"type": "message_start", "message": {
             "id": format!("msg_{number}"), "type": "message", "role": "assistant", "model": "claude-sonnet-4-6",

@@ -70,7 +70,8 @@ impl Around {
             udp("a datagram", &bridge, self.datagrams.port()),
         ];
         let mut child = Command::new("docker")
-            .args(["run", "--rm", "--interactive", "sandbox/base", "python3", "-", &plan_of(&plan)])
+            .args(["run", "--rm", "--interactive", "--network", &self.neighbour.name])
+            .args(["sandbox/base", "python3", "-", &plan_of(&plan)])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -130,12 +131,17 @@ fn plan_of(attempts: &[Attempt]) -> String {
     json!(attempts.iter().map(|attempt| attempt.act.clone()).collect::<Vec<_>>()).to_string()
 }
 
+/// What the kernel answers where there is no way. Without an IPv6 address it does not even look for one.
+fn no_route_to(host: &str) -> &'static [&'static str] {
+    if host.contains(':') { &["ENETUNREACH", "EADDRNOTAVAIL"] } else { &["ENETUNREACH"] }
+}
+
 fn tcp(id: &str, host: &str, port: u16) -> Attempt {
-    Attempt::new(id, json!({"act": "tcp", "host": host, "port": port}), &["ENETUNREACH"])
+    Attempt::new(id, json!({"act": "tcp", "host": host, "port": port}), no_route_to(host))
 }
 
 fn udp(id: &str, host: &str, port: u16) -> Attempt {
-    Attempt::new(id, json!({"act": "udp", "host": host, "port": port}), &["ENETUNREACH"])
+    Attempt::new(id, json!({"act": "udp", "host": host, "port": port}), no_route_to(host))
 }
 
 fn curl(id: &str, args: &[&str], want: &str) -> Attempt {
@@ -154,7 +160,7 @@ fn connect(target: &str, rule: &str) -> Attempt {
 
 /// A plain request through the proxy that is refused with `status` by `rule`; `asked` stands in the record.
 fn get(target: &str, fields: &str, want: &str, asked: &str) -> Attempt {
-    let act = json!({"act": "raw", "to": "proxy", "bytes": format!("GET {target} HTTP/1.1\r\n{fields}\r\n")});
+    let act = json!({"act": "raw", "to": "proxy", "bytes": format!("GET {target} HTTP/1.1\r\n{fields}Connection: close\r\n\r\n")});
     let rule = want.split_once(' ').expect("status and rule").1;
     Attempt::new(&format!("get {target} {}", fields.trim()), act, &[want]).recorded(asked, rule)
 }
@@ -175,10 +181,14 @@ fn routes(around: &Around) -> Vec<Attempt> {
     let neighbour = around.neighbour.address.to_string();
     let any = around.on_any.port();
     // There is an address, but it is the container's own.
-    let own_loopback = |id, host| Attempt { want: vec!["ECONNREFUSED".to_owned()], ..tcp(id, host, around.on_loopback.port()) };
+    let own_loopback = |id, host| Attempt {
+        want: ["ECONNREFUSED", "EADDRNOTAVAIL"].map(str::to_owned).to_vec(),
+        ..tcp(id, host, around.on_loopback.port())
+    };
     let mut all = vec![
         own_loopback("the host's loopback", "127.0.0.1"),
         own_loopback("the host's loopback by name", "localhost"),
+        own_loopback("the host's loopback, IPv6", "::1"),
         tcp("the bridge", &bridge, around.on_bridge.port()),
         tcp("the host by the bridge", &bridge, any),
         tcp("the host by its own address", &own, any),
@@ -186,11 +196,11 @@ fn routes(around: &Around) -> Vec<Attempt> {
         tcp("the neighbour", &neighbour, 7000),
         tcp("the neighbour's trusted port, not by its name", &neighbour, 7443),
         tcp("the engine on the bridge", &bridge, 2375),
+        tcp("the default bridge", "172.17.0.1", any),
         tcp("a raw address", "203.0.113.7", 443),
         tcp("a raw IPv6 address", "2001:db8::7", 443),
         tcp("metadata", "169.254.169.254", 80),
         tcp("metadata, IPv6", "fd00:ec2::254", 80),
-        tcp("a link-local neighbour", "fe80::1", 80),
         tcp("TCP 53", "203.0.113.53", 53),
         udp("UDP 53", "203.0.113.53", 53),
         udp("UDP 53, IPv6", "2001:db8::53", 53),
@@ -201,9 +211,15 @@ fn routes(around: &Around) -> Vec<Attempt> {
         curl("curl without the proxy, to a denied name", &["--noproxy", "*", "https://denied.test/"], "6"),
         Attempt::new("devices", json!({"act": "devices"}), &["lo"]),
     ];
-    for (family, kind, protocol) in [("AF_INET", "SOCK_RAW", 1), ("AF_PACKET", "SOCK_RAW", 3), ("AF_INET", "SOCK_DGRAM", 1)] {
+    for (family, kind, protocol) in
+        [("AF_INET", "SOCK_RAW", 1), ("AF_PACKET", "SOCK_RAW", 3), ("AF_INET", "SOCK_DGRAM", 1)]
+    {
         let act = json!({"act": "make_socket", "family": family, "kind": kind, "protocol": protocol});
-        all.push(Attempt::new(&format!("socket {family} {kind} {protocol}"), act, &["EPERM", "EACCES", "EAFNOSUPPORT"]));
+        all.push(Attempt::new(
+            &format!("socket {family} {kind} {protocol}"),
+            act,
+            &["EPERM", "EACCES", "EAFNOSUPPORT"],
+        ));
     }
     all
 }
@@ -282,7 +298,12 @@ fn proxied(around: &Around) -> Vec<Attempt> {
         get("http://ok.test/", &host("ok.test"), "403 no_route", "ok.test:80"),
         get("http://tls.test:443/", &host("tls.test:443"), "403 no_route", "tls.test:443"),
         get("http://ok.test:8080/", &host("denied.test"), "403 host_mismatch", "http://ok.test:8080/"),
-        get("http://ok.test:8080/up", &format!("{}Upgrade: h2c\r\n", host("ok.test:8080")), "403 upgrade_refused", "http://ok.test:8080/up"),
+        get(
+            "http://ok.test:8080/up",
+            &format!("{}Upgrade: h2c\r\n", host("ok.test:8080")),
+            "403 upgrade_refused",
+            "http://ok.test:8080/up",
+        ),
         get(&format!("http://{on_loopback}/"), &host(&on_loopback), "403 bad_name", &format!("http://{on_loopback}/")),
         get(&format!("http://{local}/"), &host(&local), "403 internal_address", &local),
         get("http://ok.test\0.denied.test/", &host("ok.test"), "400 bad_request", "?"),
@@ -310,7 +331,8 @@ fn tunnelled() -> Vec<Attempt> {
         all.extend([
             Attempt::new(&format!("another name {by}"), tls(json!("denied.test")), &["closed"])
                 .recorded("tls.test:443", "sni_mismatch"),
-            Attempt::new(&format!("no name {by}"), tls(Value::Null), &["closed"]).recorded("tls.test:443", "sni_mismatch"),
+            Attempt::new(&format!("no name {by}"), tls(Value::Null), &["closed"])
+                .recorded("tls.test:443", "sni_mismatch"),
             Attempt::new(&format!("no TLS {by}"), ssh, &["closed"]).recorded("tls.test:443", "not_tls"),
         ]);
     }
@@ -364,8 +386,10 @@ fn gateway() -> Vec<Attempt> {
 
 /// Nothing of the host's lies inside.
 fn files() -> Vec<Attempt> {
-    let read = |path: &str, want: &str| Attempt::new(&format!("read {path}"), json!({"act": "read", "path": path}), &[want]);
-    let sockets = ["/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock"];
+    let read =
+        |path: &str, want: &str| Attempt::new(&format!("read {path}"), json!({"act": "read", "path": path}), &[want]);
+    let sockets =
+        ["/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock"];
     let mut all: Vec<_> = sockets.iter().map(|path| read(path, "ENOENT")).collect();
     all.extend([
         read("/proc/1/environ", "EACCES"),
@@ -391,7 +415,8 @@ fn differences(place: &str, text: &str, attempts: &[Attempt], is_proving: bool) 
     let mut out = Vec::new();
     for (found, attempt) in found.iter().zip(attempts) {
         assert_eq!(found["id"], attempt.id.as_str());
-        let (outcome, seconds) = (found["outcome"].as_str().expect("outcome"), found["seconds"].as_f64().expect("time"));
+        let (outcome, seconds) =
+            (found["outcome"].as_str().expect("outcome"), found["seconds"].as_f64().expect("time"));
         let wanted = attempt.wanted(is_proving);
         // Token counts vary; the rest is exact.
         let fits = |want: &String| outcome == want || want.ends_with(':') && outcome.starts_with(want);
@@ -475,17 +500,18 @@ fn nothing_is_reached_but_what_is_trusted() {
 fn nothing_is_trusted_when_nothing_is_named() {
     let target = Target::http(Ipv4Addr::LOCALHOST.into(), "reached");
     let user = User::new();
-    let get = |host: &str| format!("curl -sS --max-time 15 -o out -w %{{http_code}} http://{host}:{}/", target.port());
+    let get = |host: &str| format!("curl -sS --max-time 8 -o out -w %{{http_code}} http://{host}:{}/", target.port());
     // Only this command may fail for the task to fail: it must be refused with 403 where the listener is real.
     let task = user.task(&format!(
         "---\nverify: ['test \"$({})\" = 403 && grep no_route out', '{}']\n---\nGo.\n",
         get("ok.test"),
-        format_args!("curl -sSf --max-time 15 --noproxy \"*\" http://127.0.0.1:{}/", target.port()),
+        format_args!("curl -sSf --max-time 8 --noproxy \"*\" http://127.0.0.1:{}/", target.port()),
     ));
     let conversation = user.conversation(&[]);
     let ran = user.run_task(&task, &conversation, &["--set", "gate.mode=allow-all"]).expect_code(100);
     let result = user.result();
-    let codes: Vec<_> = result["verify"]["commands"].as_array().expect("commands").iter().map(|c| c["code"].clone()).collect();
+    let codes: Vec<_> =
+        result["verify"]["commands"].as_array().expect("commands").iter().map(|c| c["code"].clone()).collect();
     assert_eq!(codes, [json!(0), json!(7)], "{}", ran.stderr);
     assert_eq!(target.hits(), 0);
     drop(TcpStream::connect(target.address).expect("the listener is there"));

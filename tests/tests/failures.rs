@@ -112,25 +112,25 @@ fn an_interrupt_harvests() {
 }
 
 #[test]
-fn a_second_interrupt_harvests_too() {
-    let (user, started) = in_the_middle(&[]);
+fn a_second_interrupt_harvests_and_a_third_leaves_the_harvest_for_later() {
+    let user = User::new();
+    // Enough work that its harvest takes a while.
+    let large =
+        bash("for n in 1 2 3 4 5 6; do head -c 9000000 /dev/urandom > large.$n; done; echo one >> log.txt; sleep 100");
+    let started = user.start_task(&user.task("Write."), &user.conversation(&[large]), &OPEN_GATE);
+    started.wait_for_call(0);
+    user.wait_for_line("one");
     started.signal("INT");
-    started.wait_for_phase("harvesting");
+    started.wait_for_words("Ctrl-C again kills it");
+    started.signal("INT");
+    started.wait_for_words("Ctrl-C again leaves at once");
     started.signal("INT");
     let _ = started.finish().expect_code(130);
-    user.assert_ended("interrupted", &["one", "two"]);
-}
-
-#[test]
-fn a_third_interrupt_leaves_at_once_and_the_work_is_harvested_later() {
-    let (user, started) = in_the_middle(&[]);
-    ["INT"; 3].map(|signal| started.signal(signal));
-    let _ = started.finish().expect_code(130);
-    if !user.attempt().join("result.json").exists() {
-        let _ = user.run(&["resume"]);
-    }
-    assert_eq!(user.logged(), ["one", "two"]);
-    user.assert_nothing_is_left();
+    assert!(!user.attempt().join("result.json").exists(), "the harvest was not waited for");
+    // Whoever goes on is not told to stop.
+    let _ = user.run(&["resume"]).expect_code(130);
+    let result = user.assert_ended("interrupted", &["one"]);
+    assert_eq!(result["harvest"]["changes"].as_array().map(Vec::len), Some(7), "{result:#}");
 }
 
 #[test]
@@ -179,7 +179,8 @@ fn an_interrupt_is_heard_while_verify_runs() {
 #[test]
 fn background_work_that_never_ends_does_not_keep_a_run() {
     let user = User::new();
-    let server = json!({"command": "echo one >> log.txt; sleep 1000", "run_in_background": true, "description": "a server"});
+    let server =
+        json!({"command": "echo one >> log.txt; sleep 1000", "run_in_background": true, "description": "a server"});
     let conversation = user.conversation(&[vec![("Bash", server)]]);
     let more = [&OPEN_GATE[..], &["--set", "limits.idle-timeout=5s"]].concat();
     let ran = user.run_task(&user.task("Start a server."), &conversation, &more).expect_code(0);

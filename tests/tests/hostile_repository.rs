@@ -50,15 +50,16 @@ fn changed(user: &User) -> Vec<String> {
 /// Every call was judged as ever, and nothing that was planted ran.
 fn assert_untouched(user: &User) {
     let gate = &user.result()["gate"];
-    let counts = ["allowed", "denied", "asked", "rejected-before-gate", "bypassed", "unavailable"].map(|name| &gate[name]);
+    let counts =
+        ["allowed", "denied", "asked", "rejected-before-gate", "bypassed", "unavailable"].map(|name| &gate[name]);
     assert_eq!(counts, [CALLS - REFUSED, REFUSED, 0, 0, 0, 0], "{gate:#}");
     assert_eq!(user.journal("gate.jsonl").len() as u64, CALLS);
     assert_eq!(changed(user), ["done.txt"]);
     assert!(!user.journal("usage.jsonl").is_empty(), "the agent did not ask the gateway");
-    // The plants' environment reached no program and their instructions no prompt: neither is in what was said.
+    // Nor did the plants' environment reach a program.
     let transcript = fs::read_to_string(user.attempt().join("transcript.jsonl")).expect("transcript");
     assert!(transcript.contains("A repository for a test."), "the reads did not work");
-    for trace in ["planted.so", "ld.so", "skill-planted"] {
+    for trace in ["planted.so", "ld.so"] {
         assert!(!transcript.contains(trace), "{trace}");
     }
 }
@@ -81,7 +82,8 @@ fn settings_that_take_hooks_environment_and_the_model_away_do_nothing() {
 fn plant_in_git(user: &User) {
     let home = user.home().display().to_string();
     let leave = |name: &str| format!("sh {home}/leave.sh {name}");
-    let script = format!("mkdir -p {home}/canaries\n: > {home}/canaries/\"{CANARY}$1\"\n[ \"$1\" = clean ] && cat\nexit 0\n");
+    let script =
+        format!("mkdir -p {home}/canaries\n: > {home}/canaries/\"{CANARY}$1\"\n[ \"$1\" = clean ] && cat\nexit 0\n");
     user.file("leave.sh", &script);
     for (key, value) in [
         ("core.fsmonitor", leave("fsmonitor")),
@@ -115,7 +117,9 @@ fn plant_in_git(user: &User) {
         user.git(&["config", key, &value]);
     }
     fs::create_dir(user.home().join("hooks")).expect("hooks");
-    for name in ["pre-commit", "post-commit", "post-checkout", "post-index-change", "reference-transaction", "pre-auto-gc"] {
+    for name in
+        ["pre-commit", "post-commit", "post-checkout", "post-index-change", "reference-transaction", "pre-auto-gc"]
+    {
         let hook = format!("#!/bin/sh\nexec {}\n", leave(&format!("hook-{name}")));
         for dir in ["../hooks", ".git/hooks"] {
             user.write_program(&format!("{dir}/{name}"), &hook);

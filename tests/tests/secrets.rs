@@ -106,7 +106,10 @@ fn assert_search_is_clean(whose: &str, text: &str, places: &[&str]) {
         assert!(is_found, "{whose}: the decoy in {place}:\n{text}");
     }
     let has = |line: &str| text.lines().any(|found| found == line);
-    assert!(has("remote origin\thttps://git.test/acme/app.git (fetch)"), "{whose}: the remote without its user:\n{text}");
+    assert!(
+        has("remote origin\thttps://git.test/acme/app.git (fetch)"),
+        "{whose}: the remote without its user:\n{text}"
+    );
     assert!(!text.contains("dotenv ") && !text.contains("stash "), "{whose}:\n{text}");
     assert!(!text.contains("ref other") && !text.contains("elsewhere"), "{whose}:\n{text}");
     for variable in ["AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "SSH_AUTH_SOCK", "SANDBOX_LOG", "XDG_STATE_HOME"] {
@@ -205,7 +208,8 @@ fn no_secret_is_inside_and_none_is_left_behind() {
     assert!(ran.stderr.contains("DEBUG"), "{}", ran.stderr);
     assert_eq!(secrets_in(ran.stdout.as_bytes()), BTreeSet::new());
     assert_eq!(secrets_in(ran.stderr.as_bytes()), BTreeSet::new());
-    for command in [vec!["show", &run], vec!["logs", &run], vec!["diff", &run], vec!["config", "show"], vec!["doctor"]] {
+    for command in [vec!["show", &run], vec!["logs", &run], vec!["diff", &run], vec!["config", "show"], vec!["doctor"]]
+    {
         let said = user.run(&command);
         assert!(!said.stdout.is_empty(), "{command:?}");
         assert_eq!(secrets_in(format!("{}{}", said.stdout, said.stderr).as_bytes()), BTreeSet::new(), "{command:?}");

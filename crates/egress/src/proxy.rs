@@ -135,6 +135,7 @@ pub(crate) async fn answer_refusal<W: AsyncWrite + Unpin>(
 ) -> Next {
     let keep = head.framing.is_empty()
         && head.version == hyper::Version::HTTP_11
+        && !forward::wants_close(&head.headers)
         && !matches!(refusal, Refusal::Head(HeadError::Malformed(_)) | Refusal::Upgrade | Refusal::HostMismatch);
     audit.status(refusal.status().as_u16());
     audit.refuse(refusal);

@@ -231,8 +231,8 @@ impl<'a> Work<'a> {
     ) -> Result<Self, EngineError> {
         let Supervised { plan, start, backend, recorder, files, _lock } = supervised;
         let Remembered { join, totals, gate: earlier, bypass, worked } = Remembered::read(&files)?;
-        let max_turns = plan.profile.limits.max_turns;
-        let watch = Arc::new(Watch::open(&files, join, totals, max_turns, recorder.clone(), alarms)?);
+        let watch = Arc::new(Watch::open(&files, join, totals, &plan.profile.limits, recorder.clone(), alarms)?);
+        watch.check_limits();
         if let Some(what) = bypass {
             watch.alarm(Alarm::Bypass(what));
         }

@@ -34,7 +34,13 @@ pub(crate) fn backend(profile: &Profile, replay: Option<&Path>) -> Result<Backen
 
 /// The egress of a container. Without a backend there is no model route: `verify` needs none.
 pub(crate) fn egress(profile: &Profile, backend: Option<Backend>, watch: Arc<Watch>) -> Result<Egress, EngineError> {
-    let model = backend.map(|backend| model(profile, backend));
+    let model = backend.map(|backend| {
+        let mut model = model(profile, backend);
+        // What earlier processes of the run spent is spent; an empty budget is none that the egress accepts.
+        let left = profile.limits.max_budget_usd - watch.totals().cost_usd;
+        model.budget_usd = Some(left.max(f64::MIN_POSITIVE));
+        model
+    });
     Ok(Egress::new(Config { routes: routes(profile)?, model, limits: Limits::default(), sink: watch })?)
 }
 

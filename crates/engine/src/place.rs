@@ -12,8 +12,12 @@ use crate::{
 };
 use agents::Launch;
 use runtime::{AnyRuntime, Archive, ContainerId, ContainerSpec, ExecId, ExecSpec, Limits, Mount, Runtime, Tmpfs};
-use std::{path::Path, time::Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 use store::{EffectKind, Store};
+use tokio::time::sleep;
 use types::{
     profile::ContainerProfile,
     wire::{AGENT_UID, GUEST_DIR, GUEST_PATH, GUEST_UID, Listeners, RUN_DIR},
@@ -21,6 +25,11 @@ use types::{
 
 /// Where the harvest works.
 const HARVEST: &str = "/harvest";
+
+/// Times that a container which came late from a dead process is removed.
+const LATE_TRIES: u32 = 20;
+/// Time between them.
+const LATE_PAUSE: Duration = Duration::from_millis(100);
 
 /// A running container with an agent in it.
 pub(crate) struct Place {
@@ -126,6 +135,20 @@ impl Places<'_> {
 
     async fn create(&self, spec: ContainerSpec) -> Result<ContainerId, PlaceError> {
         self.store.intend(&self.plan.run, EffectKind::Container, &spec.name)?;
+        for _ in 0..LATE_TRIES {
+            match self.runtime.create(&spec).await {
+                // The name is this run's, and this process has the run: what bears it was asked for by a process that was killed, and
+                // came into being after we had cleared up.
+                Err(error) if error.is_conflict() => {
+                    tracing::debug!(%error, "removing what a dead process left");
+                    if let Err(error) = self.runtime.remove(&ContainerId(spec.name.clone())).await {
+                        tracing::debug!(%error, "it cannot be removed yet");
+                    }
+                    sleep(LATE_PAUSE).await;
+                }
+                created => return Ok(created?),
+            }
+        }
         Ok(self.runtime.create(&spec).await?)
     }
 

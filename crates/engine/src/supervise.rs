@@ -113,6 +113,7 @@ struct Streams {
     stdin: channel::Stream,
     stdout: OutputReader,
     stderr: OutputReader,
+    is_stderr_open: bool,
 }
 
 /// The bytes on disk.
@@ -131,7 +132,10 @@ struct Session<'a> {
     held: Held<RequestId>,
     on_disk: Transcripts,
     started: Instant,
+    /// When the agent wrote last, whatever it was.
     last_output: Instant,
+    /// When it wrote something that says that it goes on.
+    last_sign: Instant,
     /// Calls that were judged and whose answer is not written yet; since when they wait.
     judged: Vec<(ToolCall, Verdict, Instant)>,
     phase: Phase,
@@ -165,6 +169,7 @@ impl Supervisor<'_> {
             on_disk,
             started: Instant::now(),
             last_output: Instant::now(),
+            last_sign: Instant::now(),
             judged: Vec::new(),
             phase: Phase::Admitted,
         };
@@ -190,7 +195,6 @@ impl Session<'_> {
         };
         self.enter(Phase::Running, &self.with.plan.profile.agent.model);
         let (mut out, mut err) = (vec![0; BUFFER], vec![0; BUFFER]);
-        let mut stderr_open = true;
         let mut leaving: Option<Instant> = None;
         let mut ticks: u32 = 0;
         let mut tick = tokio::time::interval(TICK);
@@ -213,12 +217,12 @@ impl Session<'_> {
                         streams = self.reattach().await?;
                     }
                 },
-                read = streams.stderr.read(&mut err), if stderr_open => match read {
+                read = streams.stderr.read(&mut err), if streams.is_stderr_open => match read {
                     Ok(count) if count > 0 => {
                         self.on_disk.stderr.append(&err[..count])?;
-                        stderr_open = streams.stderr.ack(self.on_disk.stderr.length()).await.is_ok();
+                        streams.is_stderr_open = streams.stderr.ack(self.on_disk.stderr.length()).await.is_ok();
                     }
-                    Ok(_) | Err(_) => stderr_open = false,
+                    Ok(_) | Err(_) => streams.is_stderr_open = false,
                 },
                 Some(alarm) = alarms.recv() => return Ok(self.alarmed(alarm)),
                 _ = stop.changed() => if let Some(outcome) = stop.borrow_and_update().outcome() {
@@ -316,7 +320,7 @@ impl Session<'_> {
         let stderr = OutputReader::open(session, Output::Stderr, self.on_disk.stderr.length()).await?;
         let unsent = self.on_disk.stdin.from(accepted)?;
         send(&mut stdin, &unsent).await?;
-        Ok(Streams { _link: link, stdin, stdout, stderr })
+        Ok(Streams { _link: link, stdin, stdout, stderr, is_stderr_open: true })
     }
 
     /// A new session after a break, tried for a while. Calls that wait for an answer are judged, unless they were before.
@@ -329,7 +333,11 @@ impl Session<'_> {
                 Err(broken) => return Err(broken),
             };
             let runs = self.with.runtime.inspect(&self.container).await.map(|state| state.running);
-            if Instant::now() > end || matches!(runs, Ok(false)) {
+            let is_gone = match runs {
+                Ok(runs) => !runs,
+                Err(error) => error.is_not_found(),
+            };
+            if Instant::now() > end || is_gone {
                 return Err(broken);
             }
             tracing::debug!(%broken, "attaching again");
@@ -399,7 +407,11 @@ impl Session<'_> {
 
     /// What the agent said; returns what it is answered.
     fn heard(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let before = self.codec.signs_of_life();
         let events = self.codec.feed(bytes);
+        if self.codec.signs_of_life() > before {
+            self.last_sign = Instant::now();
+        }
         events.into_iter().flat_map(|event| self.react(event)).collect()
     }
 
@@ -521,7 +533,7 @@ impl Session<'_> {
             self.with.recorder.emit(Event::Answered { ask: answered.ask, decision, reason: answered.reason });
         }
         if self.held.is_empty() {
-            self.last_output = Instant::now();
+            self.last_sign = Instant::now();
             self.enter(Phase::Running, "");
         }
         (out, expired)
@@ -549,7 +561,7 @@ impl Session<'_> {
             let outcome = Outcome::new(Status::Limit, format!("timeout: {} of work", limits.timeout));
             return Some(outcome.with_hint("partial work is kept; raise the timeout in task and profile"));
         }
-        let is_silent = self.last_output.elapsed() > limits.idle_timeout.duration();
+        let is_silent = self.last_sign.elapsed() > limits.idle_timeout.duration();
         // An agent that is done may be silent: see `is_left_running`.
         if is_silent && self.held.is_empty() && !is_leaving && !self.codec.is_between_turns() {
             let outcome =
@@ -570,7 +582,7 @@ impl Session<'_> {
     /// The agent is done, and something that it started, such as a server, would run for ever.
     fn is_left_running(&self) -> bool {
         let silence = BACKGROUND.min(self.with.plan.profile.limits.idle_timeout.duration());
-        self.codec.is_between_turns() && self.last_output.elapsed() > silence
+        self.codec.is_between_turns() && self.last_sign.elapsed() > silence
     }
 
     async fn close_stdin(&self, streams: &mut Streams) {

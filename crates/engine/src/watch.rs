@@ -18,6 +18,7 @@ use std::{
 use tokio::sync::mpsc::UnboundedSender;
 use types::{
     event::{EgressRecord, Event, Usage, WireToolResult, WireToolUse},
+    profile::LimitsProfile,
     result::EgressCounts,
 };
 
@@ -64,6 +65,7 @@ pub(crate) struct Watch {
     recorder: Arc<Recorder>,
     alarms: UnboundedSender<Alarm>,
     max_turns: u32,
+    max_budget_usd: f64,
 }
 
 impl Watch {
@@ -72,7 +74,7 @@ impl Watch {
         paths: &AttemptPaths,
         join: Join,
         totals: Totals,
-        max_turns: u32,
+        limits: &LimitsProfile,
         recorder: Arc<Recorder>,
         alarms: UnboundedSender<Alarm>,
     ) -> Result<Self, JournalError> {
@@ -84,8 +86,20 @@ impl Watch {
             usage: Journal::plain(&paths.file("usage.jsonl"))?,
             recorder,
             alarms,
-            max_turns,
+            max_turns: limits.max_turns,
+            max_budget_usd: limits.max_budget_usd,
         })
+    }
+
+    /// Raises the alarms of limits that were used up under earlier processes.
+    pub(crate) fn check_limits(&self) {
+        let Totals { turns, cost_usd, .. } = self.totals();
+        if cost_usd >= self.max_budget_usd {
+            self.limit_reached(LimitReached::Budget { spent_usd: cost_usd, limit_usd: self.max_budget_usd });
+        }
+        if turns > self.max_turns {
+            self.alarm(Alarm::Limit(format!("max-turns: {} turns were taken", self.max_turns)));
+        }
     }
 
     /// The join, for the supervisor's side of it.
@@ -160,7 +174,7 @@ impl Observer for Watch {
         };
         self.recorder.emit(Event::Turn { turns, cost_usd });
         if turns > self.max_turns {
-            self.alarm(Alarm::Limit(format!("max-turns: {} turns were taken", self.max_turns)));
+            self.check_limits();
         }
     }
 
@@ -175,8 +189,8 @@ impl Observer for Watch {
 
     fn limit_reached(&self, limit: LimitReached) {
         self.alarm(Alarm::Limit(match limit {
-            LimitReached::Budget { spent_usd, limit_usd } => {
-                format!("max-budget-usd: ${spent_usd:.2} of ${limit_usd:.2} is spent")
+            LimitReached::Budget { .. } => {
+                format!("max-budget-usd: ${:.2} of ${:.2} is spent", self.totals().cost_usd, self.max_budget_usd)
             }
             LimitReached::Requests { limit } => format!("the run made its {limit} model requests"),
         }));

@@ -124,7 +124,8 @@ impl Replay {
         if replay.turns.is_empty() {
             return Err(InvalidReplay::Empty);
         }
-        if let Some(bad) = replay.conversations.iter().find(|one| one.opening.trim().is_empty() || one.turns.is_empty()) {
+        if let Some(bad) = replay.conversations.iter().find(|one| one.opening.trim().is_empty() || one.turns.is_empty())
+        {
             return Err(InvalidReplay::Conversation { opening: printable(&bad.opening, 60) });
         }
         Ok(replay)
@@ -138,9 +139,7 @@ mod tests {
     #[test]
     fn conversations_need_an_opening_and_turns() {
         let parse = |conversations: &str| {
-            Replay::parse(&format!(
-                r#"{{"version":1,"turns":[{{"text":"hi"}}],"conversations":[{conversations}]}}"#
-            ))
+            Replay::parse(&format!(r#"{{"version":1,"turns":[{{"text":"hi"}}],"conversations":[{conversations}]}}"#))
         };
         let good = parse(r#"{"opening":"SUB","turns":[{"text":"ok"}]}"#).expect("conversation");
         assert_eq!(good.conversations[0].opening, "SUB");

@@ -4,7 +4,7 @@ use super::{
     answer,
     line::{
         ApiRetry, BackgroundTasks, Block, ControlCancel, ControlRequest, ControlResponse, Conversation, Kind,
-        PermissionDenied, PreToolUse, RequestBody, ResultWire, SystemInit, text_of,
+        PermissionDenied, PreToolUse, RequestBody, ResultWire, SystemInit, ToolProgress, text_of,
     },
     progress::{Background, Progress, call_id},
     replay,
@@ -33,6 +33,8 @@ pub struct Codec {
     requests: Requests,
     progress: Progress,
     results: Vec<ResultLine>,
+    /// Lines that say that something goes on.
+    signs: u64,
     /// Status of a model request that failed last, until one succeeds.
     retry: Option<Option<u16>>,
 }
@@ -47,6 +49,7 @@ impl Codec {
             requests: Requests::default(),
             progress: Progress::default(),
             results: Vec::new(),
+            signs: 0,
             retry: None,
         }
     }
@@ -127,6 +130,13 @@ impl Codec {
         self.requests.is_empty() && self.progress.is_between_turns()
     }
 
+    /// How many lines so far were a sign that something goes on. The heartbeat of a running tool is none: it comes for as long as the
+    /// tool hangs.
+    #[must_use]
+    pub fn signs_of_life(&self) -> u64 {
+        self.signs
+    }
+
     /// Every result line so far.
     #[must_use]
     pub fn results(&self) -> &[ResultLine] {
@@ -154,6 +164,8 @@ impl Codec {
     fn line(&mut self, line: &[u8], events: &mut Vec<AgentEvent>) -> Option<()> {
         let line = std::str::from_utf8(line).ok()?;
         let Kind { kind, subtype } = read(line)?;
+        let is_heartbeat = kind == "tool_progress" && read::<ToolProgress>(line).is_some_and(|line| line.heartbeat);
+        self.signs += u64::from(!is_heartbeat);
         match kind.as_str() {
             "control_request" => self.asked(line, events),
             "control_cancel_request" => {

@@ -143,6 +143,14 @@ pub(super) struct BackgroundTask<'a> {
     pub(super) description: Option<&'a RawValue>,
 }
 
+/// `tool_progress`.
+#[derive(Deserialize)]
+pub(super) struct ToolProgress {
+    /// It only says that the tool has not ended.
+    #[serde(default)]
+    pub(super) heartbeat: bool,
+}
+
 /// `system` / `permission_denied`.
 #[derive(Deserialize)]
 pub(super) struct PermissionDenied {

@@ -215,7 +215,8 @@ async fn write<W: AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8]) -> Result<()
     writer.write_all(bytes).await.map_err(|_| Refusal::Gone)
 }
 
-fn wants_close(headers: &HeaderMap) -> bool {
+/// True when the program said that the connection ends with this request.
+pub(crate) fn wants_close(headers: &HeaderMap) -> bool {
     headers.get_all("connection").iter().chain(headers.get_all("proxy-connection")).any(|value| {
         value.as_bytes().split(|byte| *byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
     })

@@ -27,12 +27,13 @@ const MIXED: usize = 60;
 /// Calls of the runs that are compared.
 const COMPARED: usize = 24;
 
-/// Verdicts over runs with many calls; then the same calls with and without a gate, in turns.
+/// Verdicts over runs with many calls; then the same calls with and without a gate, in turns. One such run for seven rounds.
 pub(crate) fn measure(report: &mut Report, rounds: usize) {
-    for _ in 0..rounds {
+    let runs = rounds.div_ceil(7);
+    for _ in 0..runs {
         mixed(report);
     }
-    for _ in 0..rounds {
+    for _ in 0..runs {
         gated(report);
         for round in ungated::rounds(&compared()) {
             report.time(UNGATED, round);
@@ -53,14 +54,15 @@ fn compared() -> Vec<Vec<(&'static str, Value)>> {
 /// What an agent does all day; one in ten is refused.
 fn mixed_call(n: usize) -> (&'static str, Value) {
     let bash = |command: String| ("Bash", json!({"command": command}));
+    let made = format!("/workspace/src/new{}.txt", n / 10);
     match n % 10 {
         0 => ("Read", json!({"file_path": "/workspace/README.md"})),
         1 => bash("ls -la && git status --short".to_owned()),
-        2 => ("Write", json!({"file_path": format!("/workspace/src/new{n}.txt"), "content": "text\n".repeat(200)})),
+        2 => ("Write", json!({"file_path": made, "content": format!("first\n{}", "text\n".repeat(200))})),
         3 => bash(format!("grep -rn 'file {n}' src | head -5; wc -l README.md")),
-        4 => ("Grep", json!({"pattern": "test", "path": "/workspace"})),
+        4 => ("Edit", json!({"file_path": made, "old_string": "first", "new_string": "second"})),
         5 => bash("for f in *.md; do head -n 2 \"$f\" | tr a-z A-Z; done".to_owned()),
-        6 => ("Glob", json!({"pattern": "**/*.md"})),
+        6 => ("Read", json!({"file_path": made})),
         7 => bash("rm -rf / --no-preserve-root".to_owned()),
         8 => bash(format!("python3 -c 'print({n})'")),
         _ => bash("git log --oneline -3 && cat README.md".to_owned()),
@@ -82,7 +84,10 @@ fn mixed(report: &mut Report) {
         report.time(VERDICT, answered);
         report.time("  the gate's decision alone", verdict);
     }
-    report.memory("memory of PID 1 inside (VmHWM)", memory.expect("VmHWM of PID 1"));
+    report.memory(
+        "memory of PID 1 inside (VmHWM)",
+        memory.unwrap_or_else(|| panic!("{seen} of {MIXED} calls were judged")),
+    );
     report.memory("memory of the supervising process, 60 calls", run.peak_kib);
 }
 

@@ -1,5 +1,6 @@
 //! `just bench`: what a start, a verdict, a tool call and a harvest cost, beside the plain `docker run` that a start is compared
-//! with. Needs the engine and the images; prints a table and writes `target/bench.json`. `bench N` makes N rounds instead of 20.
+//! with. Needs the engine and the images; prints a table and writes `target/bench.json`. `bench N` makes N rounds instead of 20,
+//! `bench N start` only that part.
 //!
 //! What is compared is measured in turns, so that a change of the machine's load meets both.
 
@@ -8,9 +9,6 @@
 mod calls;
 mod docker;
 mod observed;
-#[expect(dead_code, unreachable_pub, reason = "shared with the conformance test, which uses the rest")]
-#[path = "../../../tests/rig/mod.rs"]
-mod rig;
 mod series;
 mod start;
 mod ungated;
@@ -22,19 +20,26 @@ use system_tests::workspace;
 /// Rounds unless the command line says otherwise.
 const ROUNDS: usize = 20;
 
+/// A part of the bench: what it is called and what it does.
+type Part = (&'static str, fn(&mut Report, usize));
+
+const PARTS: [Part; 3] = [("start", start::measure), ("growth", start::measure_growth), ("calls", calls::measure)];
+
 fn main() -> ExitCode {
-    let rounds = match std::env::args().nth(1).map(|text| text.parse()) {
-        None => ROUNDS,
-        Some(Ok(rounds)) if rounds > 0 => rounds,
-        Some(_) => {
-            println!("usage: bench [ROUNDS]");
-            return ExitCode::from(2);
-        }
+    let args: Vec<_> = std::env::args().skip(1).collect();
+    let rounds = args.first().map_or(Ok(ROUNDS), |text| text.parse());
+    let wanted = args.get(1..).unwrap_or_default();
+    let unknown = wanted.iter().find(|name| PARTS.iter().all(|(known, _)| known != name));
+    let (Ok(rounds @ 1..), None) = (rounds, unknown) else {
+        println!("usage: bench [ROUNDS [start] [growth] [calls]]");
+        return ExitCode::from(2);
     };
     let mut report = Report::default();
-    start::measure(&mut report, rounds);
-    start::measure_growth(&mut report, rounds.div_ceil(4));
-    calls::measure(&mut report, rounds.div_ceil(7));
+    for (name, measure) in PARTS {
+        if wanted.is_empty() || wanted.iter().any(|asked| asked == name) {
+            measure(&mut report, rounds);
+        }
+    }
     print!("{}", report.table());
     for line in report.conclusions() {
         println!("{line}");

@@ -1,9 +1,9 @@
 //! The peer of a gated tool call: the same agent, container, channel and replay, without managed settings and without a callback.
 
-use crate::rig::{Rig, Setup, opening_without_gate};
 use agents::{AgentEvent, Launch};
 use serde_json::Value;
 use std::time::{Duration, Instant};
+use system_tests::rig::{Rig, Setup, opening_without_gate};
 
 /// The time from each turn of the model to the next, without the first, which warms the agent up.
 pub(crate) fn rounds(turns: &[Vec<(&'static str, Value)>]) -> Vec<Duration> {

@@ -41,11 +41,9 @@ pub struct Setup {
     /// The conversation, as `sandbox schema replay` describes it.
     pub conversation: Value,
     /// Files of the work tree.
-    pub files: Vec<(&'static str, String)>,
+    pub files: Vec<(String, String)>,
     /// The managed settings; without any their volume is missing.
     pub settings: Option<Value>,
-    /// Environment that the image could bring; the launch line wins.
-    pub image_env: Vec<(&'static str, &'static str)>,
     /// Changes the agent's launch line.
     pub relaunch: fn(Launch) -> Launch,
 }
@@ -63,7 +61,6 @@ impl Setup {
             conversation: json!({"version": 1, "turns": all}),
             files: Vec::new(),
             settings: Some(product_settings()),
-            image_env: Vec::new(),
             relaunch: |launch| launch,
         }
     }
@@ -199,11 +196,10 @@ impl Rig {
             max_turns: None,
             env: Vec::new(),
         }));
-        let image_env = setup.image_env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let shim = [GUEST_PATH, "shim", "--"].map(str::to_owned);
         let spec = ExecSpec {
             argv: shim.into_iter().chain(launch.argv).collect(),
-            env: image_env.chain(launch.env).collect(),
+            env: launch.env.into_iter().collect(),
             uid: AGENT_UID,
             gid: AGENT_UID,
             workdir: Some(launch.cwd),
@@ -284,54 +280,56 @@ impl Rig {
     /// When it does not come, with what the agent said.
     pub async fn next<T>(&mut self, what: &str, wanted: impl Fn(&AgentEvent) -> Option<T>) -> T {
         let end = Instant::now() + SOON;
-        let mut buffer = vec![0; 64 * 1024];
         loop {
             while let Some(event) = self.events.pop_front() {
                 if let Some(found) = wanted(&event) {
                     return found;
                 }
             }
-            let streams = self.streams.as_mut().expect("a session");
-            let read = timeout_at(end, streams.stdout.read(&mut buffer)).await;
-            let Ok(Ok(count @ 1..)) = read else {
-                panic!("no {what} ({read:?}) after\n{}", String::from_utf8_lossy(&self.heard));
-            };
-            self.heard.extend_from_slice(&buffer[..count]);
-            streams.stdout.ack(self.heard.len() as u64).await.expect("ack");
-            self.events.extend(self.codec.feed(&buffer[..count]));
+            assert!(self.listen(end).await > 0, "no {what}: the agent is gone after\n{}", self.heard());
         }
+    }
+
+    /// Waits until the agent has closed its output.
+    ///
+    /// # Panics
+    /// When it does not, with what it said.
+    pub async fn ended(&mut self) {
+        let end = Instant::now() + SOON;
+        while self.listen(end).await > 0 {}
+    }
+
+    /// Takes in what the agent says next; 0 when it has closed its output.
+    async fn listen(&mut self, end: Instant) -> usize {
+        let mut buffer = vec![0; 64 * 1024];
+        let streams = self.streams.as_mut().expect("a session");
+        let read = timeout_at(end, streams.stdout.read(&mut buffer)).await;
+        let Ok(Ok(count)) = read else { panic!("{read:?} after\n{}", self.heard()) };
+        self.heard.extend_from_slice(&buffer[..count]);
+        self.events.extend(self.codec.feed(&buffer[..count]));
+        // After the end there is nobody to take it.
+        let acked = streams.stdout.ack(self.heard.len() as u64).await;
+        assert!(acked.is_ok() || count == 0, "{acked:?}");
+        count
     }
 
     /// The next question: a call that waits for its verdict.
     pub async fn call(&mut self) -> (RequestId, ToolCall) {
-        self.next("call", |event| match event {
-            AgentEvent::CallRequested { request, call } => Some((request.clone(), call.clone())),
-            _ => None,
-        })
-        .await
+        self.next("call", asked).await
     }
 
     /// Answers every call as `answer` says until the turn's result; an empty answer is silence. Other questions are settled as
     /// the product does it.
     pub async fn host(&mut self, mut answer: impl FnMut(&RequestId, &ToolCall) -> Vec<u8>) -> ResultLine {
-        enum Said {
-            Call(RequestId, ToolCall),
-            Other(RequestId),
-            Result(ResultLine),
-        }
         loop {
-            let said = self.next("result", |event| match event {
-                AgentEvent::CallRequested { request, call } => Some(Said::Call(request.clone(), call.clone())),
-                AgentEvent::CallUnreadable { request, .. }
-                | AgentEvent::PermissionRequested { request, .. }
-                | AgentEvent::ControlRequestUnknown { request, .. } => Some(Said::Other(request.clone())),
-                AgentEvent::Result(result) => Some(Said::Result(result.clone())),
-                _ => None,
-            });
-            let bytes = match said.await {
-                Said::Call(request, call) => answer(&request, &call),
-                Said::Other(request) => self.codec.settle(&request).unwrap_or_default(),
-                Said::Result(result) => return result,
+            let event = self.next("result", |event| Some(event.clone())).await;
+            if let AgentEvent::Result(result) = event {
+                return result;
+            }
+            let bytes = match (asked(&event), asked_otherwise(&event)) {
+                (Some((request, call)), _) => answer(&request, &call),
+                (None, Some(request)) => self.codec.settle(request).unwrap_or_default(),
+                (None, None) => continue,
             };
             self.say(&bytes).await;
         }
@@ -370,5 +368,20 @@ impl Rig {
     /// Names of the files in the work tree, sorted, directories and dot files too.
     pub async fn work_tree(&self) -> Vec<String> {
         self.place.list(WORKSPACE).await
+    }
+}
+
+fn asked(event: &AgentEvent) -> Option<(RequestId, ToolCall)> {
+    if let AgentEvent::CallRequested { request, call } = event { Some((request.clone(), call.clone())) } else { None }
+}
+
+fn asked_otherwise(event: &AgentEvent) -> Option<&RequestId> {
+    if let AgentEvent::CallUnreadable { request, .. }
+    | AgentEvent::PermissionRequested { request, .. }
+    | AgentEvent::ControlRequestUnknown { request, .. } = event
+    {
+        Some(request)
+    } else {
+        None
     }
 }

@@ -1,6 +1,7 @@
 //! The container of a rig, made as `engine/src/place.rs` makes it.
 
 use super::{HOME, Setup, WORKSPACE};
+use crate::binary;
 use agents::AnyAgent;
 use runtime::{
     AnyRuntime, ArchiveBuilder, ContainerId, ContainerSpec, Docker, ExecSpec, Fill, Labels, Limits, Mount,
@@ -14,7 +15,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
-use system_tests::binary;
+
 use tokio::time::Instant;
 use types::{
     probe::ProbePlan,
@@ -94,7 +95,7 @@ async fn fill(runtime: &AnyRuntime, name: &str, mut mounts: Vec<Mount>, setup: &
     }
     let id = runtime.create(&spec(format!("{name}-fill"), mounts)).await.expect("filler");
     let owner = |mode| Owner { uid: AGENT_UID, gid: AGENT_UID, mode };
-    let add = |archive: ArchiveBuilder, (path, content): &(&'static str, String)| {
+    let add = |archive: ArchiveBuilder, (path, content): &(String, String)| {
         let dirs = path.match_indices('/').map(|(at, _)| &path[..at]);
         let archive = dirs.fold(archive, |archive, dir| archive.directory(dir, owner(0o755)).expect("directory"));
         archive.file(path, content.as_bytes(), owner(0o755)).expect("file")
