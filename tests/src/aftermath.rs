@@ -155,6 +155,27 @@ impl Started {
         let _ = self.finish();
     }
 
+    /// Sends SIGINT as a terminal does for Ctrl-C: to the process and to everything that it started.
+    ///
+    /// # Panics
+    /// When `kill` fails.
+    pub fn press_ctrl_c(&self) {
+        let group = format!("-{}", self.id());
+        assert!(Command::new("kill").args(["-s", "INT", "--", &group]).status().expect("kill").success());
+    }
+
+    /// Waits until a program that the process started runs, by a word of its command line; at most a minute.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn wait_for_child(&self, word: &str) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !children(self.id()).iter().any(|command| command.contains(word)) {
+            assert!(Instant::now() < end, "no {word} under {}", self.id());
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Waits until the process has said something on stderr, at most a minute.
     ///
     /// # Panics
@@ -171,4 +192,14 @@ impl Started {
     pub fn wait_for_phase(&self, phase: &str) {
         let _ = self.wait_for(phase, |event| is_event(event, "phase") && event["phase"] == phase);
     }
+}
+
+/// Command lines of a process's children.
+fn children(parent: u32) -> Vec<String> {
+    let parent = format!("PPid:\t{parent}\n");
+    let processes = fs::read_dir("/proc").expect("/proc").filter_map(Result::ok).map(|entry| entry.path());
+    let own = processes.filter(|path| fs::read_to_string(path.join("status")).is_ok_and(|text| text.contains(&parent)));
+    own.filter_map(|path| fs::read(path.join("cmdline")).ok())
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .collect()
 }

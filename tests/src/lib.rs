@@ -12,6 +12,7 @@ pub mod upstream;
 use serde_json::{Value, json};
 use std::{
     fs,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
@@ -242,7 +243,10 @@ impl User {
     pub fn start(&self, args: &[&str]) -> Started {
         let (out, err) = (self.home.path().join("child.out"), self.home.path().join("child.err"));
         let create = |path: &Path| fs::File::create(path).expect("file");
-        let child = self.sandbox(args).stdout(create(&out)).stderr(create(&err)).spawn().expect("start");
+        let mut command = self.sandbox(args);
+        // A group of its own, as a shell gives to what is started from a terminal.
+        command.stdout(create(&out)).stderr(create(&err)).process_group(0);
+        let child = command.spawn().expect("start");
         Started { child, out, err }
     }
 

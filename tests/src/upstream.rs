@@ -152,8 +152,7 @@ impl Shared {
         }
         let body = request.body.to_string();
         let number = (0..self.script.len()).filter(|n| body.contains(&call_id(*n))).count();
-        let key =
-            request.headers.get("x-api-key").filter(|_| state.reflected.insert(number)).map_or("", String::as_str);
+        let key = if state.reflected.insert(number) { credential(request) } else { "" };
         if state.held_from.is_some_and(|from| number >= from) {
             state.is_waiting = true;
             self.changed.notify_all();
@@ -161,13 +160,18 @@ impl Shared {
         }
         match self.script.get(number).or(self.script.last()) {
             Some(Answer::Error(status, message)) => {
-                let message = message.replace("{key}", key);
+                let message = message.replace("{key}", credential(request));
                 whole(*status, &json!({"type": "error", "error": {"type": "api_error", "message": message}}))
             }
             Some(answer) => events(answer, number, key),
             None => String::new(),
         }
     }
+}
+
+fn credential(request: &Received) -> &str {
+    let bearer = || request.headers.get("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    request.headers.get("x-api-key").map(String::as_str).or_else(bearer).unwrap_or_default()
 }
 
 fn call_id(number: usize) -> String {

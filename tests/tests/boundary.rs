@@ -13,7 +13,7 @@ use std::{
 };
 use system_tests::{
     User, left_in_engine,
-    targets::{Neighbour, Target, docker, own_address},
+    targets::{Neighbour, Target, own_address},
 };
 
 const PROBE: &str = include_str!("../fixtures/probe.py");
@@ -187,7 +187,6 @@ fn routes(around: &Around) -> Vec<Attempt> {
     };
     let mut all = vec![
         own_loopback("the host's loopback", "127.0.0.1"),
-        own_loopback("the host's loopback by name", "localhost"),
         own_loopback("the host's loopback, IPv6", "::1"),
         tcp("the bridge", &bridge, around.on_bridge.port()),
         tcp("the host by the bridge", &bridge, any),
@@ -280,6 +279,8 @@ fn proxied(around: &Around) -> Vec<Attempt> {
         "denied.test:443",
         "eviltls.test:443",
         "tls.test.denied.test:443",
+        // Begins like the canary's own attempt, which alone is not counted.
+        "denied.sandbox-canary.invalid.denied.test:443",
         "sub.tls.test:443",
         "tls.test:7443",
         "tls.test:80",
@@ -486,7 +487,8 @@ fn nothing_is_reached_but_what_is_trusted() {
     }
     let in_proof = attempts.iter().filter(|attempt| attempt.when_proving.is_some()).count();
     assert_eq!(found.get(&("/".to_owned(), "no_route".to_owned())), Some(&(2 * in_proof)), "no model in the proof");
-    let (allowed, refused): (Vec<&Value>, Vec<_>) = records.iter().partition(|record| record["allowed"] == true);
+    let own = records.iter().filter(|record| record["asked"] != "denied.sandbox-canary.invalid:443");
+    let (allowed, refused): (Vec<&Value>, Vec<_>) = own.partition(|record| record["allowed"] == true);
     assert_eq!(result["egress"]["allowed"], allowed.len());
     assert_eq!(result["egress"]["refused"], refused.len());
     assert!(refused.iter().all(|record| record["bytes-up"] == 0 && record["address"].is_null()), "{refused:#?}");
@@ -516,5 +518,4 @@ fn nothing_is_trusted_when_nothing_is_named() {
     assert_eq!(target.hits(), 0);
     drop(TcpStream::connect(target.address).expect("the listener is there"));
     target.expect_hit();
-    assert!(docker(&["image", "inspect", "sandbox/base"]).contains("sandbox"));
 }

@@ -475,7 +475,9 @@ fn the_heartbeat_of_a_hanging_tool_is_no_sign_of_life() {
     let progress = |rest: &str| format!("{{\"type\":\"tool_progress\",\"tool_name\":\"Bash\"{rest}}}\n");
     let _ = codec.feed(progress(r#","heartbeat":true"#).as_bytes());
     assert_eq!(codec.signs_of_life(), 0);
-    for line in [progress(""), progress(r#","heartbeat":false"#), "{\"type\":\"assistant\",\"message\":{}}\n".to_owned()] {
+    for line in
+        [progress(""), progress(r#","heartbeat":false"#), "{\"type\":\"assistant\",\"message\":{}}\n".to_owned()]
+    {
         let before = codec.signs_of_life();
         let _ = codec.feed(line.as_bytes());
         assert_eq!(codec.signs_of_life(), before + 1, "{line}");

@@ -2,7 +2,7 @@
 
 mod support;
 
-use egress::{Backend, Credential, LimitReached, Limits, ModelConfig, UpstreamConfig};
+use egress::{Backend, Credential, Egress, LimitReached, Limits, ModelConfig, UpstreamConfig};
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::{Fixture, KEY, Target, post, read_until, upstream};
@@ -53,6 +53,27 @@ fn ask(model: &str) -> String {
 
 fn gateway(model: ModelConfig) -> Fixture {
     Fixture::new(Vec::new(), Some(model), Limits::default())
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_before_anything_is_read() {
+    let with = |url: &str, credential| ModelConfig {
+        backend: Backend::Upstream(UpstreamConfig { url: url.parse().expect("url"), credential }),
+        ..upstream(([127, 0, 0, 1], 9).into())
+    };
+    let key = || Credential::ApiKey(Secret::new(KEY));
+    let check = |config: &ModelConfig| Egress::check(&[], config);
+    assert!(check(&with("https://api.example/prefix", key())).is_ok());
+    for bad in [
+        with("https://user:password@api.example", key()),
+        with("https://api.example/?key=x", key()),
+        with("ftp://api.example", key()),
+        with("https://api.example", Credential::ApiKey(Secret::new("a\u{1}"))),
+        ModelConfig { budget_usd: Some(0.0), ..with("https://api.example", key()) },
+    ] {
+        let error = check(&bad).expect_err("refused").to_string();
+        assert!(!error.contains("password") && !error.contains("key=x") && !error.contains(KEY), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -72,6 +72,17 @@ async fn each_request_on_a_kept_connection_is_decided_anew() {
 }
 
 #[tokio::test]
+async fn a_program_that_wants_the_end_gets_it_with_its_refusal() {
+    let mut fixture = fixture(&Target::http(OK).await);
+    let mut stream = fixture.open(Open::Proxy);
+    let request = b"GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.expect("write");
+    // Our side stays open: the end is the proxy's.
+    let text = read_to_end(&mut stream).await;
+    assert!(text.starts_with("HTTP/1.1 403 ") && text.contains("\r\nconnection: close\r\n"), "{text}");
+}
+
+#[tokio::test]
 async fn what_has_two_meanings_or_another_protocol_reaches_nothing() {
     let target = Target::http(OK).await;
     let mut fixture = fixture(&target);

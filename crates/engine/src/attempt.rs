@@ -61,7 +61,8 @@ const CANCEL_LOOK: Duration = Duration::from_millis(200);
 pub struct Supervised {
     pub(crate) plan: AttemptPlan,
     pub(crate) start: Start,
-    pub(crate) backend: Backend,
+    /// Who answers the agent; none when no agent is to work any more.
+    pub(crate) backend: Option<Backend>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) files: AttemptPaths,
     pub(crate) _lock: File,
@@ -73,6 +74,8 @@ pub(crate) enum Start {
     Fresh {
         /// Archive of the base commit's work tree.
         snapshot: PathBuf,
+        /// The container engine, if it answered already.
+        runtime: Option<Docker>,
     },
     /// Another process began; what it left decides.
     TakenUp {
@@ -148,7 +151,11 @@ impl Engine {
         };
         let files = self.paths.attempt(&plan.run, &plan.task, plan.attempt);
         files.prepare()?;
-        let backend = outlet::backend(&plan.profile, plan.replay.as_deref())?;
+        // Without a credential a working agent stays as it is; a harvest needs none.
+        let backend = match reconcile::may_work(&attempt) {
+            true => Some(outlet::backend(&plan.profile, plan.replay.as_deref())?),
+            false => None,
+        };
         let recorder = Arc::new(Recorder::open(&plan.run, &files.file("events.jsonl"), started, events)?);
         let start = Start::TakenUp { attempt: Box::new(attempt) };
         Ok(Supervised { plan, start, backend, recorder, files, _lock: lock })
@@ -178,7 +185,16 @@ impl Engine {
             }
             named
         };
-        attempts.iter().map(|attempt| self.take_up(attempt, events.clone(), started)).collect()
+        let mut taken = Vec::new();
+        for attempt in &attempts {
+            match self.take_up(attempt, events.clone(), started) {
+                Ok(supervised) => taken.push(supervised),
+                // Another process was faster, which is as good.
+                Err(EngineError::Supervised { .. } | EngineError::Over { .. }) if names.is_empty() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(taken)
     }
 
     /// Carries an attempt to its end. `stop` is what signals and second thoughts say.
@@ -201,7 +217,7 @@ pub(crate) struct Work<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) plan: AttemptPlan,
     start: Start,
-    backend: Backend,
+    backend: Option<Backend>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) files: AttemptPaths,
     pub(crate) watch: Arc<Watch>,
@@ -220,7 +236,6 @@ pub(crate) struct Worked {
     pub(crate) summary: String,
     pub(crate) gate: GateCounts,
 }
-
 
 impl<'a> Work<'a> {
     fn new(
@@ -335,14 +350,22 @@ impl<'a> Work<'a> {
             Start::TakenUp { .. } => self.recorder.phase(Phase::Provisioning, "taking up a run whose process is gone"),
         }
         let since = Instant::now();
-        let runtime = AnyRuntime::Docker(Docker::connect().await?);
-        let image = &self.plan.profile.container.image;
-        if runtime.image_id(image).await?.is_none() {
-            return Err(EngineError::NoImage { image: image.clone() });
-        }
-        let guest = self.engine.guest;
-        let deadline = self.plan.profile.limits.approval_deadline.duration();
-        let tools = tools::prepare(&runtime, guest, &self.plan.profile.agent.image, READER_IMAGE, deadline).await?;
+        let connected = match &mut self.start {
+            Start::Fresh { runtime, .. } => runtime.take(),
+            Start::TakenUp { .. } => None,
+        };
+        let runtime = AnyRuntime::Docker(match connected {
+            Some(runtime) => runtime,
+            None => Docker::connect().await?,
+        });
+        let (guest, profile) = (self.engine.guest, &self.plan.profile);
+        let deadline = profile.limits.approval_deadline.duration();
+        tokio::try_join!(
+            tools::look_for(&runtime, &profile.container.image),
+            tools::look_for(&runtime, &profile.agent.image),
+            tools::look_for(&runtime, READER_IMAGE),
+        )?;
+        let tools = tools::prepare(&runtime, guest, &profile.agent.image, READER_IMAGE, deadline).await?;
         self.recorder.step("engine", since);
         Ok((runtime, tools))
     }
@@ -355,18 +378,13 @@ impl<'a> Work<'a> {
     }
 
     /// The agent's work, from wherever it is to its end.
-    async fn work(
-        &mut self,
-        runtime: &AnyRuntime,
-        tools: &Tools,
-        alarm: UnboundedReceiver<Alarm>,
-    ) -> Worked {
-        let egress = match outlet::egress(&self.plan.profile, Some(self.backend.clone()), self.watch.clone()) {
+    async fn work(&mut self, runtime: &AnyRuntime, tools: &Tools, alarm: UnboundedReceiver<Alarm>) -> Worked {
+        let egress = match outlet::egress(&self.plan.profile, self.backend.clone(), self.watch.clone()) {
             Ok(egress) => egress,
             Err(error) => return self.ended(Outcome::new(Status::Infrastructure, chain(&error))),
         };
         let made = match &self.start {
-            Start::Fresh { snapshot } => {
+            Start::Fresh { snapshot, .. } => {
                 let snapshot = snapshot.clone();
                 self.provision(runtime, tools, &egress, &snapshot).await
             }
@@ -418,8 +436,6 @@ impl<'a> Work<'a> {
         let infra = |error: &dyn std::error::Error| Outcome::new(Status::Infrastructure, chain(error));
         let routes = outlet::routes(&self.plan.profile).map_err(|error| infra(&error))?;
         let listeners = listeners(&routes);
-        let made = self.places(runtime).make(Role::Agent, tools, snapshot).await;
-        let container = made.map_err(|error: PlaceError| infra(&error))?;
         let launch = agents::AnyAgent::Claude.launch(&LaunchConfig {
             model: self.plan.profile.agent.model.clone(),
             session_id: self.plan.session.clone(),
@@ -433,19 +449,24 @@ impl<'a> Work<'a> {
             max_turns: None,
             env: environment(&listeners),
         });
-        let since = Instant::now();
         let generation = self.generation().map_err(|error| infra(&error))?;
-        // The bridge and the agent's shim start side by side; the shim waits for the guest's word.
-        let connect = async {
-            let (mut link, _) = Link::attach(runtime, &container, egress, generation).await?;
-            link.control.configure(listeners.clone(), &self.plan.session).await?;
-            Ok::<_, LinkError>(link)
+        let join = async |container: ContainerId| {
+            let since = Instant::now();
+            // The bridge and the agent's shim start side by side; the shim waits for the guest's word.
+            let connect = async {
+                let (mut link, _) = Link::attach(runtime, &container, egress, generation).await?;
+                link.control.configure(listeners.clone(), &self.plan.session).await?;
+                Ok::<_, LinkError>(link)
+            };
+            let shim = async { runtime.exec(&container, &shim_command(&launch)).await.map_err(LinkError::from) };
+            let (link, exec) = tokio::try_join!(connect, shim)?;
+            let exec = exec.id().clone();
+            self.engine.store.set_agent_exec(&self.plan.run, self.plan.attempt, &exec.0)?;
+            self.recorder.step("channel", since);
+            Ok((link, exec))
         };
-        let shim = async { runtime.exec(&container, &shim_command(&launch)).await.map_err(LinkError::from) };
-        let (mut link, exec) = tokio::try_join!(connect, shim).map_err(|error| infra(&error))?;
-        let exec = exec.id().clone();
-        self.engine.store.set_agent_exec(&self.plan.run, self.plan.attempt, &exec.0).map_err(|error| infra(&error))?;
-        self.recorder.step("channel", since);
+        let made = self.places(runtime).make_with(Role::Agent, tools, snapshot, join).await;
+        let (container, (mut link, exec)) = made.map_err(|error: PlaceError| infra(&error))?;
         let since = Instant::now();
         let report = link.control.probe(probe_plan(&listeners)).await.map_err(|error| infra(&error))?;
         self.recorder.step("canary", since);
@@ -503,6 +524,9 @@ impl<'a> Work<'a> {
         attempt: &Attempt,
     ) -> Result<Place, Outcome> {
         let infra = |error: &dyn std::error::Error| Outcome::new(Status::Infrastructure, chain(error));
+        if let Some(outcome) = self.asked_to_stop() {
+            return Err(outcome);
+        }
         let container = ContainerId(self.plan.container(Role::Agent));
         let found = match runtime.inspect(&container).await {
             Ok(state) if state.running => Found::Running,
@@ -518,8 +542,9 @@ impl<'a> Work<'a> {
         };
         match (reconcile::step(attempt, found), &attempt.agent_exec) {
             (Step::Begin, _) => {
-                self.recorder
-                    .emit(Event::Notice { text: "its agent was not started yet; beginning in a fresh place".to_owned() });
+                self.recorder.emit(Event::Notice {
+                    text: "its agent was not started yet; beginning in a fresh place".to_owned(),
+                });
                 let snapshot = self.begin_again(runtime).await.map_err(|error| infra(&error))?;
                 self.provision(runtime, tools, egress, &snapshot).await
             }

@@ -45,10 +45,7 @@ pub use store::{Answer, Ask, Attempt};
 pub use sweep::Swept;
 
 use plan::AttemptPlan;
-use runtime::{
-    AnyRuntime, Docker,
-    images::Recipe,
-};
+use runtime::{AnyRuntime, Docker, images::Recipe};
 use std::{
     collections::BTreeMap,
     fs,

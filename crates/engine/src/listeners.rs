@@ -18,16 +18,24 @@ const MODEL_PORT: u16 = 3129;
 /// Second octet of the addresses that stand for trusted names.
 const NAMES_OCTET: u8 = 77;
 /// The canary's name, which no route can have: the top-level domain is reserved (RFC 6761).
-pub(crate) const DENIED_NAME: &str = "denied.sandbox-canary.invalid";
+const DENIED_NAME: &str = "denied.sandbox-canary.invalid";
 
 /// The agent's home inside.
 pub(crate) const HOME: &str = "/home/agent";
 /// The work tree inside.
 pub(crate) const WORKSPACE: &str = "/workspace";
 
+/// True for the canary's own attempt. Exactly that: a name that only begins like it is the agent's.
+pub(crate) fn is_canary(asked: &str) -> bool {
+    asked.strip_prefix(DENIED_NAME) == Some(":443")
+}
+
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
+
+/// The names of the container itself, which nobody listens for; its files that name hosts may be empty.
+const OWN_NAMES: [&str; 2] = ["localhost", "sandbox"];
 
 /// Listeners for these routes: each trusted name gets an address of its own, at most 65,000 names.
 pub(crate) fn listeners(routes: &[Route]) -> Listeners {
@@ -41,8 +49,14 @@ pub(crate) fn listeners(routes: &[Route]) -> Listeners {
             let [high, low] = n.to_be_bytes();
             NamedListener { host, address: Ipv4Addr::new(127, NAMES_OCTET, high, low), ports }
         })
+        .chain(OWN_NAMES.into_iter().filter_map(own_name))
         .collect();
     Listeners { proxy: loopback(PROXY_PORT), model: loopback(MODEL_PORT), dns: loopback(53), names }
+}
+
+fn own_name(name: &str) -> Option<NamedListener> {
+    let host = HostName::parse(name).ok()?;
+    Some(NamedListener { host, address: Ipv4Addr::LOCALHOST, ports: Vec::new() })
 }
 
 /// What the canary tries. The addresses that must be out of reach are well-known ones: public resolvers, the metadata
@@ -59,7 +73,7 @@ pub(crate) fn probe_plan(listeners: &Listeners) -> ProbePlan {
             v4(172, 17, 0, 1, 2375),
             v4(10, 88, 0, 1, 22),
         ],
-        trusted_name: listeners.names.first().map(|named| named.host.to_string()),
+        trusted_name: listeners.names.iter().find(|named| !named.ports.is_empty()).map(|named| named.host.to_string()),
         writable: vec![WORKSPACE.to_owned(), HOME.to_owned(), "/tmp".to_owned()],
     }
 }
@@ -106,8 +120,12 @@ mod tests {
             shown,
             [
                 ("a.example", Ipv4Addr::new(127, 77, 1, 0), vec![8443, 443]),
-                ("b.example", Ipv4Addr::new(127, 77, 1, 1), vec![443])
+                ("b.example", Ipv4Addr::new(127, 77, 1, 1), vec![443]),
+                ("localhost", Ipv4Addr::LOCALHOST, vec![]),
+                ("sandbox", Ipv4Addr::LOCALHOST, vec![])
             ]
         );
+        assert_eq!(probe_plan(&made).trusted_name.as_deref(), Some("a.example"));
+        assert_eq!(probe_plan(&listeners(&[])).trusted_name, None);
     }
 }

@@ -11,7 +11,9 @@ use crate::{
     tools::{self, Tools},
 };
 use agents::Launch;
-use runtime::{AnyRuntime, Archive, ContainerId, ContainerSpec, ExecId, ExecSpec, Limits, Mount, Runtime, Tmpfs};
+use runtime::{
+    AnyRuntime, Archive, ContainerId, ContainerSpec, ExecId, ExecSpec, Limits, Mount, Names, Runtime, Tmpfs,
+};
 use std::{
     path::Path,
     time::{Duration, Instant},
@@ -72,6 +74,19 @@ pub(crate) struct Places<'a> {
 impl Places<'_> {
     /// Creates and starts the container of a role, with the work tree from `tar`.
     pub(crate) async fn make(&self, role: Role, tools: &Tools, tar: &Path) -> Result<ContainerId, PlaceError> {
+        let (container, ()) = self.make_with(role, tools, tar, async |_| Ok(())).await?;
+        Ok(container)
+    }
+
+    /// [`Places::make`], with `meanwhile` done in the started container while the work tree is still being unpacked: nothing of
+    /// the task may run in it. Both are done when this returns.
+    pub(crate) async fn make_with<T, F: Future<Output = Result<T, PlaceError>>>(
+        &self,
+        role: Role,
+        tools: &Tools,
+        tar: &Path,
+        meanwhile: impl FnOnce(ContainerId) -> F,
+    ) -> Result<(ContainerId, T), PlaceError> {
         let (workspace, home) = (self.plan.volume(role, "workspace"), self.plan.volume(role, "home"));
         let since = Instant::now();
         tokio::try_join!(self.volume(role, &workspace), self.volume(role, &home))?;
@@ -82,17 +97,29 @@ impl Places<'_> {
             mounts.push(Mount::read_only(&tools.agent, tools::AGENT_DIR));
             mounts.push(Mount::read_only(&tools.settings.0, tools.settings.1));
         }
+        self.recorder.step("volumes", since);
         let fill = async {
+            let since = Instant::now();
             let filler = self.filler(role, tools, own).await?;
             self.upload_file(&filler, WORKSPACE, tar).await?;
-            Ok::<_, PlaceError>(filler)
+            self.runtime.remove(&filler).await?;
+            self.recorder.step("work tree", since);
+            Ok::<_, PlaceError>(())
         };
-        let (container, filler) = tokio::try_join!(self.create(self.spec(role, mounts)), fill)?;
-        self.recorder.step("create", since);
-        let since = Instant::now();
-        tokio::try_join!(self.runtime.start(&container), self.runtime.remove(&filler))?;
-        self.recorder.step("start", since);
-        Ok(container)
+        let start = async {
+            let since = Instant::now();
+            let spec = self.spec(role, mounts);
+            let names = names_in(&spec.image, tools);
+            let container = self.create(spec, names).await?;
+            self.recorder.step("create", since);
+            let since = Instant::now();
+            self.runtime.start(&container).await?;
+            self.recorder.step("start", since);
+            let done = meanwhile(container.clone()).await?;
+            Ok((container, done))
+        };
+        let (made, ()) = tokio::try_join!(start, fill)?;
+        Ok(made)
     }
 
     /// Creates and starts the container that only holds volumes for reading: no channel, no agent.
@@ -105,9 +132,12 @@ impl Places<'_> {
         let role = Role::Harvest;
         let scratch = self.plan.volume(role, "scratch");
         self.volume(role, &scratch).await?;
-        let filler = self.filler(role, tools, vec![Mount::writable(&scratch, WORKSPACE)]).await?;
-        self.runtime.upload(&filler, WORKSPACE, tools.harvest_tar.clone().into()).await?;
-        self.upload_file(&filler, &format!("{WORKSPACE}/base"), base).await?;
+        let fill = async {
+            let filler = self.filler(role, tools, vec![Mount::writable(&scratch, WORKSPACE)]).await?;
+            self.runtime.upload(&filler, WORKSPACE, tools.harvest_tar.clone().into()).await?;
+            self.upload_file(&filler, &format!("{WORKSPACE}/base"), base).await?;
+            Ok::<_, PlaceError>(self.runtime.remove(&filler).await?)
+        };
         let mounts = vec![
             Mount::read_only(workspace, WORKSPACE),
             Mount::writable(&scratch, HARVEST),
@@ -115,8 +145,13 @@ impl Places<'_> {
         ];
         let mut spec = self.spec(role, mounts);
         spec.image.clone_from(&tools.reader_image);
-        let container = self.create(spec).await?;
-        tokio::try_join!(self.runtime.start(&container), self.runtime.remove(&filler))?;
+        // It only waits until what it reads is there.
+        let start = async {
+            let container = self.create(spec, Names::Guest).await?;
+            self.runtime.start(&container).await?;
+            Ok(container)
+        };
+        let (container, ()) = tokio::try_join!(start, fill)?;
         Ok(container)
     }
 
@@ -130,13 +165,13 @@ impl Places<'_> {
         let mut spec = self.spec(role, mounts);
         spec.name = self.plan.filler(role);
         spec.image.clone_from(&tools.reader_image);
-        self.create(spec).await
+        self.create(spec, Names::Guest).await
     }
 
-    async fn create(&self, spec: ContainerSpec) -> Result<ContainerId, PlaceError> {
+    async fn create(&self, spec: ContainerSpec, names: Names) -> Result<ContainerId, PlaceError> {
         self.store.intend(&self.plan.run, EffectKind::Container, &spec.name)?;
         for _ in 0..LATE_TRIES {
-            match self.runtime.create(&spec).await {
+            match self.runtime.create_with(&spec, names).await {
                 // The name is this run's, and this process has the run: what bears it was asked for by a process that was killed, and
                 // came into being after we had cleared up.
                 Err(error) if error.is_conflict() => {
@@ -149,7 +184,7 @@ impl Places<'_> {
                 created => return Ok(created?),
             }
         }
-        Ok(self.runtime.create(&spec).await?)
+        Ok(self.runtime.create_with(&spec, names).await?)
     }
 
     async fn upload_file(&self, container: &ContainerId, path: &str, tar: &Path) -> Result<(), PlaceError> {
@@ -189,6 +224,12 @@ impl Places<'_> {
             oci_runtime: (!runtime.is_empty()).then(|| runtime.clone()),
         }
     }
+}
+
+/// In our own image the files that name hosts are empty, so that the guest alone answers and the engine need not make them, which
+/// is half of its start. Nobody knows what other images hold.
+fn names_in(image: &str, tools: &Tools) -> Names {
+    if image == tools.reader_image { Names::Guest } else { Names::Engine }
 }
 
 /// A command of the task, run as the agent's uid by the image's shell.

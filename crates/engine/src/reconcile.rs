@@ -68,6 +68,16 @@ pub(crate) fn step(attempt: &Attempt, found: Found) -> Step {
     }
 }
 
+/// True when an agent may work on after a take-up, so that someone has to answer it.
+#[must_use]
+pub(crate) fn may_work(attempt: &Attempt) -> bool {
+    let is_before_harvest = match attempt.phase {
+        Phase::Admitted | Phase::Provisioning | Phase::Setup | Phase::Running | Phase::Waiting => true,
+        Phase::Harvesting | Phase::Verifying | Phase::Done => false,
+    };
+    is_before_harvest && attempt.status.is_none() && !attempt.cancel
+}
+
 /// True when the work tree was whole once this phase was recorded. Before it, a volume may hold half of a snapshot, and
 /// reading it would show the other half as deleted.
 #[must_use]

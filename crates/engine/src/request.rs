@@ -11,15 +11,20 @@ use crate::{
     plan::{AttemptPlan, task_digest},
     recorder::Recorder,
 };
-use repo::{Mirror, Remote, UserRepo};
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use repo::{Base, Mirror, Remote, UserRepo};
+use runtime::Docker;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 use store::NewAttempt;
 use tokio::sync::mpsc::UnboundedSender;
 use types::{
     event::{Event, EventRecord},
     id::{RunId, TaskName},
     profile::Profile,
-    task::Task,
+    task::{FrontMatter, Task},
 };
 
 /// A task that someone wants to be run.
@@ -65,21 +70,26 @@ impl Engine {
         let backend = outlet::backend(profile, replay.as_deref())?;
         outlet::check(profile, &backend)?;
         let since = Instant::now();
-        let user = UserRepo::discover(&request.directory).await?;
         let digest = task_digest(&request.text);
-        let repository = user.root().display().to_string();
-        if let Some(orphan) = self.orphan(&digest, &repository)? {
-            match self.take_up(&orphan, events.clone(), started) {
-                // It ended meanwhile, so that this is a task of its own.
-                Err(EngineError::Over { .. }) => {}
-                taken_up => return taken_up,
+        let reading = async {
+            let user = UserRepo::discover(&request.directory).await?;
+            let repository = user.root().display().to_string();
+            if let Some(orphan) = self.orphan(&digest, &repository)? {
+                match self.take_up(&orphan, events.clone(), started) {
+                    // It ended meanwhile, so that this is a task of its own.
+                    Err(EngineError::Over { .. }) => {}
+                    taken_up => return taken_up.map(|supervised| Read::Orphan(Box::new(supervised))),
+                }
             }
-        }
-        let (remotes, notes) = user.remotes().await?;
-        let remotes = chosen(remotes, request.task.front.remotes.as_deref())?;
-        let mirror = Mirror::open(&self.paths.cache, &user)?;
-        let base = mirror.resolve(request.task.front.base.as_deref()).await?;
-        let snapshot = mirror.snapshot(&base, &remotes).await?;
+            Source::read(&user, &self.paths.cache, &request.task.front).await.map(Read::Source)
+        };
+        // Looking for the container engine makes nothing; one that is not there is an error where it is needed.
+        let connecting = async { Ok(Docker::connect().await.ok()) };
+        let (source, runtime) = match tokio::try_join!(reading, connecting)? {
+            (Read::Orphan(supervised), _) => return Ok(*supervised),
+            (Read::Source(source), runtime) => (source, runtime),
+        };
+        let Source { repository, remotes, notes, base, snapshot } = source;
         let run = RunId::mint(u64::try_from(now_ms()).unwrap_or(0), fastrand::u32(..));
         let plan = AttemptPlan {
             run: run.clone(),
@@ -89,7 +99,7 @@ impl Engine {
             setup: request.task.front.setup,
             verify: request.task.front.verify,
             changes: request.task.front.expect.map(|expect| expect.changes).unwrap_or_default(),
-            repository: user.root().to_owned(),
+            repository,
             base,
             remotes,
             replay,
@@ -110,7 +120,7 @@ impl Engine {
             attempt: plan.attempt,
             task: plan.task.as_str(),
             task_digest: &digest,
-            repository: &repository,
+            repository: &plan.repository.display().to_string(),
             plan: &json,
             now_ms: now_ms(),
         })?;
@@ -120,7 +130,41 @@ impl Engine {
         for text in notes {
             recorder.emit(Event::Notice { text });
         }
-        Ok(Supervised { plan, start: Start::Fresh { snapshot }, backend, recorder, files, _lock: lock })
+        Ok(Supervised {
+            plan,
+            start: Start::Fresh { snapshot, runtime },
+            backend: Some(backend),
+            recorder,
+            files,
+            _lock: lock,
+        })
+    }
+}
+
+/// What the user's repository says.
+enum Read {
+    /// A run of the same task was left behind and is taken up.
+    Orphan(Box<Supervised>),
+    Source(Source),
+}
+
+/// Where a run's work starts from.
+struct Source {
+    repository: PathBuf,
+    remotes: Vec<Remote>,
+    /// What a person should know of the remotes.
+    notes: Vec<String>,
+    base: Base,
+    snapshot: PathBuf,
+}
+
+impl Source {
+    async fn read(user: &UserRepo, cache: &Path, task: &FrontMatter) -> Result<Self, EngineError> {
+        let mirror = Mirror::open(cache, user)?;
+        let ((remotes, notes), base) = tokio::try_join!(user.remotes(), mirror.resolve(task.base.as_deref()))?;
+        let remotes = chosen(remotes, task.remotes.as_deref())?;
+        let snapshot = mirror.snapshot(&base, &remotes).await?;
+        Ok(Self { repository: user.root().to_owned(), remotes, notes, base, snapshot })
     }
 }
 

@@ -348,8 +348,7 @@ impl Session<'_> {
     async fn attach(&mut self) -> Result<Streams, Broken> {
         let plan = self.with.plan;
         let generation = self.with.store.next_generation(&plan.run, plan.attempt)?;
-        let (mut link, status) =
-            Link::attach(self.with.runtime, &self.container, self.with.egress, generation).await?;
+        let (mut link, status) = Link::attach(self.with.runtime, &self.container, self.with.egress, generation).await?;
         if !status.launched {
             // The process before this one died between its record and its word to the shim.
             self.execute(&mut link).await?;

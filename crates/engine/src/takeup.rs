@@ -4,9 +4,8 @@
 use crate::{
     error::EngineError,
     join::{Dialect, Finding, Join},
-    journal,
-    judge,
-    listeners::{DENIED_NAME, HOME},
+    journal, judge,
+    listeners::{HOME, is_canary},
     paths::AttemptPaths,
     watch::{Totals, WireRecord},
 };
@@ -62,7 +61,7 @@ impl Remembered {
             totals.cost_usd += usage.cost_usd;
         }
         let egress = journal::read::<EgressRecord>(&files.file("egress.jsonl"))?;
-        egress.iter().filter(|one| !one.asked.starts_with(DENIED_NAME)).for_each(|one| totals.egress.add(one));
+        egress.iter().filter(|one| !is_canary(&one.asked)).for_each(|one| totals.egress.add(one));
         let worked = worked(&journal::read(&files.file("events.jsonl"))?);
         Ok(Self { join, totals, gate, bypass, worked })
     }

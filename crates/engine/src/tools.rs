@@ -21,7 +21,18 @@ pub(crate) struct Tools {
     pub(crate) harvest_tar: Vec<u8>,
 }
 
-/// Makes sure that every volume is filled; costs a look each when they are.
+/// Makes sure that the engine holds an image.
+///
+/// # Errors
+/// [`EngineError::NoImage`].
+pub(crate) async fn look_for(runtime: &AnyRuntime, image: &str) -> Result<(), EngineError> {
+    match runtime.image_id(image).await? {
+        Some(_) => Ok(()),
+        None => Err(EngineError::NoImage { image: image.to_owned() }),
+    }
+}
+
+/// Makes sure that every volume is filled from images that are there; costs a look each when they are.
 pub(crate) async fn prepare(
     runtime: &AnyRuntime,
     guest: &[u8],
@@ -31,11 +42,6 @@ pub(crate) async fn prepare(
 ) -> Result<Tools, EngineError> {
     let archive = |source: io::Error| EngineError::Read { path: Path::new("(archive in memory)").to_owned(), source };
     let image = || reader_image.to_owned();
-    for needed in [agent_image, reader_image] {
-        if runtime.image_id(needed).await?.is_none() {
-            return Err(EngineError::NoImage { image: needed.to_owned() });
-        }
-    }
     let tar = |path: &str, content: &[u8], mode| {
         let made =
             ArchiveBuilder::default().directory(".", Owner::root(0o755))?.file(path, content, Owner::root(mode))?;

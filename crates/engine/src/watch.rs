@@ -5,7 +5,7 @@
 use crate::{
     join::{Finding, Join},
     journal::{Journal, JournalError},
-    listeners::DENIED_NAME,
+    listeners::is_canary,
     paths::AttemptPaths,
     recorder::Recorder,
 };
@@ -134,7 +134,7 @@ impl Observer for Watch {
     fn egress(&self, record: EgressRecord) {
         self.record(&self.egress, &record);
         // The canary's own attempts are on record, but they are not the agent's.
-        if record.asked.starts_with(DENIED_NAME) {
+        if is_canary(&record.asked) {
             return;
         }
         self.lock_totals().egress.add(&record);

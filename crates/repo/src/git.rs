@@ -140,6 +140,8 @@ impl Git {
             .env("GIT_ALLOW_PROTOCOL", "file")
             .current_dir(cwd)
             .kill_on_drop(true)
+            // Ctrl-C at a terminal goes to the whole group; what is being harvested must not be cut short by it.
+            .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if let Some(git_dir) = git_dir {

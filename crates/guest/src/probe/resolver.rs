@@ -36,10 +36,14 @@ pub(super) fn check(plan: &ProbePlan, resolver: Option<SocketAddr>) -> Checks {
     checks
 }
 
-/// The first name server of `resolv.conf`; every one must be loopback.
+/// The first name server of `resolv.conf`; every one must be loopback. Where none is named, C libraries ask the local machine
+/// (resolv.conf(5)).
 fn configured(checks: &mut Checks) -> Result<SocketAddr, String> {
-    let servers = servers(&fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
-    let is_ours = !servers.is_empty() && servers.iter().all(|server| matches!(server, Ok(ip) if ip.is_loopback()));
+    let mut servers = servers(&fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
+    if servers.is_empty() {
+        servers.push(Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    }
+    let is_ours = servers.iter().all(|server| matches!(server, Ok(ip) if ip.is_loopback()));
     checks.holds("dns.resolver", is_ours, &format!("{servers:?}"));
     match servers.into_iter().next() {
         Some(Ok(ip)) if is_ours => Ok(SocketAddr::new(ip, 53)),
