@@ -72,6 +72,19 @@ impl User {
         panic!("no line {line} in log.txt");
     }
 
+    /// Waits until the result of the only attempt is written, at most a minute.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn wait_for_result(&self) {
+        let path = self.attempt().join("result.json");
+        let end = Instant::now() + Duration::from_secs(60);
+        while !path.exists() {
+            assert!(Instant::now() < end, "no {}", path.display());
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// A command of the container engine's own client, for the engine that this user's runs are in.
     #[must_use]
     pub fn docker(&self, args: &[&str]) -> Command {

@@ -54,9 +54,7 @@ impl Around {
         let entry = |endpoint: &str, address: &str| format!(r#"{{endpoint="{endpoint}", address="{address}"}}"#);
         let plain = entry("http://ok.test:8080", &self.trusted.address.to_string());
         let tls = entry("tls.test", &format!("{}:7443", self.neighbour.address));
-        // A trusted name that leads to this host without the operator having said so.
-        let inward = format!("\"http://localhost:{}\"", self.on_loopback.port());
-        format!("trust.endpoints=[{plain}, {tls}, {inward}]")
+        format!("trust.endpoints=[{plain}, {tls}]")
     }
 
     /// Reaches every target from where it can be reached, so that silence afterwards says something.
@@ -188,6 +186,7 @@ fn routes(around: &Around) -> Vec<Attempt> {
     let mut all = vec![
         own_loopback("the host's loopback", "127.0.0.1"),
         own_loopback("the host's loopback, IPv6", "::1"),
+        own_loopback("the host's loopback by name", "localhost"),
         tcp("the bridge", &bridge, around.on_bridge.port()),
         tcp("the host by the bridge", &bridge, any),
         tcp("the host by its own address", &own, any),
@@ -306,7 +305,7 @@ fn proxied(around: &Around) -> Vec<Attempt> {
             "http://ok.test:8080/up",
         ),
         get(&format!("http://{on_loopback}/"), &host(&on_loopback), "403 bad_name", &format!("http://{on_loopback}/")),
-        get(&format!("http://{local}/"), &host(&local), "403 internal_address", &local),
+        get(&format!("http://{local}/"), &host(&local), "403 no_route", &local),
         get("http://ok.test\0.denied.test/", &host("ok.test"), "400 bad_request", "?"),
         get("/", &host("ok.test"), "400 bad_request", "/"),
         curl("curl with the proxy, to a denied name", &["https://denied.test:8443/"], "56")
@@ -496,6 +495,16 @@ fn nothing_is_reached_but_what_is_trusted() {
     assert_eq!(told, refused.len());
     let _ = user.run(&["audit", "verify", run]).expect_code(0);
     assert_eq!(left_in_engine(run), Vec::<String>::new());
+}
+
+#[test]
+fn an_endpoint_that_would_be_the_container_itself_is_refused_early() {
+    let user = User::new();
+    let (task, conversation) = (user.task("Go.\n"), user.conversation(&[]));
+    let own = r#"trust.endpoints=[{endpoint="http://localhost:8080", address="127.0.0.1:8080"}]"#;
+    let ran = user.run_task(&task, &conversation, &["--set", own]).expect_code(2);
+    assert!(ran.stderr.contains("`localhost` is the container itself inside"), "{}", ran.stderr);
+    assert_eq!(fs::read_dir(user.home().join("state/sandbox/runs")).expect("runs").count(), 0);
 }
 
 #[test]

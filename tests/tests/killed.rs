@@ -1,6 +1,7 @@
 //! The `sandbox` process killed with SIGKILL at every stage, and started again: nothing is lost, nothing runs twice, nothing is left.
 
 use std::{
+    fs,
     path::PathBuf,
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -94,28 +95,57 @@ fn a_run_whose_agent_was_not_started_begins_anew() {
 }
 
 #[test]
-fn harvest_and_verification_are_repeated() {
+fn harvest_and_verification_are_repeated_and_need_no_model() {
     let scene = Scene::new();
     let first = scene.start();
     first.wait_for_phase("harvesting");
     first.kill();
+    fs::remove_file(&scene.conversation).expect("remove");
     let second = scene.resume();
     second.wait_for_phase("verifying");
     second.kill();
-    let _ = scene.resume().finish().expect_code(0);
+    let third = scene.resume();
+    third.wait_for_phase("verifying");
+    scene.user.wait_for_result();
+    third.kill();
+    // It may have cleaned up and closed the run before it was killed.
+    let last = scene.resume().finish();
+    assert!([0, 4].contains(&last.code), "{last:#?}");
     scene.assert_passed();
 }
 
 #[test]
-fn a_cancelled_run_without_a_process_is_harvested_when_it_is_resumed() {
+fn an_agent_without_a_model_stays_as_it_is_until_the_run_is_cancelled() {
     let scene = Scene::new();
     let first = scene.start();
     first.wait_for_call(1);
     scene.user.wait_for_line("two");
     first.kill();
+    fs::remove_file(&scene.conversation).expect("remove");
+    let _ = scene.user.run(&["resume"]).expect_code(2);
+    scene.user.wait_for_line("two");
     let _ = scene.user.run(&["cancel", &scene.user.run_id()]).expect_code(0);
     let _ = scene.resume().finish().expect_code(130);
     scene.user.assert_ended("interrupted", &["one", "two"]);
+}
+
+#[test]
+fn what_was_spent_before_a_kill_stays_spent() {
+    let whole = Scene::new();
+    let _ = whole.start().finish().expect_code(0);
+    let cost = whole.user.result()["cost-usd"].as_f64().expect("cost");
+    let short = Scene::new();
+    // Enough for what comes before the kill, and for what comes after it, but not for both.
+    let budget = format!("limits.max-budget-usd={}", cost * 0.9);
+    let more = [&OPEN_GATE[..], &["--set", &budget]].concat();
+    let first = short.user.start_task(&short.task, &short.conversation, &more);
+    first.wait_for_call(2);
+    first.kill();
+    let _ = short.resume().finish().expect_code(102);
+    let result = short.user.result();
+    assert!(result["reason"].as_str().is_some_and(|reason| reason.starts_with("max-budget-usd")), "{result:#}");
+    assert!(result["cost-usd"].as_f64().is_some_and(|spent| spent >= cost * 0.9), "{result:#}");
+    short.user.assert_nothing_is_left();
 }
 
 /// Kills one run again and again, each time a little later in its life than it got before.

@@ -3,19 +3,15 @@
 
 use crate::{
     Engine, Stop,
-    commands::Commands,
     error::EngineError,
     finish::READER_IMAGE,
     journal::Journal,
     judge::Judge,
-    link::{Link, LinkError},
-    listeners::{HOME, WORKSPACE, environment, listeners, probe_plan},
     outcome::{Outcome, chain},
     outlet,
-    paths::{AttemptPaths, PathError, Paths, private_dir, write_atomic},
-    place::{Place, PlaceError, Places, clear, shim_command},
-    plan::{AttemptPlan, Role},
-    reconcile::{self, Found, Step},
+    paths::AttemptPaths,
+    place::Places,
+    plan::AttemptPlan,
     recorder::Recorder,
     request::gate_of,
     supervise::{Ended, Supervisor},
@@ -23,17 +19,14 @@ use crate::{
     tools::{self, Tools},
     watch::{Alarm, Watch},
 };
-use agents::LaunchConfig;
-use egress::{Backend, Egress};
+use egress::Backend;
 use gate::GateWorker;
 use jiff::Timestamp;
-use repo::{Mirror, UserRepo};
-use runtime::{AnyRuntime, ContainerId, Docker, Runtime};
+use runtime::{AnyRuntime, Docker};
 use std::{
-    fs::{self, File},
-    path::{Path, PathBuf},
+    fs::File,
+    path::PathBuf,
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 use store::Attempt;
@@ -45,15 +38,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 use types::{
-    event::{Event, EventRecord, GateRecord, Phase},
+    event::{GateRecord, Phase},
     id::RunId,
     result::{AttemptResult, GateCounts, Status},
 };
 
-/// Times that a lock is tried for.
-const LOOKS: u32 = 10;
-/// Time between them.
-const LOOK: Duration = Duration::from_millis(20);
 /// How often a cancellation is looked for while commands of the task run.
 const CANCEL_LOOK: Duration = Duration::from_millis(200);
 
@@ -98,105 +87,7 @@ impl Supervised {
     }
 }
 
-/// Takes the run's lock; it is held for as long as the file is open, and let go by the kernel when the process dies.
-pub(crate) fn lock(paths: &Paths, run: &RunId) -> Result<File, EngineError> {
-    let path = paths.run(run).join("supervisor.lock");
-    let io = |source| EngineError::from(PathError::Io { path: path.clone(), source });
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
-    // Whoever only looks, such as `sandbox ps`, holds it for a moment.
-    for _ in 0..LOOKS {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(fs::TryLockError::WouldBlock) => thread::sleep(LOOK),
-            Err(fs::TryLockError::Error(source)) => return Err(io(source)),
-        }
-    }
-    Err(EngineError::Supervised { run: run.clone() })
-}
-
-/// True when a process works on the run. Those who look do not see each other.
-pub(crate) fn is_supervised(paths: &Paths, run: &RunId) -> bool {
-    let Ok(file) = File::open(paths.run(run).join("supervisor.lock")) else { return false };
-    matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock))
-}
-
 impl Engine {
-    /// The run of this task and repository that a process left behind, if there is one.
-    pub(crate) fn orphan(&self, digest: &str, repository: &str) -> Result<Option<Attempt>, EngineError> {
-        let left = |attempt: &Attempt| {
-            !attempt.phase.is_done()
-                && attempt.task_digest == digest
-                && attempt.repository == repository
-                && !is_supervised(&self.paths, &attempt.run)
-        };
-        Ok(self.store.attempts()?.into_iter().find(left))
-    }
-
-    /// Takes up a run whose process is gone.
-    ///
-    /// # Errors
-    /// [`EngineError::Supervised`], [`EngineError::Over`] when another process was faster.
-    pub(crate) fn take_up(
-        &self,
-        attempt: &Attempt,
-        events: UnboundedSender<EventRecord>,
-        started: Instant,
-    ) -> Result<Supervised, EngineError> {
-        let plan = self.plan(attempt)?;
-        let lock = lock(&self.paths, &plan.run)?;
-        // What was read before the lock was held may be out of date.
-        let attempt = match self.store.attempt(&plan.run, plan.attempt)? {
-            Some(attempt) if !attempt.phase.is_done() => attempt,
-            Some(_) | None => return Err(EngineError::Over { run: plan.run }),
-        };
-        let files = self.paths.attempt(&plan.run, &plan.task, plan.attempt);
-        files.prepare()?;
-        // Without a credential a working agent stays as it is; a harvest needs none.
-        let backend = match reconcile::may_work(&attempt) {
-            true => Some(outlet::backend(&plan.profile, plan.replay.as_deref())?),
-            false => None,
-        };
-        let recorder = Arc::new(Recorder::open(&plan.run, &files.file("events.jsonl"), started, events)?);
-        let start = Start::TakenUp { attempt: Box::new(attempt) };
-        Ok(Supervised { plan, start, backend, recorder, files, _lock: lock })
-    }
-
-    /// Takes up the named runs, or all whose process is gone.
-    ///
-    /// # Errors
-    /// [`EngineError::Over`], [`EngineError::Supervised`] for a named run that needs no one.
-    pub fn resume(
-        &self,
-        names: &[String],
-        events: &UnboundedSender<EventRecord>,
-        started: Instant,
-    ) -> Result<Vec<Supervised>, EngineError> {
-        let attempts = if names.is_empty() {
-            let left = |attempt: &Attempt| !attempt.phase.is_done() && !is_supervised(&self.paths, &attempt.run);
-            self.store.attempts()?.into_iter().filter(left).collect()
-        } else {
-            let mut named = Vec::new();
-            for name in names {
-                let attempt = self.find(name)?;
-                if attempt.phase.is_done() {
-                    return Err(EngineError::Over { run: attempt.run });
-                }
-                named.push(attempt);
-            }
-            named
-        };
-        let mut taken = Vec::new();
-        for attempt in &attempts {
-            match self.take_up(attempt, events.clone(), started) {
-                Ok(supervised) => taken.push(supervised),
-                // Another process was faster, which is as good.
-                Err(EngineError::Supervised { .. } | EngineError::Over { .. }) if names.is_empty() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(taken)
-    }
-
     /// Carries an attempt to its end. `stop` is what signals and second thoughts say.
     ///
     /// # Errors
@@ -423,151 +314,5 @@ impl<'a> Work<'a> {
 
     pub(crate) fn places<'b>(&'b self, runtime: &'b AnyRuntime) -> Places<'b> {
         Places { runtime, store: &self.engine.store, plan: &self.plan, recorder: &self.recorder }
-    }
-
-    /// A fresh container, its canary, the task's setup, and the agent's exec waiting to be launched.
-    async fn provision(
-        &self,
-        runtime: &AnyRuntime,
-        tools: &Tools,
-        egress: &Egress,
-        snapshot: &Path,
-    ) -> Result<Place, Outcome> {
-        let infra = |error: &dyn std::error::Error| Outcome::new(Status::Infrastructure, chain(error));
-        let routes = outlet::routes(&self.plan.profile).map_err(|error| infra(&error))?;
-        let listeners = listeners(&routes);
-        let launch = agents::AnyAgent::Claude.launch(&LaunchConfig {
-            model: self.plan.profile.agent.model.clone(),
-            session_id: self.plan.session.clone(),
-            resume: false,
-            cwd: WORKSPACE.to_owned(),
-            home: HOME.to_owned(),
-            model_address: listeners.model,
-            proxy_address: listeners.proxy,
-            placeholder: self.plan.placeholder.clone(),
-            append_system_prompt: None,
-            max_turns: None,
-            env: environment(&listeners),
-        });
-        let generation = self.generation().map_err(|error| infra(&error))?;
-        let join = async |container: ContainerId| {
-            let since = Instant::now();
-            // The bridge and the agent's shim start side by side; the shim waits for the guest's word.
-            let connect = async {
-                let (mut link, _) = Link::attach(runtime, &container, egress, generation).await?;
-                link.control.configure(listeners.clone(), &self.plan.session).await?;
-                Ok::<_, LinkError>(link)
-            };
-            let shim = async { runtime.exec(&container, &shim_command(&launch)).await.map_err(LinkError::from) };
-            let (link, exec) = tokio::try_join!(connect, shim)?;
-            let exec = exec.id().clone();
-            self.engine.store.set_agent_exec(&self.plan.run, self.plan.attempt, &exec.0)?;
-            self.recorder.step("channel", since);
-            Ok((link, exec))
-        };
-        let made = self.places(runtime).make_with(Role::Agent, tools, snapshot, join).await;
-        let (container, (mut link, exec)) = made.map_err(|error: PlaceError| infra(&error))?;
-        let since = Instant::now();
-        let report = link.control.probe(probe_plan(&listeners)).await.map_err(|error| infra(&error))?;
-        self.recorder.step("canary", since);
-        let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
-        write_atomic(&self.files.file("probe.json"), &json).map_err(|error| infra(&error))?;
-        let is_sound = report.is_sound();
-        let first = report.surprises().first().map(|check| format!("{}: {}", check.id, check.detail));
-        self.recorder.emit(Event::Canary { report });
-        if !is_sound {
-            let what = first.unwrap_or_else(|| "it tried nothing".to_owned());
-            return Err(Outcome::new(
-                Status::Policy,
-                format!("the canary was surprised, so the agent was not started: {what}"),
-            )
-            .with_hint("`sandbox doctor` looks at what the guarantees rest on"));
-        }
-        if let Some(outcome) = self.asked_to_stop() {
-            return Err(outcome);
-        }
-        if !self.plan.setup.is_empty() {
-            self.record_phase(Phase::Setup, "").map_err(|error| infra(&error))?;
-            private_dir(&self.files.file("setup")).map_err(|error| infra(&error))?;
-            let commands = Commands {
-                runtime,
-                container: &container,
-                listeners: &listeners,
-                paths: &self.files,
-                recorder: &self.recorder,
-                setup_logs: "setup/",
-            };
-            let budget = self.plan.profile.limits.setup_timeout.duration();
-            let ran = tokio::select! {
-                ran = commands.run(Phase::Setup, &self.plan.setup, budget) => ran.map_err(|error| infra(&error))?,
-                outcome = self.interrupted() => return Err(outcome),
-            };
-            if let Some(failed) = ran.iter().find(|command| command.code != 0) {
-                let reason = format!("setup: `{}` ended with {}", failed.command, failed.code);
-                return Err(Outcome::new(Status::Setup, reason).with_hint(format!("its output is in {}", failed.log)));
-            }
-        }
-        Ok(Place { container, link: Some(link), exec })
-    }
-
-    fn generation(&self) -> Result<u64, EngineError> {
-        Ok(self.engine.store.next_generation(&self.plan.run, self.plan.attempt)?)
-    }
-
-    /// Goes on with what another process left: an agent that was never executed begins anew, a running one is adopted, all else
-    /// ends here and is harvested.
-    async fn go_on(
-        &self,
-        runtime: &AnyRuntime,
-        tools: &Tools,
-        egress: &Egress,
-        attempt: &Attempt,
-    ) -> Result<Place, Outcome> {
-        let infra = |error: &dyn std::error::Error| Outcome::new(Status::Infrastructure, chain(error));
-        if let Some(outcome) = self.asked_to_stop() {
-            return Err(outcome);
-        }
-        let container = ContainerId(self.plan.container(Role::Agent));
-        let found = match runtime.inspect(&container).await {
-            Ok(state) if state.running => Found::Running,
-            Ok(_) => Found::Stopped,
-            Err(error) if error.is_not_found() => {
-                match runtime.volume(&self.plan.volume(Role::Agent, "workspace")).await {
-                    Ok(Some(_)) => Found::VolumeOnly,
-                    Ok(None) => Found::Nothing,
-                    Err(error) => return Err(infra(&error)),
-                }
-            }
-            Err(error) => return Err(infra(&error)),
-        };
-        match (reconcile::step(attempt, found), &attempt.agent_exec) {
-            (Step::Begin, _) => {
-                self.recorder.emit(Event::Notice {
-                    text: "its agent was not started yet; beginning in a fresh place".to_owned(),
-                });
-                let snapshot = self.begin_again(runtime).await.map_err(|error| infra(&error))?;
-                self.provision(runtime, tools, egress, &snapshot).await
-            }
-            (Step::Adopt, Some(exec)) => {
-                self.recorder.emit(Event::Notice { text: "taking up the run: its agent still works".to_owned() });
-                Ok(Place { container, link: None, exec: runtime::ExecId(exec.clone()) })
-            }
-            (Step::Adopt | Step::Harvest | Step::Nothing, _) => {
-                Err(Outcome::new(Status::Infrastructure, "the run's process ended and its agent does not run any more")
-                    .with_hint("its work was harvested; run the task again"))
-            }
-            (Step::Lost, _) => {
-                Err(Outcome::new(Status::Infrastructure, "lost: nothing of the run is left in the engine"))
-            }
-        }
-    }
-
-    /// Removes what a process that died while it provisioned has made, and finds the snapshot again.
-    async fn begin_again(&self, runtime: &AnyRuntime) -> Result<PathBuf, EngineError> {
-        self.record_phase(Phase::Provisioning, "")?;
-        clear(runtime, &self.engine.store, &self.plan, Role::Agent).await?;
-        let user = UserRepo::discover(&self.plan.repository).await?;
-        let mirror = Mirror::open(&self.engine.paths.cache, &user)?;
-        Ok(mirror.snapshot(&self.plan.base, &self.plan.remotes).await?)
     }
 }

@@ -34,7 +34,7 @@ use types::{
 /// Image in which work trees are read: it has git and a shell, and it is ours.
 pub(crate) const READER_IMAGE: &str = "sandbox/base";
 /// Grace for a container to stop.
-const STOP_GRACE: Duration = Duration::from_secs(2);
+pub(crate) const STOP_GRACE: Duration = Duration::from_secs(2);
 /// Longest kept last words of the agent, in characters.
 const MAX_SUMMARY: usize = 4000;
 

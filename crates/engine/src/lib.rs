@@ -4,6 +4,7 @@
 //! before it is made; a run has one process at a time.
 
 mod attempt;
+mod claim;
 mod clock;
 mod commands;
 mod credential;
@@ -22,6 +23,7 @@ mod outlet;
 mod paths;
 mod place;
 mod plan;
+mod provision;
 mod reconcile;
 mod recorder;
 mod request;
@@ -115,7 +117,7 @@ impl Engine {
             *waiting.entry(ask.run).or_default() += 1;
         }
         let row = |attempt: Attempt| RunRow {
-            is_supervised: attempt::is_supervised(&self.paths, &attempt.run),
+            is_supervised: claim::is_supervised(&self.paths, &attempt.run),
             waiting: waiting.get(&attempt.run).copied().unwrap_or(0),
             attempt,
         };

@@ -98,28 +98,28 @@ impl Places<'_> {
             mounts.push(Mount::read_only(&tools.settings.0, tools.settings.1));
         }
         self.recorder.step("volumes", since);
+        let since = Instant::now();
+        let spec = self.spec(role, mounts);
+        let names = names_in(&spec.image, tools);
+        let container = self.create(spec, names).await?;
+        self.recorder.step("create", since);
+        // The longest chain is start and `meanwhile`; the engine does the rest beside it.
+        let start = async {
+            let since = Instant::now();
+            self.runtime.start(&container).await?;
+            self.recorder.step("start", since);
+            meanwhile(container.clone()).await
+        };
         let fill = async {
             let since = Instant::now();
             let filler = self.filler(role, tools, own).await?;
             self.upload_file(&filler, WORKSPACE, tar).await?;
             self.runtime.remove(&filler).await?;
             self.recorder.step("work tree", since);
-            Ok::<_, PlaceError>(())
+            Ok(())
         };
-        let start = async {
-            let since = Instant::now();
-            let spec = self.spec(role, mounts);
-            let names = names_in(&spec.image, tools);
-            let container = self.create(spec, names).await?;
-            self.recorder.step("create", since);
-            let since = Instant::now();
-            self.runtime.start(&container).await?;
-            self.recorder.step("start", since);
-            let done = meanwhile(container.clone()).await?;
-            Ok((container, done))
-        };
-        let (made, ()) = tokio::try_join!(start, fill)?;
-        Ok(made)
+        let (done, ()) = tokio::try_join!(start, fill)?;
+        Ok((container, done))
     }
 
     /// Creates and starts the container that only holds volumes for reading: no channel, no agent.

@@ -110,7 +110,7 @@ impl Engine {
         gate_of(&plan)?;
         let files = self.paths.attempt(&run, &plan.task, plan.attempt);
         files.prepare()?;
-        let lock = crate::attempt::lock(&self.paths, &run)?;
+        let lock = crate::claim::lock(&self.paths, &run)?;
         let json =
             serde_json::to_string_pretty(&plan).map_err(|source| EngineError::Plan { run: run.clone(), source })?;
         write_atomic(&files.task.join("task.md"), request.text.as_bytes())?;

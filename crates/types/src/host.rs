@@ -105,6 +105,12 @@ pub enum InvalidEndpoint {
         #[source]
         source: InvalidHost,
     },
+    /// Inside, the name is the container's own, so that it never reaches the proxy.
+    #[error("`{host}` is the container itself inside; give the endpoint another name and pin its address")]
+    Own {
+        /// The name.
+        host: HostName,
+    },
     /// The port part is bad.
     #[error("bad port in endpoint `{text}`: use a number from 1 to 65535")]
     Port {

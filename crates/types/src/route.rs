@@ -1,6 +1,6 @@
 //! What may leave a run: routes made from the operator's settings. Deny is the absence of a route.
 
-use crate::host::Endpoint;
+use crate::host::{Endpoint, InvalidEndpoint};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -56,7 +56,7 @@ impl TrustEntry {
     ///
     /// # Errors
     /// When the name, scheme or port is not one that can be decided on.
-    pub fn route(&self) -> Result<Route, crate::host::InvalidEndpoint> {
+    pub fn route(&self) -> Result<Route, InvalidEndpoint> {
         let (text, address) = match self {
             Self::Text(text) => (text.as_str(), None),
             Self::Pinned(entry) => (entry.endpoint.as_str(), Some(entry.address)),
@@ -69,8 +69,16 @@ impl TrustEntry {
             RouteKind::Http if !rest.contains(':') => Endpoint::parse(&format!("{rest}:80"))?,
             RouteKind::Http | RouteKind::Tls | RouteKind::Model => Endpoint::parse(rest)?,
         };
+        if is_own(endpoint.host.as_str()) {
+            return Err(InvalidEndpoint::Own { host: endpoint.host });
+        }
         Ok(Route { endpoint, kind, address })
     }
+}
+
+/// True for names that programs inside take for the container: the reserved ones (RFC 6761) and its host name.
+fn is_own(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost") || host == "sandbox"
 }
 
 #[cfg(test)]
@@ -84,7 +92,8 @@ mod tests {
         assert_eq!((plain.kind, plain.endpoint.to_string()), (RouteKind::Http, "mirror.example:80".into()));
         let tls = route("Doc.Example:8443").expect("tls");
         assert_eq!((tls.kind, tls.endpoint.to_string()), (RouteKind::Tls, "doc.example:8443".into()));
-        for bad in ["*", "*.example", "https://x.example/path", "10.0.0.1", ""] {
+        for bad in ["*", "*.example", "https://x.example/path", "10.0.0.1", "", "localhost:8443", "http://a.LocalHost"]
+        {
             assert!(route(bad).is_err(), "{bad}");
         }
     }

@@ -50,20 +50,8 @@ pub(super) async fn upgrade(
         );
         write.write_all(request.as_bytes()).await?;
         write.flush().await?;
-        let mut bytes = Vec::with_capacity(1024);
-        let end = loop {
-            if let Some(end) = head_end(&bytes) {
-                break end;
-            }
-            if bytes.len() >= MAX_HEAD {
-                return Err(malformed().into());
-            }
-            if read.read_buf(&mut bytes).await? == 0 {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-            }
-        };
-        let rest = bytes.split_off(end);
-        match status(&bytes).ok_or_else(malformed)? {
+        let (head, rest) = read_head(&mut read).await?;
+        match status(&head).ok_or_else(malformed)? {
             101 | 200 => Ok(rest),
             code => Err(Refusal::Status(code, message(&mut read, rest).await)),
         }
@@ -72,7 +60,24 @@ pub(super) async fn upgrade(
     Ok(Raw { read, write, early })
 }
 
-fn malformed() -> io::Error {
+/// The head of an answer, and the bytes that came with it.
+pub(super) async fn read_head(read: &mut RawRead) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let mut bytes = Vec::with_capacity(1024);
+    loop {
+        if let Some(end) = head_end(&bytes) {
+            let rest = bytes.split_off(end);
+            return Ok((bytes, rest));
+        }
+        if bytes.len() >= MAX_HEAD {
+            return Err(malformed());
+        }
+        if read.read_buf(&mut bytes).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+pub(super) fn malformed() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the engine's answer is no HTTP")
 }
 
@@ -82,7 +87,7 @@ fn head_end(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The status of a complete head.
-fn status(head: &[u8]) -> Option<u16> {
+pub(super) fn status(head: &[u8]) -> Option<u16> {
     let line = std::str::from_utf8(head.split(|&b| b == b'\r').next()?).ok()?;
     let mut words = line.split(' ');
     words.next().filter(|version| *version == "HTTP/1.1" || *version == "HTTP/1.0")?;

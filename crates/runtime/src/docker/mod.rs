@@ -6,19 +6,21 @@ mod call;
 mod containers;
 mod exec;
 mod hijack;
+mod ping;
 mod volumes;
 
 use crate::{
     archive::Archive,
     endpoint::Endpoint,
-    error::{Error, Operation, Result},
+    error::{Cause, Error, Operation, Result},
     process::Exec,
     runtime::{Labels, Runtime},
     spec::{ContainerId, ContainerSpec, ExecId, ExecSpec, ImageId, Names},
     state::{ContainerState, ContainerSummary, EngineInfo, EngineKind, ExecState, VolumeSummary},
 };
-use bollard::{ClientVersion, models::SystemVersion};
-use std::{sync::Arc, time::Duration};
+use bollard::ClientVersion;
+use ping::Pong;
+use std::{io, sync::Arc, time::Duration};
 
 pub(crate) use build::BuildRequest;
 
@@ -36,7 +38,7 @@ const LIBRARY_SECS: u64 = 3600;
 pub struct Docker {
     client: bollard::Docker,
     endpoint: Endpoint,
-    version: Arc<SystemVersion>,
+    kind: EngineKind,
     /// The system call filter in the form that this engine takes.
     seccomp: Arc<Seccomp>,
 }
@@ -97,36 +99,16 @@ impl Docker {
     /// # Errors
     /// As [`Docker::connect`].
     pub async fn connect_to(endpoint: Endpoint) -> Result<Self> {
-        let gone = |source| Error::Unreachable { endpoint: endpoint.to_string(), source };
-        let path = match &endpoint {
-            Endpoint::Unix(path) => {
-                path.to_str().ok_or_else(|| Error::BadEndpoint { text: endpoint.to_string() }).map(Some)?
-            }
-            Endpoint::Tcp(_) => None,
-        };
-        let client_of = |version| {
-            let made = match (&endpoint, path) {
-                (Endpoint::Tcp(address), _) => bollard::Docker::connect_with_http(address, LIBRARY_SECS, version),
-                (Endpoint::Unix(_), path) => {
-                    bollard::Docker::connect_with_unix(path.unwrap_or_default(), LIBRARY_SECS, version)
-                }
-            };
-            made.map_err(|error| gone(call::root_cause(error)))
-        };
-        let client = client_of(bollard::API_DEFAULT_VERSION)?;
-        let version = match tokio::time::timeout(CONNECT, client.version()).await {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => return Err(gone(call::root_cause(error))),
-            Err(_elapsed) => return Err(gone(format!("no answer within {} s", CONNECT.as_secs()).into())),
-        };
-        // The library's own negotiation asks the same question, which takes the engine 10 ms, a second time.
-        let theirs = api_version(&version).ok_or_else(|| gone("it names no API version".into()))?;
-        let client = if theirs < client.client_version() { client_of(&theirs)? } else { client };
+        let Pong { api, kind } = ping::ping(&endpoint, CONNECT)
+            .await
+            .map_err(|error| Error::Unreachable { endpoint: endpoint.to_string(), source: silence(error) })?;
+        let newest = client_of(&endpoint, bollard::API_DEFAULT_VERSION)?;
+        let client = if api < newest.client_version() { client_of(&endpoint, &api)? } else { newest };
         if client.client_version() < OLDEST {
             let found = client.client_version().to_string();
             return Err(Error::TooOld { endpoint: endpoint.to_string(), found, oldest: "1.41" });
         }
-        let seccomp = match kind_of(&version) {
+        let seccomp = match kind {
             EngineKind::Docker => Seccomp::Inline,
             EngineKind::Podman => Seccomp::file().map_err(|error| Error::Refused {
                 operation: Operation::Info,
@@ -135,7 +117,7 @@ impl Docker {
                 source: error.into(),
             })?,
         };
-        Ok(Self { client, endpoint, version: version.into(), seccomp: seccomp.into() })
+        Ok(Self { client, endpoint, kind, seccomp: seccomp.into() })
     }
 
     /// Where the engine answers.
@@ -145,21 +127,23 @@ impl Docker {
     }
 
     fn kind(&self) -> EngineKind {
-        kind_of(&self.version)
+        self.kind
     }
 
     async fn engine_info(&self) -> Result<EngineInfo> {
-        let info = self.call(Operation::Info, &self.endpoint.to_string(), ASK, self.client.info()).await?;
-        let parts = self.version.components.as_deref().unwrap_or_default();
+        let endpoint = self.endpoint.to_string();
+        let info = self.call(Operation::Info, &endpoint, ASK, self.client.info()).await?;
+        let version = self.call(Operation::Info, &endpoint, ASK, self.client.version()).await?;
+        let parts = version.components.as_deref().unwrap_or_default();
         let runc = parts.iter().find(|part| part.name == "runc").map(|part| part.version.clone());
         let mut runtimes: Vec<_> = info.runtimes.unwrap_or_default().into_keys().collect();
         runtimes.sort();
         let number = |value: Option<i64>| value.and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
         Ok(EngineInfo {
             kind: self.kind(),
-            version: self.version.version.clone().unwrap_or_default(),
+            version: version.version.clone().unwrap_or_default(),
             api: self.client.client_version().to_string(),
-            endpoint: self.endpoint.to_string(),
+            endpoint,
             os: info.operating_system.unwrap_or_default(),
             arch: info.architecture.unwrap_or_default(),
             cgroup_version: match info.cgroup_version {
@@ -194,9 +178,27 @@ impl Docker {
     }
 }
 
-fn kind_of(version: &SystemVersion) -> EngineKind {
-    let parts = version.components.as_deref().unwrap_or_default();
-    if parts.iter().any(|part| part.name.contains("Podman")) { EngineKind::Podman } else { EngineKind::Docker }
+/// Why an engine did not answer, without the number that the system gives it.
+fn silence(error: io::Error) -> Cause {
+    if error.kind() == io::ErrorKind::TimedOut {
+        format!("no answer within {} s", CONNECT.as_secs()).into()
+    } else if error.raw_os_error().is_some() {
+        io::Error::from(error.kind()).into()
+    } else {
+        error.into()
+    }
+}
+
+/// The library's client; asks the engine nothing.
+fn client_of(endpoint: &Endpoint, version: &ClientVersion) -> Result<bollard::Docker> {
+    let made = match endpoint {
+        Endpoint::Unix(path) => {
+            let path = path.to_str().ok_or_else(|| Error::BadEndpoint { text: endpoint.to_string() })?;
+            bollard::Docker::connect_with_unix(path, LIBRARY_SECS, version)
+        }
+        Endpoint::Tcp(address) => bollard::Docker::connect_with_http(address, LIBRARY_SECS, version),
+    };
+    made.map_err(|error| Error::Unreachable { endpoint: endpoint.to_string(), source: call::root_cause(error) })
 }
 
 impl Runtime for Docker {

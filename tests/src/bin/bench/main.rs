@@ -40,7 +40,7 @@ fn main() -> ExitCode {
             measure(&mut report, rounds);
         }
     }
-    print!("{}", report.table());
+    println!("{}", report.table());
     for line in report.conclusions() {
         println!("{line}");
     }
