@@ -63,16 +63,17 @@ impl PrivateEngine {
     pub fn start(&mut self) {
         let log = File::options().create(true).append(true).open(self.path("log")).expect("log");
         let option = |name: &str, path: &str| format!("--{name}={}", self.path(path).display());
-        // It ends with the test's process too, whatever becomes of that.
-        let daemon = Command::new("setpriv")
-            .args(["--pdeathsig=TERM", "dockerd"])
+        // A network of its own, because a daemon without a bridge takes the host's away; and it ends with the test's process,
+        // whatever becomes of that.
+        let daemon = Command::new("unshare")
+            .args(["--net", "setpriv", "--pdeathsig=TERM", "dockerd"])
             .args([option("data-root", "data"), option("exec-root", "exec"), option("pidfile", "pid")])
             .args(["--host", &self.host(), "--bridge=none", "--iptables=false", "--ip6tables=false"])
             .args(["--containerd-namespace=sandbox-test", "--containerd-plugins-namespace=sandbox-test-plugins"])
             .stdout(log.try_clone().expect("log"))
             .stderr(log)
             .spawn();
-        self.daemon = Some(daemon.expect("setpriv and dockerd"));
+        self.daemon = Some(daemon.expect("unshare, setpriv and dockerd"));
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             let answer = Command::new("docker").args(["--host", &self.host(), "version"]).output().expect("docker");
