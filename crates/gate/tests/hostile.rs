@@ -135,7 +135,7 @@ fn disguise(kind: u8, command: &str) -> String {
         7 => format!("timeout 5 {command}"),
         8 => format!("nice -n 5 nohup {command}"),
         9 => format!("if true; then {command}; fi"),
-        10 => format!("echo $({command})"),
+        10 => format!("echo $( {command} )"),
         11 => format!("X={first}; $X {rest}"),
         12 => format!("'{}'\"{}\" {rest}", &first[..1], &first[1..]),
         13 => format!("$'\\x{:02x}'{} {rest}", first.as_bytes()[0], &first[1..]),
@@ -145,10 +145,10 @@ fn disguise(kind: u8, command: &str) -> String {
         17 => format!("bash <<'EOF'\n{command}\nEOF"),
         18 => format!("echo {} | bash", quoted(command)),
         19 => format!("for i in 1 2; do {command}; done"),
-        20 => format!(
-            "python3 -c 'import os; os.system(\"{}\")'",
-            command.replace('\\', "\\\\").replace('"', "\\\"").replace('\'', "")
-        ),
+        20 => {
+            let literal = command.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            format!("python3 -c {}", quoted(&format!("import os; os.system(\"{literal}\")")))
+        }
         _ => format!("\\{command}"),
     }
 }

@@ -5,6 +5,7 @@
 
 mod command;
 mod compound;
+mod guarded;
 mod output;
 mod prescan;
 mod run;

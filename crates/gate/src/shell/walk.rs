@@ -2,6 +2,7 @@
 
 use super::{
     command::{Line, RedirectKind, Stdin, Word},
+    guarded::guarded,
     output, prescan,
     prescan::Refusal,
     scope::Scope,
@@ -246,6 +247,8 @@ impl Walker<'_> {
 
 fn parse(text: &str) -> Option<ast::Program> {
     let options = ParserOptions::default();
-    let tokens = brush_parser::uncached_tokenize_str(text, &options.tokenizer_options()).ok()?;
-    brush_parser::parse_tokens(&tokens, &options).ok()
+    guarded(|| {
+        let tokens = brush_parser::uncached_tokenize_str(text, &options.tokenizer_options()).ok()?;
+        brush_parser::parse_tokens(&tokens, &options).ok()
+    })?
 }

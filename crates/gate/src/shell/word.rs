@@ -1,6 +1,6 @@
 //! Expands words: quotes, escapes, tildes, variables, braces, and substitutions whose output is known.
 
-use super::{command::Word, walk::Walker};
+use super::{command::Word, guarded::guarded, walk::Walker};
 use crate::place::{HOLE, has_glob};
 use brush_parser::{
     ParserOptions,
@@ -90,8 +90,8 @@ impl Walker<'_> {
         if !raw.contains(['\\', '\'', '"', '$', '`', '~', HOLE]) {
             return Word { glob: has_glob(raw), ..Word::literal(raw) };
         }
-        let parsed = brush_parser::word::parse(raw, &ParserOptions::default());
-        self.pieces_value(parsed.ok(), raw)
+        let parsed = guarded(|| brush_parser::word::parse(raw, &ParserOptions::default()));
+        self.pieces_value(parsed.and_then(Result::ok), raw)
     }
 
     /// The text of a here-document whose delimiter is not quoted.
@@ -99,8 +99,8 @@ impl Walker<'_> {
         if !raw.contains(['\\', '$', '`', HOLE]) {
             return Word::literal(raw);
         }
-        let parsed = brush_parser::word::parse_heredoc(raw, &ParserOptions::default());
-        self.pieces_value(parsed.ok(), raw)
+        let parsed = guarded(|| brush_parser::word::parse_heredoc(raw, &ParserOptions::default()));
+        self.pieces_value(parsed.and_then(Result::ok), raw)
     }
 
     fn pieces_value(&mut self, pieces: Option<Vec<WordPieceWithSource>>, raw: &str) -> Word {
@@ -119,7 +119,7 @@ impl Walker<'_> {
     }
 
     fn fields_of(&mut self, raw: &str) -> Vec<Word> {
-        let Ok(pieces) = brush_parser::word::parse(raw, &ParserOptions::default()) else {
+        let Some(Ok(pieces)) = guarded(|| brush_parser::word::parse(raw, &ParserOptions::default())) else {
             self.gap(format!("the word `{raw}` cannot be parsed"));
             return vec![Word::hole()];
         };
@@ -136,7 +136,11 @@ impl Walker<'_> {
         if !raw.contains('{') || !(raw.contains(',') || raw.contains("..")) {
             return vec![raw.to_owned()];
         }
-        let Ok(Some(parts)) = brush_parser::word::parse_brace_expansions(raw, &ParserOptions::default()) else {
+        let parsed = guarded(|| brush_parser::word::parse_brace_expansions(raw, &ParserOptions::default()));
+        if parsed.is_none() {
+            self.gap("a brace expansion that cannot be parsed".to_owned());
+        }
+        let Some(Ok(Some(parts))) = parsed else {
             return vec![raw.to_owned()];
         };
         expand_braces(&parts, 0).unwrap_or_else(|| {
