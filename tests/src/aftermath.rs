@@ -146,8 +146,7 @@ impl User {
     pub fn assert_nothing_is_left(&self) {
         assert_eq!(self.left_in_engine(), Vec::<String>::new());
         let swept = self.run(&["gc", "--json"]).expect_code(0).stdout;
-        let swept: Value = serde_json::from_str(&swept).expect("json");
-        assert_eq!((&swept["removed"], &swept["kept"]), (&json!([]), &json!([])));
+        assert!(!swept.contains(&self.run_id()) && swept.contains("\"kept\":[]"), "{swept}");
         let _ = self.run(&["resume"]).expect_code(4);
     }
 }

@@ -148,6 +148,34 @@ fn what_was_spent_before_a_kill_stays_spent() {
     short.user.assert_nothing_is_left();
 }
 
+/// What a process leaves that is killed while it fills a shared volume, some time ago and just now.
+#[test]
+fn what_a_killed_fill_left_is_swept_when_it_is_old() {
+    let user = User::new();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("clock").as_secs();
+    let [old, young] = [now - 4000, now].map(|since| {
+        let name = format!("sandbox-test-fill-{}-{since}", std::process::id());
+        let since = format!("sandbox.since={since}");
+        let labels = ["--label", "sandbox.role=fill", "--label", "sandbox.fill=sandbox-test-fill", "--label", &since];
+        let volume = [&["volume", "create"], &labels[..], &[&name]].concat();
+        let mount = format!("{name}:/fill");
+        let helper =
+            [&["create", "--name", &name, "--volume", &mount], &labels[..], &["sandbox/base", "true"]].concat();
+        for made in [volume, helper] {
+            assert!(user.docker(&made).output().expect("docker").status.success());
+        }
+        name
+    });
+    let exists =
+        |kind: &str, name: &str| user.docker(&[kind, "inspect", name]).output().expect("docker").status.success();
+    let swept = user.run(&["gc", "--json"]).expect_code(0).stdout;
+    let left = ["container", "volume"].map(|kind| (exists(kind, &old), exists(kind, &young)));
+    for remove in [["rm", "--force", &young], ["volume", "rm", &young]] {
+        assert!(user.docker(&remove).output().expect("docker").status.success());
+    }
+    assert_eq!(left, [(false, true); 2], "{swept}");
+}
+
 /// Kills one run again and again, each time a little later in its life than it got before.
 #[test]
 fn killed_at_random_moments_a_run_loses_nothing_and_does_nothing_twice() {

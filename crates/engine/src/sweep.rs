@@ -1,10 +1,13 @@
 //! Removing what finished runs left in the engine. An attempt that was not harvested is never touched.
 
-use crate::error::EngineError;
-use runtime::{AnyRuntime, ContainerId, Labels, Runtime, labels};
+use crate::{clock::now_ms, error::EngineError};
+use runtime::{AnyRuntime, ContainerId, ContainerSummary, Labels, Runtime, VolumeSummary, labels};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::{EffectKind, Store};
+
+/// Seconds after which a fill of a shared volume that was not published is one whose process is gone. It takes seconds.
+const STRAY: i64 = 3600;
 
 /// What a sweep did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -51,5 +54,76 @@ pub(crate) async fn sweep(runtime: &AnyRuntime, store: &Store, dry_run: bool) ->
         }
         swept.removed.push(name);
     }
+    sweep_fills(runtime, dry_run, &mut swept).await?;
     Ok(swept)
+}
+
+/// Removes what processes left that were killed while they filled a shared volume.
+async fn sweep_fills(runtime: &AnyRuntime, dry_run: bool, swept: &mut Swept) -> Result<(), EngineError> {
+    let fills = Labels::from([(labels::ROLE.to_owned(), labels::ROLE_FILL.to_owned())]);
+    // Volumes first: what is published between the two listings is so not taken for a stray.
+    let (volumes, helpers) = (runtime.list_volumes(&fills).await?, runtime.list(&fills).await?);
+    let (helpers, volumes) = strays(&helpers, &volumes, now_ms() / 1000);
+    for name in &helpers {
+        if !dry_run {
+            runtime.remove(&ContainerId(name.clone())).await?;
+        }
+    }
+    for name in &volumes {
+        if !dry_run {
+            runtime.remove_volume(name).await?;
+        }
+    }
+    swept.removed.extend(helpers.into_iter().chain(volumes));
+    Ok(())
+}
+
+/// Names of the helpers and of the volumes of fills that began long before `now` and were never published.
+fn strays(helpers: &[ContainerSummary], volumes: &[VolumeSummary], now: i64) -> (Vec<String>, Vec<String>) {
+    let is_old = |own: &Labels| {
+        let since = own.get(labels::SINCE).and_then(|text| text.parse::<i64>().ok());
+        since.is_some_and(|since| now.saturating_sub(since) > STRAY)
+    };
+    let published: BTreeSet<_> = volumes.iter().filter_map(|volume| volume.labels.get(labels::FILLED)).collect();
+    let helpers = helpers.iter().filter(|helper| is_old(&helper.labels)).map(|helper| helper.name.clone());
+    let volumes = volumes.iter().filter(|volume| {
+        volume.labels.contains_key(labels::FILL) && !published.contains(&volume.name) && is_old(&volume.labels)
+    });
+    (helpers.collect(), volumes.map(|volume| volume.name.clone()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_000_000;
+
+    fn labelled(since: i64, more: &[(&str, &str)]) -> Labels {
+        let more = more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        more.chain([(labels::SINCE.to_owned(), since.to_string())]).collect()
+    }
+
+    fn volume(name: &str, labels: Labels) -> VolumeSummary {
+        VolumeSummary { name: name.into(), labels, mountpoint: String::new() }
+    }
+
+    #[test]
+    fn only_old_and_unpublished_fills_are_strays() {
+        let fill = |name: &str, since| volume(name, labelled(since, &[(labels::FILL, "marker")]));
+        let volumes = [
+            fill("published", 0),
+            volume("marker", labelled(0, &[(labels::FILLED, "published")])),
+            fill("left", NOW - STRAY - 1),
+            fill("under-way", NOW - STRAY),
+            volume("without-age", Labels::from([(labels::FILL.to_owned(), "marker".to_owned())])),
+        ];
+        let helper = |name: &str, since| ContainerSummary {
+            id: ContainerId(name.into()),
+            name: name.into(),
+            labels: labelled(since, &[]),
+            running: false,
+        };
+        let helpers = [helper("left", 0), helper("under-way", NOW)];
+        assert_eq!(strays(&helpers, &volumes, NOW), (vec!["left".to_owned()], vec!["left".to_owned()]));
+    }
 }

@@ -1,9 +1,9 @@
 //! What comes into every container from outside its image: the guest, the agent's binary and its managed settings, as
 //! read-only volumes that are filled once per digest and shared by all runs.
 
-use crate::error::EngineError;
+use crate::{clock::now_ms, error::EngineError};
 use agents::AnyAgent;
-use runtime::{AnyRuntime, ArchiveBuilder, Fill, Labels, Owner, Runtime};
+use runtime::{AnyRuntime, ArchiveBuilder, Fill, Labels, Owner, Runtime, labels};
 use std::{io, path::Path, time::Duration};
 use types::wire::AGENT_UID;
 
@@ -59,7 +59,8 @@ pub(crate) async fn prepare(
         witness: file.name.to_owned(),
     };
     let agent = Fill::Image { image: agent_image.to_owned(), path: AGENT_DIR.to_owned(), witness: "claude".to_owned() };
-    let labels = Labels::new();
+    // A process that is killed while it fills leaves a volume that no one refers to; by its age it is swept.
+    let labels = Labels::from([(labels::SINCE.to_owned(), (now_ms() / 1000).to_string())]);
     let (guest, settings, agent) = tokio::try_join!(
         runtime.filled_volume("sandbox-guest", &labels, &guest),
         runtime.filled_volume("sandbox-settings", &labels, &settings),

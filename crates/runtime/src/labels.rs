@@ -18,5 +18,7 @@ pub const ROLE_FILL: &str = "fill";
 pub const FILL: &str = "sandbox.fill";
 /// On the marker volume of a finished fill: the volume that holds the content.
 pub const FILLED: &str = "sandbox.content";
+/// On the helper and the volumes of a fill: when it began, in seconds since the epoch.
+pub const SINCE: &str = "sandbox.since";
 /// On images that were built here: the digest of their recipe.
 pub const RECIPE: &str = "sandbox.recipe";

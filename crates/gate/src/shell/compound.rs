@@ -77,7 +77,11 @@ impl Walker<'_> {
 
     pub(super) fn compound(&mut self, compound: &ast::CompoundCommand) {
         match compound {
-            ast::CompoundCommand::Arithmetic(arithmetic) => _ = self.arithmetic(&arithmetic.expr.value),
+            ast::CompoundCommand::Arithmetic(arithmetic) => {
+                self.arithmetic(&arithmetic.expr.value);
+                // The parser also takes `( ( command ) )`, which runs the command, for arithmetic.
+                self.gap("an arithmetic command, or a subshell inside a subshell".to_owned());
+            }
             ast::CompoundCommand::ArithmeticForClause(clause) => {
                 for expression in [&clause.initializer, &clause.condition, &clause.updater].into_iter().flatten() {
                     self.arithmetic(&expression.value);

@@ -198,6 +198,9 @@ impl Walker<'_> {
                 fields.push(if text == "\n" { "" } else { text }, true);
             }
             WordPiece::ArithmeticExpression(expression) => {
+                if !raw.contains("$((") && !raw.contains("$[") {
+                    self.gap("a subshell that looks like arithmetic".to_owned());
+                }
                 let value = self.arithmetic(&expression.value);
                 fields.push(&value, true);
             }

@@ -67,11 +67,11 @@ impl Report {
     /// One line per series.
     pub(crate) fn table(&self) -> String {
         let mut out = format!(
-            "\n{:<46} {:>4} {:>5} {:>9} {:>9} {:>9} {:>9} {:>9}\n",
+            "\n{:<52} {:>4} {:>5} {:>9} {:>9} {:>9} {:>9} {:>9}\n",
             "", "n", "unit", "min", "p50", "p90", "p99", "max"
         );
         for series in &self.0 {
-            let _ = write!(out, "{:<46} {:>4} {:>5}", series.name, series.samples.len(), series.unit.name());
+            let _ = write!(out, "{:<52} {:>4} {:>5}", series.name, series.samples.len(), series.unit.name());
             for share in [0.0, 0.5, 0.9, 0.99, 1.0] {
                 let _ = write!(out, " {:>9.2}", series.quantile(share));
             }

@@ -6,7 +6,11 @@ use crate::{
     observed::{self, Observed},
     series::Report,
 };
-use std::{path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 use system_tests::User;
 
 /// The peer.
@@ -33,6 +37,16 @@ impl Short {
         user.commit("files");
         let (task, conversation) = (user.task("Say that you are done.\n"), user.conversation(&[]));
         Self { user, task, conversation }
+    }
+
+    /// What it costs this machine to write the files out once more.
+    fn check_out(&self) -> Duration {
+        let to = self.user.home().join("copy");
+        let since = Instant::now();
+        self.user.git(&["checkout-index", "--all", &format!("--prefix={}/", to.display())]);
+        let took = since.elapsed();
+        fs::remove_dir_all(to).expect("the copy");
+        took
     }
 
     fn run(&self) -> Observed {
@@ -92,6 +106,8 @@ pub(crate) fn measure_growth(report: &mut Report, rounds: usize) {
         for (files, short) in &all {
             let run = short.run();
             report.time(&format!("start, {files} files"), run.start());
+            report.time(&format!("  work tree, {files} files"), run.step("work tree").took);
+            report.time(&format!("  for scale: git checkout-index of {files} files"), short.check_out());
             report.time(&format!("harvest, {files} files"), run.step("harvest").took);
         }
     }
