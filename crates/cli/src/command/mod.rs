@@ -71,8 +71,15 @@ fn engine() -> Result<Engine, Failure> {
 }
 
 fn cancel(run: &str) -> Result<Exit, Failure> {
-    let run = engine()?.cancel(run)?;
-    to_stderr(&line(Tone::Plain, "Cancelling", &format!("{} is stopped and harvested", run.words())));
+    let engine = engine()?;
+    let run = engine.cancel(run)?;
+    let is_supervised = engine.runs()?.iter().any(|row| row.attempt.run == run && row.is_supervised);
+    let fact = if is_supervised {
+        format!("{} is stopped and harvested", run.words())
+    } else {
+        format!("{0} has no process: `sandbox resume {0}` stops and harvests it", run.words())
+    };
+    to_stderr(&line(Tone::Plain, "Cancelling", &fact));
     Ok(Exit::Passed)
 }
 
