@@ -10,6 +10,7 @@ mod args;
 mod code;
 mod destination;
 mod effect;
+mod escalation;
 mod explain;
 mod fail_closed;
 mod floor;
@@ -29,6 +30,7 @@ mod world;
 
 pub use destination::{Destination, Direction};
 pub use effect::{Effect, Finding, Program, Severity};
+pub use escalation::{Escalation, Trigger, can_lift};
 pub use explain::{CommandView, Explanation};
 pub use judge::Gate;
 pub use ledger::{Ledger, Provenance, WrittenFile};

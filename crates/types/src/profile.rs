@@ -21,6 +21,9 @@ pub struct Profile {
     pub limits: LimitsProfile,
     /// The gate's mode and the operator's rules.
     pub gate: GateProfile,
+    /// How the operator hears of held calls.
+    #[serde(default)]
+    pub notify: NotifyProfile,
     /// What may be reached.
     pub trust: TrustProfile,
     /// The model endpoint and its credential.
@@ -81,6 +84,9 @@ pub struct LimitsProfile {
     pub max_budget_usd: f64,
     /// Wait for a person's answer.
     pub approval_deadline: Span,
+    /// Wait for it with the container running; after that the run is parked.
+    #[serde(default = "approval_grace")]
+    pub approval_grace: Span,
     /// All setup commands together.
     pub setup_timeout: Span,
     /// All verify commands together.
@@ -101,6 +107,21 @@ pub struct GateProfile {
     pub ask: Vec<String>,
     /// Rules that deny.
     pub deny: Vec<String>,
+}
+
+/// `[notify]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct NotifyProfile {
+    /// A shell command on the host, with the question in its environment; empty for none.
+    pub command: String,
+    /// A URL to which the question is posted as JSON; empty for none.
+    pub webhook: String,
+}
+
+/// The grace of plans that were stored before there was one.
+fn approval_grace() -> Span {
+    Span::from_minutes(10)
 }
 
 /// Whether the gate judges.

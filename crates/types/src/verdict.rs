@@ -33,6 +33,8 @@ pub enum Stage {
     Ledger,
     /// No stage settled it, so a person is asked.
     Undecided,
+    /// The calls of the run were denied too often, so that a person is asked before it goes on.
+    Escalation,
     /// A person's answer.
     Person,
     /// The gate failed; no judgement of the call.
