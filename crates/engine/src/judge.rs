@@ -3,12 +3,13 @@
 //! The record is written before the answer is sent. What cannot be recorded is denied.
 
 use crate::{journal::Journal, watch::Watch};
-use gate::{GateWorker, Ledger};
+use gate::{Escalation, GateWorker, Ledger};
 use jiff::Timestamp;
 use std::sync::Arc;
 use types::{
     call::ToolCall,
     event::GateRecord,
+    id::CallId,
     result::GateCounts,
     verdict::{Decision, Stage, Verdict},
 };
@@ -17,6 +18,7 @@ use types::{
 pub(crate) struct Judge {
     worker: GateWorker,
     ledger: Ledger,
+    escalation: Escalation,
     journal: Journal,
     watch: Arc<Watch>,
     counts: GateCounts,
@@ -26,9 +28,17 @@ impl Judge {
     /// A judge that goes on after `earlier` records of the same attempt: the same calls in the same order leave the same
     /// history.
     pub(crate) fn new(worker: GateWorker, journal: Journal, watch: Arc<Watch>, earlier: Vec<GateRecord>) -> Self {
-        let mut judge = Self { worker, ledger: Ledger::default(), journal, watch, counts: GateCounts::default() };
+        let mut judge = Self {
+            worker,
+            ledger: Ledger::default(),
+            escalation: Escalation::default(),
+            journal,
+            watch,
+            counts: GateCounts::default(),
+        };
         for record in earlier {
-            if record.verdict.stage != Stage::Person {
+            let Verdict { stage, decision, .. } = record.verdict;
+            if stage != Stage::Person && (stage, decision) != (Stage::Escalation, Decision::Deny) {
                 judge.worker.judge(&record.call, &mut judge.ledger);
             }
             judge.note(&record.call, &record.verdict);
@@ -48,9 +58,22 @@ impl Judge {
         self.settle(call, verdict)
     }
 
-    /// Records a person's answer (or the deadline's) to a held call.
+    /// Records a person's answer (or the deadline's) to a held call. An approval does not lift what no one can lift.
     pub(crate) fn answered(&mut self, call: &ToolCall, decision: Decision, reason: &str) -> Verdict {
-        self.settle(call, verdict(decision, Stage::Person, None, reason))
+        let mut answer = verdict(decision, Stage::Person, None, reason);
+        if decision == Decision::Allow {
+            let judged = self.worker.judge(call, &mut self.ledger);
+            if !gate::can_lift(&judged) {
+                let reason = format!("{} (a person let the run go on, and cannot allow this call)", judged.reason);
+                answer = Verdict { decision: Decision::Deny, stage: Stage::Person, reason, ..judged };
+            }
+        }
+        self.settle(call, answer)
+    }
+
+    /// The call whose question holds the whole run.
+    pub(crate) fn held(&self) -> Option<&CallId> {
+        self.escalation.held()
     }
 
     /// Records that a call that was to be held is denied instead.
@@ -69,6 +92,7 @@ impl Judge {
     }
 
     fn settle(&mut self, call: &ToolCall, verdict: Verdict) -> Verdict {
+        let verdict = self.escalation.weigh(&call.id, verdict);
         let record = GateRecord { at: Timestamp::now(), call: call.clone(), digest: call.digest(), verdict };
         let verdict = match self.journal.append(&record) {
             Ok(()) => record.verdict,
@@ -79,7 +103,11 @@ impl Judge {
     }
 
     fn note(&mut self, call: &ToolCall, verdict: &Verdict) {
-        self.ledger.answered(call, verdict);
+        self.escalation.note(&call.id, verdict);
+        // A call that could not wait was not judged: the same call later is no repeated one.
+        if (verdict.stage, verdict.decision) != (Stage::Escalation, Decision::Deny) {
+            self.ledger.answered(call, verdict);
+        }
         count(&mut self.counts, verdict);
         self.watch.join().settled(&call.id, verdict.decision);
     }
@@ -93,6 +121,7 @@ pub(crate) fn count(counts: &mut GateCounts, verdict: &Verdict) {
     match verdict.decision {
         Decision::Allow => counts.allowed += 1,
         Decision::Ask => counts.asked += 1,
+        Decision::Deny if verdict.stage == Stage::Escalation => counts.unavailable += 1,
         Decision::Deny if verdict.stage == Stage::FailClosed => counts.unavailable += 1,
         Decision::Deny => counts.denied += 1,
     }

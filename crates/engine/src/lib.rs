@@ -16,11 +16,14 @@ mod held;
 mod join;
 mod journal;
 mod judge;
+mod launches;
 mod link;
 mod listeners;
+mod notify;
 mod outcome;
 mod outlet;
 mod paths;
+mod park;
 mod place;
 mod plan;
 mod provision;
@@ -162,6 +165,12 @@ impl Engine {
         let ask = self.store.find_ask(ask)?;
         self.store.answer(&ask.id, answer, words, clock::now_ms())?;
         Ok(ask)
+    }
+
+    /// True when a process works on the run.
+    #[must_use]
+    pub fn is_supervised(&self, run: &RunId) -> bool {
+        claim::is_supervised(&self.paths, run)
     }
 
     /// Asks the process of a run to stop and harvest it.

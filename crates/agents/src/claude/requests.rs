@@ -91,6 +91,10 @@ impl Requests {
         match self.close(request).ok_or_else(|| NotOpen { request: request.clone() })? {
             OpenRequest::Call(call) => {
                 self.note(&call, *answer == Answer::Allow);
+                // A subagent's deferred call is dropped, and the run would end in success.
+                if *answer == Answer::Defer && call.subagent.is_some() {
+                    return Ok(answer::verdict(request, &Answer::Deny { text: answer::NO_VERDICT.to_owned() }));
+                }
                 Ok(answer::verdict(request, answer))
             }
             other @ (OpenRequest::UnreadableCall | OpenRequest::Permission { .. } | OpenRequest::Unknown) => {

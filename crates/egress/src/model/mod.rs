@@ -22,3 +22,4 @@ mod upstream;
 mod watch;
 
 pub(crate) use gateway::Gateway;
+pub(crate) use upstream::{native_roots, tls_config};
