@@ -45,11 +45,19 @@ impl Scene {
             let tools: Vec<_> = calls.iter().map(|(name, input)| json!({"name": name, "input": input})).collect();
             json!({"text": "Next.", "tools": tools})
         };
-        let agent = ("Agent", json!({"description": "sub", "prompt": "INSIST on it", "subagent_type": "general-purpose", "run_in_background": false}));
+        let agent = (
+            "Agent",
+            json!({"description": "sub", "prompt": "INSIST on it", "subagent_type": "general-purpose", "run_in_background": false}),
+        );
         let main = [turn(&step("one")), turn(&[agent]), turn(&step("five")), json!({"text": "Done."})];
-        let sub = [turn(&denied("a")), turn(&denied("b")), turn(&denied("c")), turn(&step("sub")), json!({"text": "Sub done."})];
-        let script =
-            json!({"version": 1, "turns": main, "conversations": [{"opening": "INSIST on it", "turns": sub}]});
+        let sub = [
+            turn(&denied("a")),
+            turn(&denied("b")),
+            turn(&denied("c")),
+            turn(&step("sub")),
+            json!({"text": "Sub done."}),
+        ];
+        let script = json!({"version": 1, "turns": main, "conversations": [{"opening": "INSIST on it", "turns": sub}]});
         let user = User::new();
         let task = user.task("Write a log.");
         let conversation = user.file("conversation.json", &script.to_string());
@@ -150,6 +158,31 @@ fn an_approval_after_the_grace_resumes_the_conversation_and_the_call_runs_once()
 }
 
 #[test]
+fn an_approved_call_runs_in_the_directory_in_which_it_was_asked_about() {
+    let moved = bash("mkdir -p sub && cd sub && echo one >> ../log.txt");
+    let there = bash("test \"$(basename \"$PWD\")\" = sub && echo there | tee -a ../log.txt");
+    let scene = Scene::new(&[moved, denied("a"), denied("b"), there, bash("echo five >> ../log.txt")]);
+    let started = scene.start(&["--set", "limits.approval-grace=2s"]);
+    let held = started.wait_for("held call", |event| is_event(event, "held"));
+    assert_eq!(held["call"]["cwd"], "/workspace/sub", "{held:#}");
+    let _ = started.finish().expect_code(104);
+    let approve = ["approve", held["ask"].as_str().expect("id"), "--resume", "--json"];
+    let _ = scene.user.run(&approve).expect_code(0);
+    scene.user.assert_ended("passed", &["one", "there", "five"]);
+}
+
+#[test]
+fn of_the_calls_of_one_turn_one_is_saved_and_the_others_are_to_be_made_again() {
+    let both = vec![denied("c").remove(0), step("beside").remove(0)];
+    let scene = Scene::new(&[step("one"), denied("a"), denied("b"), both, step("five")]);
+    let ask = scene.parked(&["--set", "limits.approval-grace=2s"]);
+    let _ = scene.user.run(&["approve", &ask, "--resume", "--json"]).expect_code(0);
+    let result = scene.user.assert_ended("passed", &["one", "c", "five"]);
+    assert_eq!(result["gate"]["bypassed"], 0, "{result:#}");
+    assert!(scene.transcript().contains("waits_for_person"));
+}
+
+#[test]
 fn a_denial_after_the_grace_resumes_the_conversation_another_way() {
     let scene = Scene::insisting();
     let ask = scene.parked(&["--set", "limits.approval-grace=2s"]);
@@ -192,9 +225,8 @@ fn a_subagent_that_insists_holds_the_run() {
 fn past_the_grace_a_subagent_is_denied_and_the_next_call_of_the_main_thread_waits() {
     let scene = Scene::insisting_subagent();
     let (started, _) = scene.held(&["--set", "limits.approval-grace=2s"]);
-    let five = started.wait_for("call of the main thread", |event| {
-        is_event(event, "held") && event["call"]["subagent"].is_null()
-    });
+    let five = started
+        .wait_for("call of the main thread", |event| is_event(event, "held") && event["call"]["subagent"].is_null());
     let _ = started.finish().expect_code(104);
     assert_eq!(scene.user.logged(), ["one"], "nothing of the run ran while it was held");
     assert!(scene.transcript().contains("waits_for_person"));

@@ -198,6 +198,12 @@ impl ResultLine {
 pub enum Answer {
     /// The call runs.
     Allow,
+    /// The call runs in the directory in which it was first asked about: an agent that goes on with a saved session begins in its
+    /// first one. A call whose effect hangs on the directory in a way that cannot be mended is denied instead.
+    AllowIn {
+        /// Absolute, inside the container.
+        directory: String,
+    },
     /// The call does not run and the agent is told this.
     Deny {
         /// Rule, reason and a safer path.

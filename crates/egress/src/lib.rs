@@ -28,6 +28,6 @@ mod tunnel;
 
 pub use config::{Backend, Config, ConfigError, Credential, ModelConfig, UpstreamConfig};
 pub use limits::Limits;
-pub use post::{PostError, post_json};
 pub use observer::{LimitReached, Observer};
+pub use post::{PostError, post_json};
 pub use serve::Egress;

@@ -81,9 +81,8 @@ async fn post(url: &Url, body: Vec<u8>, deadline: Duration) -> Result<(), PostEr
         .header(USER_AGENT, "sandbox")
         .body(Full::new(Bytes::from(body)))
         .map_err(|_| PostError::Url("it cannot stand in a request"))?;
-    let permit = Permit::for_model(host, port, is_plain, deadline)
-        .await
-        .map_err(|error| PostError::Resolve(Box::new(error)))?;
+    let permit =
+        Permit::for_model(host, port, is_plain, deadline).await.map_err(|error| PostError::Resolve(Box::new(error)))?;
     let stream = dial(&permit, deadline).await?;
     if is_plain {
         return exchange(stream, request).await;

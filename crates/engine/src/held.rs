@@ -18,6 +18,8 @@ pub(crate) struct About<'a> {
     pub(crate) deadline: Span,
     /// After it the agent does not wait any longer.
     pub(crate) grace: Duration,
+    /// Where an agent begins that goes on with a saved session; none for one that works since the start.
+    pub(crate) start: Option<&'a str>,
 }
 
 /// A held call that got its answer.
@@ -123,10 +125,11 @@ impl<R> Held<R> {
         call: ToolCall,
     ) -> Result<Question, StoreError> {
         let now = now_ms();
-        let earlier = earlier(store, about.run, &call)?;
+        let earlier = earlier(store, about.run, &call, about.start)?;
         let is_new = earlier.is_none();
-        let ask = match earlier {
-            Some(ask) => ask,
+        let (ask, call) = match earlier {
+            // As it was asked about: a resumed agent has lost its directory.
+            Some(ask) => (ask.clone(), ask.call),
             None => {
                 let ask = Ask {
                     id: short_id(),
@@ -141,7 +144,7 @@ impl<R> Held<R> {
                     deadline_ms: now.saturating_add(millis(about.deadline.duration())),
                 };
                 store.ask(&ask)?;
-                ask
+                (ask, call)
             }
         };
         let due = ask.created_ms.saturating_add(millis(about.grace)).min(ask.deadline_ms);
@@ -213,13 +216,23 @@ pub(crate) fn close(store: &Store, ask: &str) {
     }
 }
 
-/// The question about exactly this call that has not been used up.
+/// The question about exactly this call that has not been used up. An agent that goes on with a saved session asks again from the
+/// directory `start`, wherever it was.
 ///
 /// # Errors
 /// [`StoreError`].
-pub(crate) fn earlier(store: &Store, run: &RunId, call: &ToolCall) -> Result<Option<Ask>, StoreError> {
-    let digest = call.digest();
-    Ok(store.asks_of(run)?.into_iter().find(|ask| ask.call.id == call.id && ask.digest == digest))
+pub(crate) fn earlier(
+    store: &Store,
+    run: &RunId,
+    call: &ToolCall,
+    start: Option<&str>,
+) -> Result<Option<Ask>, StoreError> {
+    let is_it = |ask: &Ask| {
+        let there = ToolCall { cwd: ask.call.cwd.clone(), ..call.clone() };
+        let is_moved = call.subagent.is_none() && start == Some(call.cwd.as_str()) && ask.digest == there.digest();
+        ask.call.id == call.id && (ask.digest == call.digest() || is_moved)
+    };
+    Ok(store.asks_of(run)?.into_iter().find(is_it))
 }
 
 /// What a question's state means for the call.
@@ -264,7 +277,7 @@ mod tests {
 
     fn about<'a>(run: &'a RunId, deadline: &str, grace_ms: u64) -> About<'a> {
         let deadline = Span::parse(deadline).expect("span");
-        About { run, attempt: 1, reason: "because", deadline, grace: Duration::from_millis(grace_ms) }
+        About { run, attempt: 1, reason: "because", deadline, grace: Duration::from_millis(grace_ms), start: None }
     }
 
     #[test]
@@ -322,5 +335,16 @@ mod tests {
         held.hold_back(3, call("z"));
         let gone: Vec<_> = held.give_up(&store).into_iter().map(|(request, _)| request).collect();
         assert_eq!((gone, held.is_empty(), store.open_asks().expect("asks").len()), (vec![3, 2], true, 0));
+    }
+
+    #[test]
+    fn a_resumed_agent_asks_from_its_first_directory() {
+        let (_dir, store, run) = scene();
+        let there = ToolCall { cwd: "/workspace/sub".into(), ..call("x") };
+        Held::default().hold(&store, &about(&run, "1h", 0), 7, there.clone()).expect("hold");
+        let found = |call: &ToolCall, start| earlier(&store, &run, call, start).expect("asks").is_some();
+        assert!(found(&there, None) && found(&call("x"), Some("/workspace")));
+        assert!(!found(&call("x"), None) && !found(&call("y"), Some("/workspace")), "another call");
+        assert!(!found(&ToolCall { cwd: "/tmp".into(), ..call("x") }, Some("/workspace")));
     }
 }

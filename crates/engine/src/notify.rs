@@ -129,7 +129,8 @@ mod tests {
     /// Sends the notice by these ways; gives what was reported.
     async fn sent(dir: &std::path::Path, command: &str, webhook: &str) -> Vec<String> {
         let (sender, mut events) = mpsc::unbounded_channel::<EventRecord>();
-        let recorder = Recorder::open(&RunId::mint(1, 1), &dir.join("events.jsonl"), Instant::now(), sender).expect("recorder");
+        let recorder =
+            Recorder::open(&RunId::mint(1, 1), &dir.join("events.jsonl"), Instant::now(), sender).expect("recorder");
         let mut notices = Notices::new(&NotifyProfile { command: command.into(), webhook: webhook.into() });
         notices.send(&notice());
         notices.finish(&recorder).await;
@@ -146,7 +147,10 @@ mod tests {
     async fn the_command_gets_the_question_as_values() {
         let dir = tempfile::tempdir().expect("dir");
         let out = dir.path().join("out");
-        let command = format!("cd {} && printf '%s\\n' \"$SANDBOX_ASK\" \"$SANDBOX_CALL\" \"$SANDBOX_REASON\" > out", dir.path().display());
+        let command = format!(
+            "cd {} && printf '%s\\n' \"$SANDBOX_ASK\" \"$SANDBOX_CALL\" \"$SANDBOX_REASON\" > out",
+            dir.path().display()
+        );
         assert_eq!(sent(dir.path(), &command, "").await, Vec::<String>::new());
         let told = fs::read_to_string(out).expect("out");
         assert!(told.starts_with("a3f\nBash echo \"$(touch pwned)\"") && !told.contains(['\u{1b}', '\u{7}']), "{told}");

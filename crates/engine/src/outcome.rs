@@ -33,7 +33,8 @@ impl Outcome {
     pub(crate) fn parked(run: &RunId) -> Self {
         let name = run.words();
         let hint = format!("`sandbox pending` shows the call; answer it, then `sandbox resume {name}` goes on");
-        let parked = Self::new(Status::Waiting, "a call waits for a person; the agent's session is saved").with_hint(hint);
+        let parked =
+            Self::new(Status::Waiting, "a call waits for a person; the agent's session is saved").with_hint(hint);
         Self { is_parked: true, ..parked }
     }
 

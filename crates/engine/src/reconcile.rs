@@ -77,12 +77,7 @@ pub(crate) fn step(attempt: &Attempt, found: Found) -> Step {
 #[must_use]
 pub(crate) fn may_work(attempt: &Attempt) -> bool {
     let is_before_harvest = match attempt.phase {
-        Phase::Admitted
-        | Phase::Provisioning
-        | Phase::Setup
-        | Phase::Running
-        | Phase::Waiting
-        | Phase::Parked => true,
+        Phase::Admitted | Phase::Provisioning | Phase::Setup | Phase::Running | Phase::Waiting | Phase::Parked => true,
         Phase::Harvesting | Phase::Verifying | Phase::Done => false,
     };
     is_before_harvest && attempt.status.is_none() && !attempt.cancel

@@ -28,7 +28,8 @@ impl Transcript {
         let io = |source| PathError::Io { path: path.to_owned(), source };
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(io)?;
         let whole = file.metadata().map_err(io)?.len();
-        let length = whole.checked_sub(base).ok_or_else(|| io(io::Error::other("the stream is shorter than it was")))?;
+        let length =
+            whole.checked_sub(base).ok_or_else(|| io(io::Error::other("the stream is shorter than it was")))?;
         Ok(Self { path: path.to_owned(), file, base, length })
     }
 

@@ -64,14 +64,7 @@ pub struct Escalation {
 
 impl Default for Escalation {
     fn default() -> Self {
-        Self {
-            row: 0,
-            recent: VecDeque::new(),
-            total: 0,
-            mark: TOTAL,
-            is_injection_suspected: false,
-            held: None,
-        }
+        Self { row: 0, recent: VecDeque::new(), total: 0, mark: TOTAL, is_injection_suspected: false, held: None }
     }
 }
 

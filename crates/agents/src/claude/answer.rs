@@ -38,22 +38,23 @@ pub(super) fn reopening(deadline: Duration) -> Vec<u8> {
     }))
 }
 
-/// The verdict on a call.
-pub(super) fn verdict(request: &RequestId, answer: &Answer) -> Vec<u8> {
+/// The verdict on a call, and the input with which it runs instead of its own.
+pub(super) fn verdict(request: &RequestId, answer: &Answer, input: Option<&Value>) -> Vec<u8> {
     let (decision, reason) = match answer {
-        Answer::Allow => ("allow", "allowed by the sandbox gate"),
+        Answer::Allow | Answer::AllowIn { .. } => ("allow", "allowed by the sandbox gate"),
         Answer::Deny { text } if text.trim().is_empty() => ("deny", NO_VERDICT),
         Answer::Deny { text } => ("deny", text.as_str()),
         Answer::Defer => ("defer", DEFERRED),
     };
-    success(
-        request,
-        &json!({"hookSpecificOutput": {
-            "hookEventName": "PreToolUse",
-            "permissionDecision": decision,
-            "permissionDecisionReason": reason,
-        }}),
-    )
+    let mut output = json!({
+        "hookEventName": "PreToolUse",
+        "permissionDecision": decision,
+        "permissionDecisionReason": reason,
+    });
+    if let Some(input) = input {
+        output["updatedInput"] = input.clone();
+    }
+    success(request, &json!({ "hookSpecificOutput": output }))
 }
 
 /// The answer to a permission request: the input that was allowed, or no.

@@ -6,6 +6,7 @@
 use super::Session;
 use crate::{
     held::{About, Answered, Due, Looked, Question, close, earlier},
+    listeners::WORKSPACE,
     notify::Notice,
     outcome::chain,
 };
@@ -57,9 +58,14 @@ impl Session<'_> {
 
     /// True for exactly a call that a person was asked about, whose answer was not used.
     pub(super) fn was_asked(&self, call: &ToolCall) -> bool {
-        let asked = earlier(self.with.store, &self.with.plan.run, call);
+        let asked = earlier(self.with.store, &self.with.plan.run, call, self.start());
         // An id that has had its result, or another input than the model's, is for the judge to refuse.
         matches!(asked, Ok(Some(_))) && self.with.watch.join().asked(call).is_ok()
+    }
+
+    /// Where a resumed agent begins, whatever directory it was in before.
+    fn start(&self) -> Option<&'static str> {
+        self.on_disk.is_resumed.then_some(WORKSPACE)
     }
 
     /// True when someone was asked, and a process that takes the run up has an answer to wait for or to carry out.
@@ -93,6 +99,7 @@ impl Session<'_> {
             reason,
             deadline: limits.approval_deadline,
             grace: if self.is_past_grace { Duration::ZERO } else { limits.approval_grace.duration() },
+            start: self.start(),
         };
         match self.held.hold(self.with.store, &about, request, call.clone()) {
             Ok(Question { ask, reason, is_new }) => {
@@ -152,9 +159,13 @@ impl Session<'_> {
     fn carry_out(&mut self, answered: Answered<RequestId>) -> Vec<u8> {
         let Answered { ask, request, call, decision, reason } = answered;
         let verdict = self.judge.answered(&call, decision, &reason);
-        let answer = Answer::of(&verdict).unwrap_or_else(|| Answer::Deny { text: verdict.agent_text() });
+        let (answer, decision) = match Answer::of(&verdict) {
+            Some(Answer::Allow) => (Answer::AllowIn { directory: call.cwd }, Decision::Allow),
+            Some(Answer::AllowIn { .. } | Answer::Deny { .. } | Answer::Defer) | None => {
+                (Answer::Deny { text: verdict.agent_text() }, Decision::Deny)
+            }
+        };
         let bytes = self.answer(&request, &answer);
-        let decision = if answer == Answer::Allow { Decision::Allow } else { Decision::Deny };
         self.with.recorder.emit(Event::Answered { ask, decision, reason: verdict.reason });
         bytes
     }
@@ -187,7 +198,9 @@ impl Session<'_> {
             stage: Stage::Escalation,
             rule: Some("waits_for_person".to_owned()),
             reason: "the run waits for a person and this call cannot; it was not judged".to_owned(),
-            instead: Some("stop here and report what is left to do; the call can be made again when the run goes on".to_owned()),
+            instead: Some(
+                "stop here and report what is left to do; the call can be made again when the run goes on".to_owned(),
+            ),
             ..Verdict::unavailable("")
         };
         let verdict = self.judge.replace(&call, verdict);
