@@ -183,6 +183,16 @@ fn of_the_calls_of_one_turn_one_is_saved_and_the_others_are_to_be_made_again() {
 }
 
 #[test]
+fn a_parked_run_goes_on_without_its_container() {
+    let scene = Scene::insisting();
+    let ask = scene.parked(&["--set", "limits.approval-grace=2s"]);
+    let removed = scene.user.docker(&["rm", &scene.user.agent_container()]).output().expect("docker");
+    assert!(removed.status.success());
+    let _ = scene.user.run(&["approve", &ask, "--resume", "--json"]).expect_code(0);
+    scene.user.assert_ended("passed", &["one", "c", "five"]);
+}
+
+#[test]
 fn a_denial_after_the_grace_resumes_the_conversation_another_way() {
     let scene = Scene::insisting();
     let ask = scene.parked(&["--set", "limits.approval-grace=2s"]);
@@ -201,6 +211,28 @@ fn after_the_deadline_the_run_ends_waiting_and_can_be_resumed() {
     let _ = scene.user.run(&["resume"]).expect_code(0);
     scene.user.assert_ended("passed", &["one", "five"]);
     assert!(scene.transcript().contains("no one answered in time"));
+}
+
+#[test]
+fn a_process_killed_while_it_parks_or_resumes_loses_nothing_and_runs_nothing_twice() {
+    let scene = Scene::insisting();
+    let (started, ask) = scene.held(&["--set", "limits.approval-grace=2s"]);
+    let is_saved = |event: &Value| {
+        is_event(event, "notice") && event["text"].as_str().is_some_and(|text| text.contains("session is saved"))
+    };
+    let _ = started.wait_for("deferral", is_saved);
+    started.kill();
+    let _ = scene.user.run(&["resume"]).expect_code(104);
+    assert!(!scene.is_running());
+    let _ = scene.user.run(&["approve", &ask]).expect_code(0);
+    let resumed = scene.user.start(&["resume", "--format", "jsonl"]);
+    let _ = resumed.wait_for("channel", |event| is_event(event, "step") && event["name"] == "channel");
+    resumed.kill();
+    let again = scene.user.start(&["resume", "--format", "jsonl"]);
+    let _ = again.wait_for("held call", |event| is_event(event, "held"));
+    again.kill();
+    let _ = scene.user.run(&["resume"]).expect_code(0);
+    scene.user.assert_ended("passed", &["one", "c", "five"]);
 }
 
 #[test]

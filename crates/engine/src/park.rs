@@ -1,5 +1,5 @@
 //! A run that waits for a person longer than its container does: the agent's session is saved in its home, the work tree is read
-//! as a checkpoint, the container is stopped, and the process ends. `sandbox resume` starts the same container again, in which the
+//! as a checkpoint, the container is stopped, and the process ends. `sandbox resume` starts the container again, in which the
 //! agent goes on with the same conversation.
 //!
 //! What must stay true: nothing of a parked run is removed; whatever fails half way, the next process finds the phase `parked` and
@@ -13,6 +13,7 @@ use crate::{
     outcome::{Outcome, chain},
     place::Place,
     plan::Role,
+    reconcile::Found,
     tools::Tools,
 };
 use egress::Egress;
@@ -50,16 +51,27 @@ impl Work<'_> {
         Ok(result)
     }
 
-    /// Starts a parked run's container again, with the agent's exec waiting to go on with its session.
+    /// Starts a parked run's container again, with the agent's exec waiting to go on with its session. Someone may have tidied the
+    /// stopped container away: all that counts is in the volumes.
     pub(crate) async fn unpark(
         &self,
         runtime: &AnyRuntime,
+        tools: &Tools,
         egress: &Egress,
-        container: ContainerId,
+        found: Found,
     ) -> Result<Place, Outcome> {
         let infra = |error: &dyn std::error::Error| Outcome::new(Status::Infrastructure, chain(error));
-        // A process before this one may have died while it did the same.
-        runtime.stop(&container, STOP_GRACE).await.map_err(|error| infra(&error))?;
+        let container = match found {
+            Found::VolumeOnly | Found::Nothing => {
+                self.places(runtime).make_around(Role::Agent, tools).await.map_err(|error| infra(&error))?
+            }
+            Found::Running | Found::Stopped => {
+                let container = ContainerId(self.plan.container(Role::Agent));
+                // A process before this one may have died while it did the same.
+                runtime.stop(&container, STOP_GRACE).await.map_err(|error| infra(&error))?;
+                container
+            }
+        };
         let since = Instant::now();
         runtime.start(&container).await.map_err(|error| infra(&error))?;
         self.recorder.step("start", since);

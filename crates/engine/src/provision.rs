@@ -176,7 +176,7 @@ impl Work<'_> {
             }
             (Step::Unpark, _) => {
                 self.recorder.emit(Event::Notice { text: "going on with the agent's saved session".to_owned() });
-                self.unpark(runtime, egress, container).await
+                self.unpark(runtime, tools, egress, found).await
             }
             (Step::Adopt | Step::Harvest | Step::Nothing, _) => {
                 Err(Outcome::new(Status::Infrastructure, "the run's process ended and its agent does not run any more")

@@ -47,7 +47,9 @@ pub(crate) fn step(attempt: &Attempt, found: Found) -> Step {
         {
             Step::Adopt
         }
-        (Phase::Parked, Found::Running | Found::Stopped) if attempt.status.is_none() => Step::Unpark,
+        (Phase::Parked, Found::Running | Found::Stopped | Found::VolumeOnly) if attempt.status.is_none() => {
+            Step::Unpark
+        }
         (
             Phase::Admitted
             | Phase::Provisioning
@@ -140,11 +142,10 @@ mod tests {
                 assert_eq!(step(&attempt(phase, None, Some("e")), found), Step::Harvest, "{phase:?}");
             }
         }
-        for found in [Found::Running, Found::Stopped] {
+        for found in [Found::Running, Found::Stopped, Found::VolumeOnly] {
             assert_eq!(step(&attempt(Phase::Parked, None, Some("e")), found), Step::Unpark);
             assert_eq!(step(&attempt(Phase::Parked, Some(Status::Interrupted), Some("e")), found), Step::Harvest);
         }
-        assert_eq!(step(&attempt(Phase::Parked, None, Some("e")), Found::VolumeOnly), Step::Harvest);
         assert_eq!(step(&attempt(Phase::Parked, None, Some("e")), Found::Nothing), Step::Lost);
         assert_eq!(step(&attempt(Phase::Running, None, Some("e")), Found::Nothing), Step::Lost);
         assert_eq!(step(&attempt(Phase::Done, Some(Status::Passed), None), Found::Running), Step::Nothing);
