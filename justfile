@@ -18,12 +18,18 @@ test: engine images
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
+    cargo clippy --manifest-path fuzz/Cargo.toml --locked --target-dir target -- -D warnings
     cargo deny --workspace --offline check bans licenses sources
 
 # Start, verdict and harvest times, medians over 20 runs, as a table and target/bench.json
 bench: engine images
     cargo build --release --locked
     cargo run --release --locked --package system-tests --bin bench
+
+# Fuzz a reader (shell, tool or rule) for some seconds; needs cargo-fuzz and a nightly toolchain
+fuzz target seconds="600":
+    mkdir -p fuzz/corpus/{{target}}
+    cargo +nightly fuzz run {{target}} -- -dict=fuzz/shell.dict -timeout=5 -max_len=8192 -max_total_time={{seconds}}
 
 # Install and start a container engine if none answers
 engine:
