@@ -8,6 +8,7 @@
 
 mod args;
 mod code;
+pub mod corpus;
 mod destination;
 mod effect;
 mod explain;

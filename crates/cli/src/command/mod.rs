@@ -7,6 +7,8 @@ mod completions;
 mod config_show;
 mod diff;
 mod doctor;
+mod gate;
+mod gate_test;
 mod gc;
 mod image;
 mod logs;
@@ -46,6 +48,7 @@ pub(crate) fn run(args: Args, started: Instant) -> Result<Exit, Failure> {
         Command::Deny(deny) => answer::deny(&deny),
         Command::Cancel(name) => cancel(&name.run),
         Command::Gc(gc) => block_on(gc::run(gc)),
+        Command::Gate(gate) => gate::run(settings, gate),
         Command::Doctor(doctor) => block_on(doctor::run(settings, doctor)),
         Command::Image(image) => match image.command {
             ImageCommand::Build => block_on(image::build(settings)),
