@@ -265,6 +265,18 @@ pub(crate) enum ConfigCommand {
         #[command(flatten)]
         format: FormatArgs,
     },
+    /// Print the profile that matches the permissions in your Claude Code settings
+    ImportClaude(ImportClaudeArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ImportClaudeArgs {
+    /// Settings to read; `-` reads standard input [default: ~/.claude/settings.json]
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Write it to profiles/claude.toml, for use with --profile claude, in place of what is there
+    #[arg(long)]
+    pub(crate) write: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,7 +1,11 @@
 //! Arguments of `sandbox gate`.
 
-use crate::args::FormatArgs;
+use crate::{
+    args::{FormatArgs, RunName},
+    complete,
+};
 use clap::{Args as ClapArgs, Subcommand};
+use clap_complete::engine::ArgValueCandidates;
 use engine::corpus::{Bound, Figure};
 use std::path::PathBuf;
 
@@ -13,8 +17,55 @@ pub(crate) struct GateArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GateCommand {
+    /// Say what the gate makes of a command: parse, effects, rule, reason, what would clear it
+    Explain(ExplainArgs),
+    /// List the built-in rules, or print the page of one
+    Rules(RulesArgs),
+    /// Print everything that is built in: stages, rules, lists
+    Defaults {
+        #[command(flatten)]
+        format: FormatArgs,
+    },
     /// Judge a corpus of labelled calls and print rates
     Test(TestArgs),
+    /// Judge a past run again under other settings (--profile, --set) and print what changes
+    Replay(ReplayArgs),
+}
+
+/// Judge one call as a run of the repository you stand in would, and say why
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ExplainArgs {
+    /// The command, quoted; several words are taken as one command's (`-- rm -rf x`)
+    #[arg(value_name = "COMMAND", required_unless_present = "input", conflicts_with = "input")]
+    pub(crate) command: Vec<String>,
+    /// Another tool than Bash; needs --input
+    #[arg(long, value_name = "NAME", requires = "input", default_value = "Bash", hide_default_value = true)]
+    pub(crate) tool: String,
+    /// The tool's input, as JSON
+    #[arg(long, value_name = "JSON")]
+    pub(crate) input: Option<String>,
+    /// Directory that it runs in, inside the container [default: the work tree]
+    #[arg(long, value_name = "DIR", default_value = "", hide_default_value = true)]
+    pub(crate) cwd: String,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RulesArgs {
+    /// Id of a rule, such as git_remote
+    #[arg(value_name = "ID", add = ArgValueCandidates::new(complete::rules))]
+    pub(crate) id: Option<String>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    pub(crate) name: RunName,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 /// Judge a corpus of labelled calls, one JSON object a line, and print how they are settled by category and stage

@@ -9,6 +9,7 @@
 mod args;
 mod code;
 pub mod corpus;
+mod defaults;
 mod destination;
 mod effect;
 mod explain;
@@ -29,6 +30,7 @@ mod tool;
 mod worker;
 mod world;
 
+pub use defaults::{Defaults, NameList, StagePage, defaults};
 pub use destination::{Destination, Direction};
 pub use effect::{Effect, Finding, Program, Severity};
 pub use explain::{CommandView, Explanation};

@@ -89,6 +89,12 @@ impl RuleId {
         }
     }
 
+    /// The rule with this id.
+    #[must_use]
+    pub fn named(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.as_str() == id)
+    }
+
     /// Hard rules are never overridable, by operator rules or by consent.
     #[must_use]
     pub fn is_hard(self) -> bool {
@@ -123,7 +129,7 @@ mod tests {
         // The discriminant of the last one counts them.
         assert_eq!(RuleId::ALL.len(), RuleId::UserBoundary as usize + 1);
         for (n, id) in RuleId::ALL.into_iter().enumerate() {
-            assert_eq!(id as usize, n);
+            assert_eq!((id as usize, RuleId::named(id.as_str())), (n, Some(id)));
             assert_eq!(id.is_hard(), n < 5);
         }
     }

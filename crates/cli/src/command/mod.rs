@@ -8,9 +8,14 @@ mod config_show;
 mod diff;
 mod doctor;
 mod gate;
+mod gate_defaults;
+mod gate_explain;
+mod gate_replay;
+mod gate_rules;
 mod gate_test;
 mod gc;
 mod image;
+mod import_claude;
 mod logs;
 mod pending;
 mod ps;
@@ -55,6 +60,7 @@ pub(crate) fn run(args: Args, started: Instant) -> Result<Exit, Failure> {
         },
         Command::Config(config) => match config.command {
             ConfigCommand::Show { format } => config_show::run(settings, format),
+            ConfigCommand::ImportClaude(import) => import_claude::run(&import),
         },
         Command::Audit(audit) => match audit.command {
             AuditCommand::Verify(name) => audit::verify(&name.run),
