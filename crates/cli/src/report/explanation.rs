@@ -33,8 +33,12 @@ pub(crate) fn render(explanation: &Explanation) -> String {
     if let Some(clears) = &verdict.clears {
         row(&mut out, "clears", clears);
     }
+    let start = explanation.commands.first().and_then(|command| command.cwd.as_ref());
     for (n, command) in explanation.commands.iter().enumerate() {
-        let mut text = command.argv.join(" ");
+        let mut text = command.argv.iter().map(|word| shown(word)).collect::<Vec<_>>().join(" ");
+        if let Some(cwd) = command.cwd.as_ref().filter(|cwd| Some(*cwd) != start) {
+            let _ = write!(text, "  in {}", printable(cwd, 120));
+        }
         if let Some(via) = &command.via {
             let _ = write!(
                 text,
@@ -82,6 +86,12 @@ fn stage(stage: Stage) -> &'static str {
         Stage::FailClosed => "the gate failed",
         Stage::AllowAll => "the gate is off",
     }
+}
+
+/// A word as the shell would need it, so that it is seen where it ends.
+fn shown(word: &str) -> String {
+    let is_plain = !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || "'\"|&;<>()".contains(c));
+    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 fn row(out: &mut String, word: &str, text: &str) {
