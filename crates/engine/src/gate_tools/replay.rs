@@ -75,12 +75,28 @@ fn replay(mut worker: GateWorker, records: &[GateRecord]) -> Replayed {
         let after = worker.judge(&record.call, &mut ledger);
         let answer = answers.get(record.digest.as_str()).filter(|_| after.decision == Decision::Ask);
         ledger.answered(&record.call, answer.copied().unwrap_or(&after));
-        if after.decision != record.verdict.decision {
+        // What a model or a person decided is open still.
+        let is_open = after.stage == Stage::Undecided && !is_settled_here(record.verdict.stage);
+        if after.decision != record.verdict.decision && !is_open {
             let (call, before) = (record.call.clone(), record.verdict.clone());
             out.differences.push(Difference { line: n + 1, call, before, after });
         }
     }
     out
+}
+
+/// True for the stages that a replay runs again.
+fn is_settled_here(stage: Stage) -> bool {
+    match stage {
+        Stage::Integrity
+        | Stage::Normalise
+        | Stage::HardFloor
+        | Stage::Rules
+        | Stage::SafeFloor
+        | Stage::Ledger
+        | Stage::AllowAll => true,
+        Stage::Undecided | Stage::Person | Stage::FailClosed => false,
+    }
 }
 
 #[cfg(test)]
@@ -114,10 +130,11 @@ mod tests {
             record("b", "frobnicate", Decision::Ask, Stage::Undecided),
             record("b", "frobnicate", Decision::Allow, Stage::Person),
             record("c", "cargo test", Decision::Allow, Stage::SafeFloor),
+            record("d", "frobnicate twice", Decision::Deny, Stage::FailClosed),
         ];
-        assert_eq!(replayed(&[], &records), Replayed { calls: 3, differences: Vec::new() });
+        assert_eq!(replayed(&[], &records), Replayed { calls: 4, differences: Vec::new() });
         let stricter = replayed(&["Bash(cargo test)"], &records);
-        assert_eq!(stricter.calls, 3);
+        assert_eq!(stricter.calls, 4);
         let lines: Vec<_> = stricter.differences.iter().map(|found| (found.line, found.after.decision)).collect();
         assert_eq!(lines, [(4, Decision::Deny)]);
     }

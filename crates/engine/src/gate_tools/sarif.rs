@@ -126,17 +126,12 @@ fn log(records: &[GateRecord], uri: &str) -> Log {
     let mut results = Vec::new();
     for (n, record) in records.iter().enumerate().filter(|(_, record)| record.verdict.decision == Decision::Deny) {
         let verdict = &record.verdict;
-        let (own, level) = match verdict.stage {
-            Stage::Person => ("person", "note"),
-            Stage::FailClosed => ("gate_unavailable", "note"),
-            Stage::Integrity
-            | Stage::Normalise
-            | Stage::HardFloor
-            | Stage::Rules
-            | Stage::SafeFloor
-            | Stage::Ledger
-            | Stage::Undecided
-            | Stage::AllowAll => ("policy", "warning"),
+        let (own, level) = if verdict.stage == Stage::Person {
+            ("person", "note")
+        } else if verdict.stage == Stage::FailClosed {
+            ("gate_unavailable", "note")
+        } else {
+            ("policy", "warning")
         };
         let id = printable(verdict.rule.as_deref().unwrap_or(own), 200);
         let level = if RuleId::named(&id).is_some_and(RuleId::is_hard) { "error" } else { level };

@@ -8,6 +8,9 @@ use crate::World;
 use serde_json::{Map, Value};
 use types::host::Endpoint;
 
+/// Names of the field with the directory.
+const CWD: [&str; 3] = ["cwd", "working-directory", "workdir"];
+
 /// World and directory of a row.
 pub(super) struct Setting {
     pub(super) world: World,
@@ -21,13 +24,15 @@ pub(super) fn of(row: &Map<String, Value>, input: &Value) -> Setting {
     let given = field(row, &["world"]).and_then(Value::as_object).unwrap_or(&empty);
     let path = |names: &[&str]| text(given, names).or_else(|| text(row, names)).filter(|path| path.starts_with('/'));
     let plain = World::default();
-    let cwd = path(&["cwd", "working-directory", "workdir"]);
+    let cwd = path(&CWD);
     let worktree = path(&["worktree", "work-tree", "workspace", "root"]).or_else(|| match &cwd {
         Some(cwd) if is_below(cwd, &plain.worktree) => None,
         Some(cwd) => Some(cwd.clone()),
         None => project::root(input),
     });
     let worktree = worktree.unwrap_or(plain.worktree);
+    let below = text(given, &CWD).or_else(|| text(row, &CWD)).filter(|path| !path.is_empty());
+    let below = below.map(|path| format!("{worktree}/{}", path.trim_start_matches("./")));
     let remotes = match field(given, &["remotes", "remote"]) {
         Some(value) => remotes(value),
         None => vec![("origin".to_owned(), "git@github.com:acme/app.git".to_owned())],
@@ -35,7 +40,7 @@ pub(super) fn of(row: &Map<String, Value>, input: &Value) -> Setting {
     let branch = text(given, &["session-branch", "branch"]).unwrap_or_else(|| "feature/login".to_owned());
     let trusted = field(given, &["trusted", "trust", "trusted-endpoints", "trusted-hosts", "endpoints"]);
     Setting {
-        cwd: cwd.unwrap_or_else(|| worktree.clone()),
+        cwd: cwd.or(below).unwrap_or_else(|| worktree.clone()),
         world: World {
             worktree,
             home: path(&["home", "home-dir"]).unwrap_or(plain.home),
@@ -153,5 +158,6 @@ mod tests {
         assert!(setting(json!({"world": {"remotes": []}})).world.remotes.is_empty());
         assert_eq!(setting(json!({"world": {"cwd": "/workspace/a"}})).world.worktree, "/workspace");
         assert_eq!(setting(json!({"world": {"cwd": "/srv/a"}})).world.worktree, "/srv/a");
+        assert_eq!(setting(json!({"world": {"worktree": "/srv/a", "cwd": "./b"}})).cwd, "/srv/a/b");
     }
 }
