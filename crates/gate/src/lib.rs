@@ -8,6 +8,8 @@
 
 mod args;
 mod code;
+pub mod corpus;
+mod defaults;
 mod destination;
 mod effect;
 mod explain;
@@ -21,12 +23,14 @@ mod place;
 mod policy;
 mod program;
 mod rule;
+mod rule_page;
 mod secret;
 mod shell;
 mod tool;
 mod worker;
 mod world;
 
+pub use defaults::{Defaults, NameList, StagePage, defaults};
 pub use destination::{Destination, Direction};
 pub use effect::{Effect, Finding, Program, Severity};
 pub use explain::{CommandView, Explanation};
@@ -35,5 +39,6 @@ pub use ledger::{Ledger, Provenance, WrittenFile};
 pub use place::Place;
 pub use policy::{Mode, Policy};
 pub use rule::RuleError;
+pub use rule_page::{Example, RulePage, render_page, rule_page};
 pub use worker::{GateWorker, WorkerError};
 pub use world::World;

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Directories that a build makes again.
-const REGENERABLE: [&str; 30] = [
+pub(crate) const REGENERABLE: [&str; 30] = [
     "target",
     "node_modules",
     "dist",
@@ -43,10 +43,10 @@ const REGENERABLE: [&str; 30] = [
     "playwright-report",
 ];
 /// Files that a build makes again.
-const REGENERABLE_FILES: [&str; 10] =
+pub(crate) const REGENERABLE_FILES: [&str; 10] =
     ["*.o", "*.pyc", "*.pyo", "*.class", "*.log", "*.tmp", "*.egg-info", "*.tsbuildinfo", "*.profraw", "*.orig"];
 /// Files whose loss is data lost.
-const DATA: [&str; 8] = ["*.sqlite", "*.sqlite3", "*.db", "*.csv", "*.parquet", "*.sql", "*.dump", "*.bak"];
+pub(crate) const DATA: [&str; 8] = ["*.sqlite", "*.sqlite3", "*.db", "*.csv", "*.parquet", "*.sql", "*.dump", "*.bak"];
 
 /// True when the effect needs no question, given that nothing speaks against it.
 pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
