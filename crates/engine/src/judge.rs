@@ -108,5 +108,6 @@ fn verdict(decision: Decision, stage: Stage, rule: Option<&str>, reason: &str) -
         clears: None,
         facts: Vec::new(),
         micros: 0,
+        model: None,
     }
 }

@@ -68,5 +68,6 @@ fn answer(decision: Decision, stage: Stage, rule: &str, reason: String, instead:
         clears: None,
         facts: Vec::new(),
         micros: 0,
+        model: None,
     }
 }

@@ -174,6 +174,7 @@ fn plain(decision: Decision, stage: Stage, reason: &str) -> Verdict {
         clears: None,
         facts: Vec::new(),
         micros: 0,
+        model: None,
     }
 }
 
@@ -187,6 +188,7 @@ fn against(finding: &Finding, decision: Decision, stage: Stage) -> Verdict {
         clears: Some(finding.clears.to_owned()),
         facts: Vec::new(),
         micros: 0,
+        model: None,
     }
 }
 
