@@ -412,9 +412,14 @@ mod tests {
 
     #[test]
     fn bad_values_name_their_key_and_layer() {
-        for bad in
-            ["limits.timeout=soon", "gate.mode=off", "limits.max-turns=-1", "trust.endpoints=yes", "agent=claude", "gate.classifier=off"]
-        {
+        for bad in [
+            "limits.timeout=soon",
+            "gate.mode=off",
+            "limits.max-turns=-1",
+            "trust.endpoints=yes",
+            "agent=claude",
+            "gate.classifier=off",
+        ] {
             let set = Layer::assignment(Source::Flag("set".into()), bad).expect(bad);
             assert!(resolve(&[set]).is_err(), "{bad}");
         }
