@@ -193,6 +193,7 @@ pub(crate) fn gate_of(plan: &AttemptPlan) -> Result<gate::Gate, EngineError> {
         allow: profile.allow.clone(),
         ask: profile.ask.clone(),
         deny: profile.deny.clone(),
+        only_by_rule: profile.auto_mode == types::profile::AutoMode::Disabled,
     };
     let listeners = crate::listeners::listeners(&[]);
     let world = gate::World {

@@ -55,7 +55,7 @@ pub(crate) struct Gateway {
 /// Who answers.
 pub(super) enum AnyBackend {
     Upstream(Box<Upstream>),
-    Replay(Script),
+    Replay(Box<Script>),
 }
 
 impl Gateway {
@@ -76,7 +76,9 @@ impl Gateway {
                 let redactor = upstream.redactor.clone();
                 (AnyBackend::Upstream(Box::new(upstream)), redactor)
             }
-            Backend::Replay(replay) => (AnyBackend::Replay(Script::new(replay)), Redactor::new(&Credential::None)),
+            Backend::Replay(replay) => {
+                (AnyBackend::Replay(Box::new(Script::new(replay))), Redactor::new(&Credential::None))
+            }
         };
         let own = config.own.map(|own| Upstream::new(&own, limits).map(Box::new)).transpose()?;
         Ok(Self {
