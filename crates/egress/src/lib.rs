@@ -27,5 +27,6 @@ mod tunnel;
 
 pub use config::{Backend, Config, ConfigError, Credential, ModelConfig, UpstreamConfig};
 pub use limits::Limits;
+pub use model::{AskError, Question, Reply};
 pub use observer::{LimitReached, Observer};
 pub use serve::Egress;

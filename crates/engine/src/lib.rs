@@ -5,6 +5,7 @@
 
 mod attempt;
 mod claim;
+mod classifier;
 mod clock;
 mod commands;
 mod credential;
@@ -37,6 +38,7 @@ mod transcript;
 mod watch;
 
 pub use attempt::Supervised;
+pub use classifier::RowClassifier;
 pub use doctor::{CheckState, DoctorCheck};
 pub use error::EngineError;
 pub use events::EventLog;

@@ -189,6 +189,7 @@ pub(crate) fn policy_of(profile: &types::profile::GateProfile) -> gate::Policy {
         allow: profile.allow.clone(),
         ask: profile.ask.clone(),
         deny: profile.deny.clone(),
+        only_by_rule: profile.auto_mode == types::profile::AutoMode::Disabled,
     }
 }
 

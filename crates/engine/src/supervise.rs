@@ -1,12 +1,13 @@
 //! One loop that owns a working agent: its protocol, the gate's answers, held calls, limits, signals, and the channel, which is
 //! made anew when it breaks.
 
+mod asking;
 mod ending;
 mod pipe;
 
 use crate::{
     held::{About, Held},
-    judge::Judge,
+    judge::{Judge, Judged},
     link::{Link, LinkError},
     outcome::{Outcome, chain},
     paths::{AttemptPaths, PathError},
@@ -18,6 +19,7 @@ use crate::{
     watch::{Alarm, Watch},
 };
 use agents::{AgentEvent, Answer, RequestId, claude::Codec};
+use asking::{Asked, Asking};
 use channel::OutputReader;
 use egress::Egress;
 use runtime::{AnyRuntime, ContainerId, ExecId};
@@ -117,6 +119,7 @@ struct Session<'a> {
     judge: Judge,
     codec: Codec,
     held: Held<RequestId>,
+    asking: Asking,
     on_disk: Transcripts,
     started: Instant,
     /// When the agent wrote last, whatever it was.
@@ -153,6 +156,7 @@ impl Supervisor<'_> {
             judge,
             codec: Codec::new(deadline),
             held: Held::default(),
+            asking: Asking::default(),
             on_disk,
             started: Instant::now(),
             last_output: Instant::now(),
@@ -211,6 +215,12 @@ impl Session<'_> {
                     }
                     Ok(_) | Err(_) => streams.is_stderr_open = false,
                 },
+                Some((asked, verdict)) = self.asking.next() => {
+                    self.last_sign = Instant::now();
+                    let verdict = self.judge.settle(&asked.call, verdict);
+                    let answer = self.settled(asked.request, asked.call, verdict, asked.since);
+                    self.write(&mut streams, &answer).await?;
+                }
                 Some(alarm) = alarms.recv() => return Ok(self.alarmed(alarm)),
                 _ = stop.changed() => if let Some(outcome) = stop.borrow_and_update().outcome() {
                     return Ok(outcome);
@@ -324,7 +334,18 @@ impl Session<'_> {
     }
 
     fn judged(&mut self, request: RequestId, call: ToolCall) -> Vec<u8> {
-        let mut verdict = self.judge.judge(&call);
+        let since = self.last_output;
+        match self.judge.judge(&call) {
+            Judged::Settled(verdict) => self.settled(request, call, verdict, since),
+            Judged::Open(opinion) => {
+                self.asking.begin(Asked { request, call, since }, opinion);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Answers a call whose verdict is recorded, or holds it for a person.
+    fn settled(&mut self, request: RequestId, call: ToolCall, mut verdict: Verdict, since: Instant) -> Vec<u8> {
         let mut bytes = Vec::new();
         match Answer::of(&verdict) {
             Some(answer) => bytes = self.answer(&request, &answer),
@@ -336,7 +357,7 @@ impl Session<'_> {
                 }
             },
         }
-        self.judged.push((call, verdict, self.last_output));
+        self.judged.push((call, verdict, since));
         bytes
     }
 
@@ -358,7 +379,7 @@ impl Session<'_> {
             }
             Err(error) => {
                 let unavailable = Verdict::unavailable(format!("the question cannot be recorded: {}", chain(&error)));
-                Err(Box::new(self.judge.replace(call, unavailable)))
+                Err(Box::new(self.judge.settle(call, unavailable)))
             }
         }
     }

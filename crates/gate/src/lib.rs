@@ -7,6 +7,7 @@
 //! policy give the same verdict; what cannot be read is never silently safe; every failure denies (`fail_closed`).
 
 mod args;
+pub mod classifier;
 mod code;
 pub mod corpus;
 mod defaults;

@@ -116,7 +116,7 @@ impl Session<'_> {
         let mut out = Vec::new();
         for (request, what) in self.codec.unanswered() {
             match what {
-                OpenRequest::Call(_) if self.held.waits_for(&request) => {}
+                OpenRequest::Call(_) if self.held.waits_for(&request) || self.asking.waits_for(&request) => {}
                 OpenRequest::Call(call) => out.extend(self.judged(request, call)),
                 OpenRequest::UnreadableCall | OpenRequest::Permission { .. } | OpenRequest::Unknown => {
                     out.extend(self.settle(&request));
