@@ -7,52 +7,6 @@ use crate::{
 };
 use types::catalogue::RuleId;
 
-/// Agents that would run tools past this gate.
-const AGENTS: [&str; 14] = [
-    "claude",
-    "claude-code",
-    "codex",
-    "gemini",
-    "qwen",
-    "opencode",
-    "aider",
-    "goose",
-    "cursor-agent",
-    "amp",
-    "crush",
-    "auggie",
-    "droid",
-    "cline",
-];
-
-pub(super) fn agents(name: &str, command: &SimpleCommand) -> Option<Vec<Effect>> {
-    let words: Vec<&str> = command.args().iter().map(|word| word.text.as_str()).collect();
-    // The package managers' way to start one.
-    let packaged = matches!(name, "npx" | "bunx" | "pnpx" | "uvx")
-        && words.iter().find(|word| !word.starts_with('-')).is_some_and(|word| {
-            word.starts_with("@anthropic-ai/claude-code")
-                || word.starts_with("@openai/codex")
-                || word.starts_with("@google/gemini-cli")
-                || word.starts_with("@qwen-code/")
-        });
-    if !(AGENTS.contains(&name) || packaged)
-        || words.as_slice() == ["--version"]
-        || words.as_slice() == ["--help"]
-        || words.as_slice() == ["-v"]
-    {
-        return (AGENTS.contains(&name)).then(Vec::new);
-    }
-    let reason = "starts another agent, whose calls this gate would not see";
-    Some(vec![
-        Finding::forbidden(
-            RuleId::GateTampering,
-            reason,
-            "do the work yourself or use the agent tool of your own session",
-        )
-        .into(),
-    ])
-}
-
 pub(super) fn effects(name: &str, command: &SimpleCommand) -> Option<Vec<Effect>> {
     let words: Vec<&str> = command.args().iter().map(|word| word.text.as_str()).collect();
     let verbs: Vec<&str> = words.iter().filter(|word| !word.starts_with('-')).copied().collect();
@@ -65,8 +19,8 @@ pub(super) fn effects(name: &str, command: &SimpleCommand) -> Option<Vec<Effect>
                 let secret = verbs.iter().any(|word| matches!(word.split('/').next(), Some("secret" | "secrets")));
                 if secret { question(RuleId::CredentialAccess, "reads secrets of a cluster") } else { Vec::new() }
             }
-            "delete" | "drain" | "cordon" | "uninstall" | "scale" | "rollout" | "taint" | "evict" | "replace"
-            | "patch" => shared("changes or deletes what runs in a shared cluster"),
+            "delete" | "del" | "un" | "drain" | "cordon" | "uninstall" | "scale" | "rollout" | "taint" | "evict"
+            | "replace" | "patch" => shared("changes or deletes what runs in a shared cluster"),
             _ => question(RuleId::SharedInfra, "changes a cluster"),
         },
         "terraform" | "tofu" | "terragrunt" | "pulumi" | "cdk" | "cdktf" | "serverless" | "sls" | "sam"

@@ -3,6 +3,7 @@
 //! A table answers `None` for a program that it does not know and `Some` with everything the command does for one it does;
 //! an empty list is a promise that it does nothing worth a decision.
 
+mod agents;
 mod build;
 mod files;
 mod find;
@@ -11,8 +12,10 @@ mod infra;
 mod interpreters;
 mod network;
 mod packages;
+mod privilege;
 mod readers;
 mod system;
+mod system_packages;
 
 pub(crate) use interpreters::nested;
 
@@ -84,7 +87,7 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let name = command.name();
     let is_by_path = word.text.contains('/')
         && !PROGRAM_DIRS.iter().any(|dir| word.text.strip_prefix(dir).is_some_and(|rest| rest == format!("/{name}")));
-    if let Some(effects) = dangerous(&name, command) {
+    if let Some(effects) = dangerous(&name, command, world) {
         return effects;
     }
     if is_by_path {
@@ -119,6 +122,7 @@ fn table(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effec
         .or_else(|| build::effects(name, command, world))
         .or_else(|| interpreters::effects(name, command, world))
         .or_else(|| network::effects(name, command, world))
+        .or_else(|| system_packages::effects(name, command))
         .or_else(|| packages::effects(name, command, world))
         .or_else(|| infra::effects(name, command))
         .or_else(|| system::effects(name, command, world))
@@ -149,8 +153,10 @@ fn by_path(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
 }
 
 /// Programs that are denied under any path.
-fn dangerous(name: &str, command: &SimpleCommand) -> Option<Vec<Effect>> {
-    system::dangerous(name, command).or_else(|| infra::agents(name, command))
+fn dangerous(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
+    system::dangerous(name, command)
+        .or_else(|| privilege::effects(name, command, world))
+        .or_else(|| agents::effects(name, command))
 }
 
 /// A word as a path.

@@ -20,38 +20,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "uv" | "poetry" | "pdm" | "pipenv" | "hatch" | "rye" | "conda" | "mamba" | "micromamba" => {
             python(name, command, world)
         }
-        "apt" | "apt-get" | "apk" | "yum" | "dnf" | "pacman" | "zypper" | "brew" | "snap" | "port" | "emerge"
-        | "dpkg" | "rpm" | "nix-env" | "flatpak" | "apt-key" | "add-apt-repository" => {
-            let reads = [
-                "list",
-                "search",
-                "show",
-                "info",
-                "policy",
-                "--version",
-                "-l",
-                "-L",
-                "-s",
-                "-S",
-                "-qa",
-                "-q",
-                "--help",
-                "depends",
-                "-Qs",
-                "-Ss",
-                "-Si",
-                "leaves",
-                "outdated",
-                "config",
-                "doctor",
-                "home",
-                "deps",
-            ];
-            if reads.contains(&text(0)) { Vec::new() } else { new_code("installs system packages") }
-        }
         "gem" | "bundle" | "bundler" | "composer" | "cpan" | "cpanm" | "luarocks" | "nuget" | "cabal" | "stack"
         | "mix" | "opam" | "nix" | "nix-shell" | "asdf" | "mise" | "rustup" | "nvm" | "volta" | "corepack"
-        | "pyenv" | "rbenv" | "sdk" | "fnm" | "pod" | "helm" => {
+        | "pyenv" | "rbenv" | "sdk" | "fnm" | "pod" => {
             let verb = text(0);
             let frozen = has(&["--frozen", "--deployment", "--local", "--no-update"]);
             match verb {

@@ -21,11 +21,6 @@ pub(super) fn dangerous(name: &str, command: &SimpleCommand) -> Option<Vec<Effec
         return None;
     }
     match name {
-        "sudo" | "doas" | "su" | "pkexec" | "runuser" | "gosu" | "sudoedit" | "visudo" => one(Finding::refused(
-            RuleId::Privilege,
-            "asks for more rights",
-            "work as the user you are; what needs root belongs into the image",
-        )),
         "nsenter" | "unshare" | "chroot" | "pivot_root" | "mount" | "umount" | "losetup" | "insmod" | "modprobe"
         | "rmmod" | "kexec" | "capsh" | "setcap" | "debugfs" | "ctr" | "crictl" | "runc" | "keyctl" | "bpftool"
         | "mknod" => {

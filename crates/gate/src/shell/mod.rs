@@ -17,7 +17,7 @@ mod word;
 
 pub(crate) use command::{RedirectKind, SimpleCommand, Stdin, Word};
 pub(crate) use prescan::{MAX_COMMAND, Refusal};
-pub(crate) use unwrap::SHELLS;
+pub(crate) use unwrap::{SHELLS, beneath};
 pub(crate) use walk::read;
 
 /// What a command prints, when it can be told.

@@ -112,6 +112,16 @@ pub(super) fn open(command: &SimpleCommand, world: &World) -> Wrapped {
     }
 }
 
+/// The words of the command that a wrapper of the table runs; none when it runs none or is no wrapper.
+pub(crate) fn beneath(command: &SimpleCommand) -> Option<Vec<Word>> {
+    let name = command.name();
+    let shape = SHAPES.iter().find(|shape| shape.name == name)?;
+    match wrapper(shape, command.args()) {
+        Wrapped::Command { inner, .. } => Some(inner),
+        Wrapped::Plain | Wrapped::Code { .. } => None,
+    }
+}
+
 fn wrapper(shape: &Shape, args: &[Word]) -> Wrapped {
     // `command -v x` asks, it does not run.
     if shape.name == "command" && args.first().is_some_and(|word| matches!(word.text.as_str(), "-v" | "-V")) {
