@@ -130,6 +130,12 @@ fn shell_script(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     if args.has(&["--version", "--help"]) {
         return Vec::new();
     }
+    if args.has(&["-c"])
+        && let Some(code) = args.operands.first()
+    {
+        // The reader opens it; this holds for shells that are found inside of other commands.
+        return nested(code, command, world);
+    }
     match args.operands.first() {
         Some(file) if file.text.starts_with("/dev/fd/") || file.text == "/dev/stdin" || file.text == "-" => {
             vec![Effect::Executes(Program::Stdin)]

@@ -4,18 +4,26 @@
 //! an empty list is a promise that it does nothing worth a decision.
 
 mod agents;
+mod awk;
 mod build;
+mod build_tools;
 mod files;
 mod find;
 mod git;
+mod inert;
 mod infra;
 mod interpreters;
 mod network;
+mod node;
 mod packages;
 mod privilege;
+mod python;
+mod reader_table;
 mod readers;
+mod sed;
 mod system;
 mod system_packages;
+mod toolchains;
 
 pub(crate) use interpreters::nested;
 
@@ -23,7 +31,7 @@ use crate::{
     effect::{Effect, Finding, Program},
     place::Place,
     secret::{VARIABLE, pseudo},
-    shell::{RedirectKind, SimpleCommand, Word},
+    shell::{self, RedirectKind, SimpleCommand, Word},
     world::World,
 };
 use types::catalogue::RuleId;
@@ -98,20 +106,46 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
 
 /// A program that no table knows: the paths it names are read at the least.
 fn unknown(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    if command.via.is_some_and(shell::is_environment) {
+        // What the lock file installed is as known as the project's own scripts.
+        return vec![packages::manifest("the lock file", command, world)];
+    }
     let mut effects = vec![Effect::Unverifiable(format!("what the program `{name}` does is not known"))];
+    effects.extend(mentioned(command, world));
+    effects
+}
+
+/// Paths that the arguments mention in any form, for programs whose arguments are not understood: they may be read, and a
+/// file that takes effect by being there is one that may be written.
+fn mentioned(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let mut effects = Vec::new();
     for word in command.args() {
-        let path = word
-            .text
-            .rsplit(['=', ':', '{', '@'])
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches('}')
-            .trim_start_matches("//");
-        if path.starts_with(['/', '~']) {
-            effects.push(Effect::Reads(place(&Word { text: path.to_owned(), ..word.clone() }, command, world)));
+        let pieces = word.text.split(|c: char| c.is_whitespace() || "=:{}()[]<>\"'`,;@|&".contains(c));
+        for text in pieces.filter(|text| text.starts_with(['/', '~']) && text.len() > 1).take(16) {
+            let place = Place::resolve(text.trim_start_matches("//"), word.glob, command.cwd.as_deref(), world);
+            if is_trigger(&place) {
+                effects.push(Effect::Writes { place: place.clone(), empties: false });
+            }
+            effects.push(Effect::Reads(place));
         }
     }
     effects
+}
+
+/// Files that the system obeys as soon as they are there.
+fn is_trigger(place: &Place) -> bool {
+    [
+        "/etc/cron",
+        "/etc/sudoers",
+        "/etc/ld.so",
+        "/etc/systemd",
+        "/etc/init",
+        "/etc/profile",
+        "/var/spool/cron",
+        "/etc/update-motd",
+    ]
+    .iter()
+    .any(|trigger| place.path.starts_with(trigger))
 }
 
 fn table(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
@@ -120,6 +154,7 @@ fn table(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effec
         .or_else(|| find::effects(name, command, world))
         .or_else(|| git::effects(name, command, world))
         .or_else(|| build::effects(name, command, world))
+        .or_else(|| build_tools::effects(name, command, world))
         .or_else(|| interpreters::effects(name, command, world))
         .or_else(|| network::effects(name, command, world))
         .or_else(|| system_packages::effects(name, command))

@@ -5,10 +5,12 @@
 
 mod command;
 mod compound;
+mod elsewhere;
 mod guarded;
 mod output;
 mod prescan;
 mod run;
+mod runner;
 mod scope;
 mod simple;
 mod unwrap;
@@ -17,6 +19,7 @@ mod word;
 
 pub(crate) use command::{RedirectKind, SimpleCommand, Stdin, Word};
 pub(crate) use prescan::{MAX_COMMAND, Refusal};
+pub(crate) use runner::is_environment;
 pub(crate) use unwrap::{SHELLS, beneath};
 pub(crate) use walk::read;
 
