@@ -26,6 +26,7 @@ mod shell;
 mod tool;
 mod worker;
 mod world;
+mod zone;
 
 pub use destination::{Destination, Direction};
 pub use effect::{Effect, Finding, Program, Severity};
