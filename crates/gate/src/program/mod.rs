@@ -10,6 +10,7 @@ mod build_tools;
 mod files;
 mod find;
 mod git;
+mod hostile;
 mod inert;
 mod infra;
 mod interpreters;
@@ -18,6 +19,7 @@ mod node;
 mod packages;
 mod privilege;
 mod python;
+mod raw;
 mod reader_table;
 mod readers;
 mod sed;
@@ -101,18 +103,34 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     if is_by_path {
         return by_path(&name, command, world);
     }
-    table(&name, command, world).unwrap_or_else(|| unknown(&name, command, world))
+    let mut effects = table(&name, command, world).unwrap_or_else(|| unknown(&name, command, world));
+    if effects.iter().any(|effect| matches!(effect, Effect::Unverifiable(_))) {
+        // What is not understood may still name what it works on.
+        effects.extend(mentioned(command, world));
+        effects.extend(hands_shell(command));
+    }
+    effects
 }
 
-/// A program that no table knows: the paths it names are read at the least.
+/// A program that is not understood and is given a shell to run, as tools that connect one do.
+fn hands_shell(command: &SimpleCommand) -> Option<Effect> {
+    const SHELLS: [&str; 6] = ["/bin/sh", "/bin/bash", "/bin/zsh", "/bin/dash", "/bin/ash", "cmd.exe"];
+    let text = command.text();
+    let gives = SHELLS.iter().any(|shell| text.contains(shell)) || text.contains("sh -i");
+    let connects =
+        ["socket", "Socket", "connect", "tcp", "TCP", "listen", "port", "-p "].iter().any(|word| text.contains(word));
+    (gives && connects).then(|| {
+        Finding::forbidden(RuleId::ReverseChannel, "gives a shell to another host", "run the commands here").into()
+    })
+}
+
+/// A program that no table knows.
 fn unknown(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     if command.via.is_some_and(shell::is_environment) {
         // What the lock file installed is as known as the project's own scripts.
         return vec![packages::manifest("the lock file", command, world)];
     }
-    let mut effects = vec![Effect::Unverifiable(format!("what the program `{name}` does is not known"))];
-    effects.extend(mentioned(command, world));
-    effects
+    vec![Effect::Unverifiable(format!("what the program `{name}` does is not known"))]
 }
 
 /// Paths that the arguments mention in any form, for programs whose arguments are not understood: they may be read, and a
@@ -189,7 +207,8 @@ fn by_path(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
 
 /// Programs that are denied under any path.
 fn dangerous(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
-    system::dangerous(name, command)
+    hostile::effects(name, command)
+        .or_else(|| system::dangerous(name, command))
         .or_else(|| privilege::effects(name, command, world))
         .or_else(|| agents::effects(name, command))
 }
