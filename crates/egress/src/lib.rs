@@ -28,6 +28,7 @@ mod tunnel;
 
 pub use config::{Backend, Config, ConfigError, Credential, ModelConfig, UpstreamConfig};
 pub use limits::Limits;
+pub use model::{AskError, Question, Reply};
 pub use observer::{LimitReached, Observer};
 pub use post::{PostError, post_json};
 pub use serve::Egress;

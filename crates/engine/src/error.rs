@@ -50,6 +50,12 @@ pub enum EngineError {
         /// The setting, without credentials.
         url: String,
     },
+    /// The classifier's own URL.
+    #[error("gate.classifier.url `{url}` is not a URL")]
+    ClassifierUrl {
+        /// The setting, without credentials.
+        url: String,
+    },
     /// The scripted conversation.
     #[error("cannot use the conversation {path}")]
     Replay {
@@ -169,6 +175,7 @@ impl EngineError {
             | Self::Egress(_)
             | Self::Rule(_)
             | Self::Upstream { .. }
+            | Self::ClassifierUrl { .. }
             | Self::Replay { .. }
             | Self::Read { .. }
             | Self::NoRemote { .. }
@@ -221,6 +228,7 @@ impl EngineError {
             | Self::Credential(_)
             | Self::Egress(_)
             | Self::Upstream { .. }
+            | Self::ClassifierUrl { .. }
             | Self::Read { .. }
             | Self::Over { .. }
             | Self::Supervised { .. }

@@ -2,10 +2,14 @@
 //!
 //! The record is written before the answer is sent. What cannot be recorded is denied.
 
-use crate::{journal::Journal, watch::Watch};
-use gate::{Escalation, GateWorker, Ledger};
+use crate::{
+    classifier::{Asker, mark},
+    journal::Journal,
+    watch::Watch,
+};
+use gate::{Escalation, GateWorker, Ledger, classifier::Classifier};
 use jiff::Timestamp;
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 use types::{
     call::ToolCall,
     event::GateRecord,
@@ -13,6 +17,9 @@ use types::{
     result::GateCounts,
     verdict::{Decision, Stage, Verdict},
 };
+
+/// What the reason of an approval begins with, before the person's own words.
+const APPROVED: &str = "a person approved it: ";
 
 /// The judge of one attempt.
 pub(crate) struct Judge {
@@ -22,20 +29,33 @@ pub(crate) struct Judge {
     journal: Journal,
     watch: Arc<Watch>,
     counts: GateCounts,
+    /// Who is asked about what stays open; none where a person is.
+    classifier: Option<(Classifier, Asker)>,
+}
+
+/// A verdict that a model is asked for; it always comes.
+pub(crate) type Opinion = Pin<Box<dyn Future<Output = Verdict> + Send>>;
+
+/// What came of judging a call.
+pub(crate) enum Judged {
+    /// The verdict is recorded and is to be answered.
+    Settled(Verdict),
+    /// A model is asked; nothing is recorded before [`Judge::settle`].
+    Open(Opinion),
 }
 
 impl Judge {
     /// A judge that goes on after `earlier` records of the same attempt: the same calls in the same order leave the same
     /// history.
-    pub(crate) fn new(worker: GateWorker, journal: Journal, watch: Arc<Watch>, earlier: Vec<GateRecord>) -> Self {
-        let mut judge = Self {
-            worker,
-            ledger: Ledger::default(),
-            escalation: Escalation::default(),
-            journal,
-            watch,
-            counts: GateCounts::default(),
-        };
+    pub(crate) fn new(
+        worker: GateWorker,
+        journal: Journal,
+        watch: Arc<Watch>,
+        classifier: Option<(Classifier, Asker)>,
+        earlier: Vec<GateRecord>,
+    ) -> Self {
+        let (ledger, escalation, counts) = (Ledger::default(), Escalation::default(), GateCounts::default());
+        let mut judge = Self { worker, ledger, escalation, journal, watch, counts, classifier };
         for record in earlier {
             let Verdict { stage, decision, .. } = record.verdict;
             if stage != Stage::Person && (stage, decision) != (Stage::Escalation, Decision::Deny) {
@@ -46,8 +66,8 @@ impl Judge {
         judge
     }
 
-    /// Judges a call and records the answer.
-    pub(crate) fn judge(&mut self, call: &ToolCall) -> Verdict {
+    /// Judges a call and records the answer, unless a model is to be asked first.
+    pub(crate) fn judge(&mut self, call: &ToolCall) -> Judged {
         let accounted = self.watch.join().asked(call);
         let verdict = match accounted {
             Ok(()) => self.worker.judge(call, &mut self.ledger),
@@ -55,7 +75,13 @@ impl Judge {
                 verdict(Decision::Deny, Stage::Integrity, Some("unaccounted_call"), &unaccounted.to_string())
             }
         };
-        self.settle(call, verdict)
+        match &self.classifier {
+            Some((classifier, asker)) if Classifier::is_asked(&verdict) => {
+                let (case, asker) = (classifier.case(call, verdict, &mark()), asker.clone());
+                Judged::Open(Box::pin(async move { asker.judge(case).await }))
+            }
+            Some(_) | None => Judged::Settled(self.settle(call, verdict)),
+        }
     }
 
     /// Records a person's answer (or the deadline's) to a held call. An approval does not lift what no one can lift.
@@ -76,11 +102,6 @@ impl Judge {
         self.escalation.held()
     }
 
-    /// Records that a call that was to be held is denied instead.
-    pub(crate) fn replace(&mut self, call: &ToolCall, verdict: Verdict) -> Verdict {
-        self.settle(call, verdict)
-    }
-
     /// The counts so far, with what the watch saw.
     pub(crate) fn counts(&self) -> GateCounts {
         let totals = self.watch.totals();
@@ -91,7 +112,8 @@ impl Judge {
         }
     }
 
-    fn settle(&mut self, call: &ToolCall, verdict: Verdict) -> Verdict {
+    /// Records a verdict; what cannot be recorded is denied.
+    pub(crate) fn settle(&mut self, call: &ToolCall, verdict: Verdict) -> Verdict {
         let verdict = self.escalation.weigh(&call.id, verdict);
         let record = GateRecord { at: Timestamp::now(), call: call.clone(), digest: call.digest(), verdict };
         let verdict = match self.journal.append(&record) {
@@ -107,16 +129,32 @@ impl Judge {
         // A call that could not wait was not judged: the same call later is no repeated one.
         if (verdict.stage, verdict.decision) != (Stage::Escalation, Decision::Deny) {
             self.ledger.answered(call, verdict);
+            if let Some((classifier, _)) = &mut self.classifier {
+                classifier.note(call, verdict);
+                if let Some(words) = words_of_approval(verdict) {
+                    classifier.answered(words);
+                }
+            }
         }
         count(&mut self.counts, verdict);
         self.watch.join().settled(&call.id, verdict.decision);
     }
 }
 
+/// What the person said when they approved a call. A refusal's words are no consent, whatever they quote.
+fn words_of_approval(verdict: &Verdict) -> Option<&str> {
+    let is_approval = verdict.stage == Stage::Person && verdict.decision == Decision::Allow;
+    verdict.reason.strip_prefix(APPROVED).filter(|_| is_approval)
+}
+
 /// Counts one answer of the gate; a person's answer belongs to the `ask` that was counted before.
 pub(crate) fn count(counts: &mut GateCounts, verdict: &Verdict) {
     if verdict.stage == Stage::Person {
         return;
+    }
+    if let Some(model) = &verdict.model {
+        counts.by_model += 1;
+        counts.model_usd += model.usd;
     }
     match verdict.decision {
         Decision::Allow => counts.allowed += 1,
@@ -137,5 +175,6 @@ fn verdict(decision: Decision, stage: Stage, rule: Option<&str>, reason: &str) -
         clears: None,
         facts: Vec::new(),
         micros: 0,
+        model: None,
     }
 }

@@ -1,6 +1,7 @@
 //! One loop that owns a working agent: its protocol, the gate's answers, held calls, limits, signals, and the channel, which is
 //! made anew when it breaks.
 
+mod asking;
 mod ending;
 mod pipe;
 mod waiting;
@@ -20,6 +21,7 @@ use crate::{
     watch::{Alarm, Watch},
 };
 use agents::{AgentEvent, Answer, RequestId, claude::Codec};
+use asking::Asking;
 use channel::OutputReader;
 use egress::Egress;
 use runtime::{AnyRuntime, ContainerId, ExecId};
@@ -112,6 +114,7 @@ struct Session<'a> {
     judge: Judge,
     codec: Codec,
     held: Held<RequestId>,
+    asking: Asking,
     notices: Notices,
     /// A call of the main thread was deferred: the agent is to save its session and end, and nothing else is to begin.
     is_parking: bool,
@@ -154,6 +157,7 @@ impl Supervisor<'_> {
             judge,
             codec: Codec::new(deadline),
             held: Held::default(),
+            asking: Asking::default(),
             notices: Notices::new(&self.plan.profile.notify),
             is_parking: false,
             is_past_grace: false,
@@ -220,6 +224,11 @@ impl Session<'_> {
                     }
                     Ok(_) | Err(_) => streams.is_stderr_open = false,
                 },
+                Some((asked, verdict)) = self.asking.next() => {
+                    self.last_sign = Instant::now();
+                    let answer = self.opined(asked, verdict);
+                    self.write(&mut streams, &answer).await?;
+                }
                 Some(alarm) = alarms.recv() => return Ok(self.alarmed(alarm)),
                 _ = stop.changed() => if let Some(outcome) = stop.borrow_and_update().outcome() {
                     return Ok(outcome);

@@ -80,6 +80,8 @@ impl Escalation {
             | Stage::Rules
             | Stage::SafeFloor
             | Stage::Ledger
+            | Stage::ClassifierFast
+            | Stage::ClassifierFull
             | Stage::Undecided => true,
             Stage::Escalation | Stage::Person | Stage::FailClosed | Stage::AllowAll => false,
         };
@@ -136,6 +138,8 @@ impl Escalation {
                 | Stage::Rules
                 | Stage::SafeFloor
                 | Stage::Ledger
+                | Stage::ClassifierFast
+                | Stage::ClassifierFull
                 | Stage::Undecided
                 | Stage::AllowAll,
                 decision,
@@ -200,7 +204,14 @@ pub fn can_lift(verdict: &Verdict) -> bool {
         return true;
     }
     match verdict.stage {
-        Stage::Rules | Stage::SafeFloor | Stage::Ledger | Stage::Undecided | Stage::Escalation | Stage::Person => true,
+        Stage::Rules
+        | Stage::SafeFloor
+        | Stage::Ledger
+        | Stage::ClassifierFast
+        | Stage::ClassifierFull
+        | Stage::Undecided
+        | Stage::Escalation
+        | Stage::Person => true,
         Stage::Integrity | Stage::Normalise | Stage::HardFloor | Stage::FailClosed | Stage::AllowAll => false,
     }
 }

@@ -7,7 +7,10 @@
 //! policy give the same verdict; what cannot be read is never silently safe; every failure denies (`fail_closed`).
 
 mod args;
+pub mod classifier;
 mod code;
+pub mod corpus;
+mod defaults;
 mod destination;
 mod effect;
 mod escalation;
@@ -22,12 +25,15 @@ mod place;
 mod policy;
 mod program;
 mod rule;
+mod rule_page;
 mod secret;
 mod shell;
 mod tool;
 mod worker;
 mod world;
+mod zone;
 
+pub use defaults::{Defaults, NameList, StagePage, defaults};
 pub use destination::{Destination, Direction};
 pub use effect::{Effect, Finding, Program, Severity};
 pub use escalation::{Escalation, Trigger, can_lift};
@@ -37,5 +43,6 @@ pub use ledger::{Ledger, Provenance, WrittenFile};
 pub use place::Place;
 pub use policy::{Mode, Policy};
 pub use rule::RuleError;
+pub use rule_page::{Example, RulePage, render_page, rule_page};
 pub use worker::{GateWorker, WorkerError};
 pub use world::World;

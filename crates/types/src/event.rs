@@ -60,6 +60,9 @@ pub struct Usage {
     pub cache_read_tokens: u64,
     /// Cost in US dollars by the price table of the build; 0 for a model that it does not know.
     pub cost_usd: f64,
+    /// The gate asked about a call; not a turn of the agent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_gate: bool,
 }
 
 /// A tool call as the model emitted it, seen on the wire.

@@ -107,6 +107,62 @@ pub struct GateProfile {
     pub ask: Vec<String>,
     /// Rules that deny.
     pub deny: Vec<String>,
+    /// Whether calls run that no rule of the operator allows.
+    pub auto_mode: AutoMode,
+    /// The model that is asked about calls that no rule and no floor settles.
+    pub classifier: ClassifierProfile,
+}
+
+/// Whether the gate may allow on its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AutoMode {
+    /// Calls run when a rule, a floor or the classifier allows them.
+    #[default]
+    Enabled,
+    /// Every call that no rule of the operator allows asks a person.
+    Disabled,
+}
+
+/// `[gate.classifier]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ClassifierProfile {
+    /// Off: undecided calls ask a person.
+    pub enabled: bool,
+    /// What the endpoint speaks.
+    pub kind: Dialect,
+    /// Base URL of an endpoint of its own; empty for the agent's model endpoint with its credential.
+    pub url: String,
+    /// Credential for an endpoint of its own: `api-key`, `bearer` or `oauth`, then env:NAME, file:PATH or command:COMMAND. Empty for none.
+    pub credential: String,
+    /// The model that is asked, whatever the agent works with.
+    pub model: String,
+    /// Asked when that one does not answer; empty for none.
+    pub fallback_model: String,
+    /// Deadline of one request.
+    pub timeout: Span,
+    /// How long an undecided call waits for the safety check in all, before it is denied without a judgement.
+    pub patience: Span,
+    /// What the classifier is told of the surroundings, in prose. `$defaults` stands for the built-in text, in each of the lists.
+    pub environment: Vec<String>,
+    /// What is fine, in prose.
+    pub allow: Vec<String>,
+    /// What needs the person's word, in prose.
+    pub soft_deny: Vec<String>,
+    /// What nothing allows, in prose; the built-in rules hold in any case.
+    pub hard_deny: Vec<String>,
+}
+
+/// What a model endpoint speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dialect {
+    /// The Messages API.
+    #[default]
+    Messages,
+    /// Chat completions, as many local model servers speak it.
+    Openai,
 }
 
 /// `[notify]`.
@@ -302,39 +358,36 @@ impl Resolved {
 fn profile_of(merged: &BTreeMap<String, (Value, Source)>) -> Result<Profile, toml::de::Error> {
     let mut root = Table::new();
     for (key, (value, _)) in merged {
-        let (section, name) = key.split_once('.').unwrap_or(("", key));
-        let slot = if section.is_empty() {
-            &mut root
-        } else {
-            match root.entry(section).or_insert_with(|| Value::Table(Table::new())) {
-                Value::Table(table) => table,
-                Value::String(_)
-                | Value::Integer(_)
-                | Value::Float(_)
-                | Value::Boolean(_)
-                | Value::Datetime(_)
-                | Value::Array(_) => continue,
-            }
-        };
-        slot.insert(name.to_owned(), value.clone());
+        put(&mut root, key, value);
     }
     root.try_into()
 }
 
-/// Sections become `section.key`; deeper tables and arrays are values.
+/// Sets a dotted key. Where a layer gave a plain value for a section, that value stays and is refused by its type.
+fn put(table: &mut Table, key: &str, value: &Value) {
+    let Some((section, rest)) = key.split_once('.') else {
+        table.insert(key.to_owned(), value.clone());
+        return;
+    };
+    if let Value::Table(inner) = table.entry(section).or_insert_with(|| Value::Table(Table::new())) {
+        put(inner, rest, value);
+    }
+}
+
+/// Tables become dotted keys; everything else, arrays with their tables too, is a value.
 fn flatten(table: &Table) -> Vec<(String, Value)> {
     let mut out = Vec::new();
-    for (section, value) in table {
+    for (name, value) in table {
         match value {
             Value::Table(inner) => {
-                out.extend(inner.iter().map(|(key, value)| (format!("{section}.{key}"), value.clone())))
+                out.extend(flatten(inner).into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
             }
             Value::String(_)
             | Value::Integer(_)
             | Value::Float(_)
             | Value::Boolean(_)
             | Value::Datetime(_)
-            | Value::Array(_) => out.push((section.clone(), value.clone())),
+            | Value::Array(_) => out.push((name.clone(), value.clone())),
         }
     }
     out
@@ -366,6 +419,10 @@ mod tests {
         assert_eq!(resolved.profile.limits.timeout.duration().as_secs(), 2700);
         assert_eq!(resolved.sources["limits.timeout"], Source::Flag("set".into()));
         assert_eq!(resolved.sources["limits.max-turns"], Source::Default);
+        let deeper = Layer::assignment(Source::Flag("set".into()), "gate.classifier.kind=openai").expect("set");
+        let resolved = resolve(&[deeper]).expect("resolved");
+        assert_eq!(resolved.profile.gate.classifier.kind, Dialect::Openai);
+        assert_eq!(resolved.profile.gate.classifier.model, "claude-sonnet-4-6");
     }
 
     #[test]
@@ -376,9 +433,14 @@ mod tests {
 
     #[test]
     fn bad_values_name_their_key_and_layer() {
-        for bad in
-            ["limits.timeout=soon", "gate.mode=off", "limits.max-turns=-1", "trust.endpoints=yes", "agent=claude"]
-        {
+        for bad in [
+            "limits.timeout=soon",
+            "gate.mode=off",
+            "limits.max-turns=-1",
+            "trust.endpoints=yes",
+            "agent=claude",
+            "gate.classifier=off",
+        ] {
             let set = Layer::assignment(Source::Flag("set".into()), bad).expect(bad);
             assert!(resolve(&[set]).is_err(), "{bad}");
         }

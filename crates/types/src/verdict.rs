@@ -31,6 +31,10 @@ pub enum Stage {
     SafeFloor,
     /// The history of the run.
     Ledger,
+    /// A model was asked for one word, and it was `allow`.
+    ClassifierFast,
+    /// A model gave facts about the call, and code decided on them.
+    ClassifierFull,
     /// No stage settled it, so a person is asked.
     Undecided,
     /// The calls of the run were denied too often, so that a person is asked before it goes on.
@@ -41,6 +45,28 @@ pub enum Stage {
     FailClosed,
     /// The gate is switched off by the operator (boundary tests).
     AllowAll,
+}
+
+/// What asking a model about one call took, every try counted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct ModelUse {
+    /// The model that answered last; the one that was asked where none did.
+    pub model: String,
+    /// Requests made.
+    pub requests: u32,
+    /// Input tokens that were neither read from nor written to the cache.
+    pub input_tokens: u64,
+    /// Output tokens.
+    pub output_tokens: u64,
+    /// Input tokens written to the cache.
+    pub cache_write_tokens: u64,
+    /// Input tokens read from the cache.
+    pub cache_read_tokens: u64,
+    /// Cost in US dollars by list price; 0 for a model without a known price.
+    pub usd: f64,
+    /// Milliseconds from the question to its answer, waits included.
+    pub ms: u64,
 }
 
 /// One answer.
@@ -65,8 +91,11 @@ pub struct Verdict {
     /// What the call would do, one fact a line: `deletes /workspace/target recursively`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<String>,
-    /// Time the decision took, in microseconds.
+    /// Time the decision took, in microseconds; a model's time is not in it.
     pub micros: u64,
+    /// What asking a model took, if one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelUse>,
 }
 
 /// Longest text that the agent is told on a denial, in characters.
@@ -85,6 +114,7 @@ impl Verdict {
             clears: None,
             facts: Vec::new(),
             micros: 0,
+            model: None,
         }
     }
 

@@ -162,6 +162,7 @@ impl Rig {
         let seen = Arc::new(Seen::default());
         let replay = Replay::parse(&setup.conversation.to_string()).expect("conversation");
         let model = ModelConfig {
+            own: None,
             backend: Backend::Replay(replay),
             models: vec![MODEL.to_owned()],
             budget_usd: None,

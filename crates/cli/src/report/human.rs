@@ -162,6 +162,8 @@ impl Human {
                         | Stage::Rules
                         | Stage::SafeFloor
                         | Stage::Ledger
+                        | Stage::ClassifierFast
+                        | Stage::ClassifierFull
                         | Stage::Undecided
                         | Stage::Escalation
                         | Stage::Person

@@ -42,7 +42,8 @@ impl Session<'_> {
         }
         let is_silent = self.last_sign.elapsed() > limits.idle_timeout.duration();
         // An agent that is done may be silent: see `is_left_running`.
-        if is_silent && self.held.is_empty() && !is_leaving && !self.codec.is_between_turns() {
+        if is_silent && self.held.is_empty() && self.asking.is_empty() && !is_leaving && !self.codec.is_between_turns()
+        {
             let outcome =
                 Outcome::new(Status::Limit, format!("idle-timeout: the agent was silent for {}", limits.idle_timeout));
             return Some(outcome.with_hint("partial work is kept"));

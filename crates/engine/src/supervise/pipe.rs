@@ -137,7 +137,7 @@ impl Session<'_> {
         });
         for (request, what) in left {
             match what {
-                OpenRequest::Call(_) if self.held.waits_for(&request) => {}
+                OpenRequest::Call(_) if self.held.waits_for(&request) || self.asking.waits_for(&request) => {}
                 OpenRequest::Call(call) => out.extend(self.judged(request, call)),
                 OpenRequest::UnreadableCall | OpenRequest::Permission { .. } | OpenRequest::Unknown => {
                     out.extend(self.settle(&request));

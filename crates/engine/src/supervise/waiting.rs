@@ -3,9 +3,10 @@
 //! What must stay true: while the run is held no call of it runs without a person's answer; the agent forgets all deferred calls
 //! but the last one, so that exactly one is deferred and every other is denied, without a judgement.
 
-use super::Session;
+use super::{Session, asking::Asked};
 use crate::{
     held::{About, Answered, Due, Looked, Question, close, earlier},
+    judge::Judged,
     listeners::WORKSPACE,
     notify::Notice,
     outcome::chain,
@@ -28,19 +29,49 @@ impl Session<'_> {
         if self.was_asked(&call) {
             return self.ask_again(request, call);
         }
-        if self.judge.held().is_some_and(|held| *held != call.id) {
-            if self.held.is_asked() {
-                let text = format!("held until the run goes on: {}", call.summary(160));
-                self.with.recorder.emit(Event::Notice { text });
-                self.held.hold_back(request, call);
-                return Vec::new();
-            }
-            // The question that holds the run could not wait. A call of the main thread can, and takes its place.
-            if call.subagent.is_some() {
-                return self.refuse_unjudged(&request, call);
+        if let Some(bytes) = self.held_back(&request, &call) {
+            return bytes;
+        }
+        let since = self.last_output;
+        match self.judge.judge(&call) {
+            Judged::Settled(verdict) => self.settled(request, call, verdict, since),
+            Judged::Open(opinion) => {
+                self.asking.begin(Asked { request, call, since }, opinion);
+                Vec::new()
             }
         }
-        let mut verdict = self.judge.judge(&call);
+    }
+
+    /// A model's opinion about a call has come; meanwhile the run may have been held.
+    pub(super) fn opined(&mut self, asked: Asked, verdict: Verdict) -> Vec<u8> {
+        let Asked { request, call, since } = asked;
+        if self.is_parking {
+            return self.refuse_unjudged(&request, call);
+        }
+        if let Some(bytes) = self.held_back(&request, &call) {
+            return bytes;
+        }
+        let verdict = self.judge.settle(&call, verdict);
+        self.settled(request, call, verdict, since)
+    }
+
+    /// What a call gets while the run is held by the question about another one; none when it is to be judged.
+    fn held_back(&mut self, request: &RequestId, call: &ToolCall) -> Option<Vec<u8>> {
+        if self.judge.held().is_none_or(|held| *held == call.id) {
+            return None;
+        }
+        if self.held.is_asked() {
+            let text = format!("held until the run goes on: {}", call.summary(160));
+            self.with.recorder.emit(Event::Notice { text });
+            self.held.hold_back(request.clone(), call.clone());
+            return Some(Vec::new());
+        }
+        // The question that holds the run could not wait. A call of the main thread can, and takes its place.
+        call.subagent.is_some().then(|| self.refuse_unjudged(request, call.clone()))
+    }
+
+    /// Answers a call whose verdict is recorded, or holds it for a person.
+    fn settled(&mut self, request: RequestId, call: ToolCall, mut verdict: Verdict, since: Instant) -> Vec<u8> {
         let mut bytes = Vec::new();
         match Answer::of(&verdict) {
             Some(answer) => bytes = self.answer(&request, &answer),
@@ -52,7 +83,7 @@ impl Session<'_> {
                 }
             },
         }
-        self.judged.push((call, verdict, self.last_output));
+        self.judged.push((call, verdict, since));
         bytes
     }
 
@@ -112,7 +143,7 @@ impl Session<'_> {
             }
             Err(error) => {
                 let unavailable = Verdict::unavailable(format!("the question cannot be recorded: {}", chain(&error)));
-                Err(Box::new(self.judge.replace(call, unavailable)))
+                Err(Box::new(self.judge.settle(call, unavailable)))
             }
         }
     }
@@ -203,7 +234,7 @@ impl Session<'_> {
             ),
             ..Verdict::unavailable("")
         };
-        let verdict = self.judge.replace(&call, verdict);
+        let verdict = self.judge.settle(&call, verdict);
         let bytes = self.answer(request, &Answer::Deny { text: verdict.agent_text() });
         self.judged.push((call, verdict, self.last_output));
         bytes
