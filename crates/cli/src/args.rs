@@ -1,6 +1,6 @@
 //! The command line. `-h` fits a screen; `--help` explains.
 
-use crate::complete;
+use crate::{complete, gate_args::GateArgs};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use std::path::PathBuf;
@@ -107,6 +107,8 @@ pub(crate) enum Command {
     Cancel(RunName),
     /// Remove containers and volumes of runs that are harvested
     Gc(GcArgs),
+    /// Try the gate: on a command, on a corpus, on a past run
+    Gate(GateArgs),
     /// Check engine, images, credential and what each guarantee rests on
     Doctor(DoctorArgs),
     /// Build the images that runs need
@@ -263,6 +265,18 @@ pub(crate) enum ConfigCommand {
         #[command(flatten)]
         format: FormatArgs,
     },
+    /// Print the profile that matches the permissions in your Claude Code settings
+    ImportClaude(ImportClaudeArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ImportClaudeArgs {
+    /// Settings to read; `-` reads standard input [default: ~/.claude/settings.json]
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Write it to profiles/claude.toml, for use with --profile claude, in place of what is there
+    #[arg(long)]
+    pub(crate) write: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -34,7 +34,7 @@ impl From<ProfileError> for Failure {
 
 /// Loads all layers. `task_profile` is the profile that the task names; the command line's wins over it.
 pub(crate) fn load(args: &SettingsArgs, task_profile: Option<&str>) -> Result<Resolved, Failure> {
-    let mut layers = vec![Layer::parse(Source::Default, DEFAULT)?];
+    let mut layers = vec![default_layer()?];
     let dir = config_dir()?;
     let own = dir.join("profile.toml");
     if own.exists() {
@@ -59,6 +59,11 @@ pub(crate) fn load(args: &SettingsArgs, task_profile: Option<&str>) -> Result<Re
         layers.push(Layer::managed(Source::File(managed.to_owned()), &read(managed)?)?);
     }
     Ok(Resolved::new(&layers)?)
+}
+
+/// The embedded profile, which names every key.
+pub(crate) fn default_layer() -> Result<Layer, Failure> {
+    Ok(Layer::parse(Source::Default, DEFAULT)?)
 }
 
 fn file_layer(path: &Path) -> Result<Layer, Failure> {

@@ -5,6 +5,7 @@ use crate::{
     clock::now_ms,
     commands::Commands,
     error::EngineError,
+    gate_tools::sarif,
     link::Link,
     listeners::listeners,
     outcome::{Outcome, chain},
@@ -274,9 +275,17 @@ impl Work<'_> {
 
     /// Closes the attempt: its result is written, and nothing of it is left in the engine.
     pub(crate) fn finish(&self, result: &AttemptResult) -> Result<(), EngineError> {
+        self.write_sarif();
         self.engine.store.finish(&self.plan.run, self.plan.attempt, result.status, &result.reason, now_ms())?;
         self.recorder.emit(Event::Done { result: Box::new(result.clone()) });
         Ok(())
+    }
+
+    /// The denials for other tools; a view of `gate.jsonl`, so that a run does not fail for want of it.
+    fn write_sarif(&self) {
+        if let Err(error) = sarif::write(&self.engine.paths.run(&self.plan.run), &self.files) {
+            self.recorder.emit(Event::Notice { text: format!("{} was not written: {}", sarif::FILE, chain(&error)) });
+        }
     }
 
     /// The work tree could not be read now. Nothing is removed and the attempt stays open: `sandbox resume` harvests it.

@@ -13,6 +13,7 @@ mod doctor;
 mod error;
 mod events;
 mod finish;
+mod gate_tools;
 mod held;
 mod join;
 mod journal;
@@ -41,6 +42,11 @@ pub use classifier::RowClassifier;
 pub use doctor::{CheckState, DoctorCheck};
 pub use error::EngineError;
 pub use events::EventLog;
+pub use gate::{Explanation, corpus, defaults as gate_defaults, render_page, rule_page};
+pub use gate_tools::{
+    Difference, GateToolError, ImportError, Imported, Question, Replayed, explain_call, import_claude, test_gate,
+};
+pub use journal::JournalError;
 pub use paths::Paths;
 pub use request::Request;
 pub use runtime::images::Progress as ImageProgress;

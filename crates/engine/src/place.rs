@@ -12,7 +12,7 @@ use crate::{
 };
 use agents::Launch;
 use runtime::{
-    AnyRuntime, Archive, ContainerId, ContainerSpec, ExecId, ExecSpec, Limits, Mount, Names, Runtime, Tmpfs,
+    AnyRuntime, Archive, ContainerId, ContainerSpec, ExecId, ExecSpec, Limits, Mount, Names, Runtime, Tmpfs, TmpfsOwner,
 };
 use std::{
     path::Path,
@@ -195,20 +195,14 @@ impl Places<'_> {
 
     async fn volume(&self, role: Role, name: &str) -> Result<(), PlaceError> {
         self.store.intend(&self.plan.run, EffectKind::Volume, name)?;
-        Ok(self.runtime.create_volume(name, &self.plan.labels(role)).await?)
+        Ok(self.runtime.create_volume(name, &self.plan.labels(role), AGENT_UID).await?)
     }
 
     fn spec(&self, role: Role, mounts: Vec<Mount>) -> ContainerSpec {
         let ContainerProfile { image, runtime, memory_mb, cpus, pids, open_files, tmp_mb } =
             &self.plan.profile.container;
-        let tmpfs = |target: &str, size_mb, uid, mode, exec| Tmpfs {
-            target: target.to_owned(),
-            size_mb,
-            uid,
-            gid: uid,
-            mode,
-            exec,
-        };
+        let tmpfs =
+            |target: &str, size_mb, owner, mode, exec| Tmpfs { target: target.to_owned(), size_mb, owner, mode, exec };
         ContainerSpec {
             name: self.plan.container(role),
             labels: self.plan.labels(role),
@@ -219,7 +213,10 @@ impl Places<'_> {
             env: Default::default(),
             workdir: "/".to_owned(),
             mounts,
-            tmpfs: vec![tmpfs("/tmp", *tmp_mb, AGENT_UID, 0o1777, true), tmpfs(RUN_DIR, 1, GUEST_UID, 0o755, false)],
+            tmpfs: vec![
+                tmpfs("/tmp", *tmp_mb, TmpfsOwner::Root, 0o1777, true),
+                tmpfs(RUN_DIR, 1, TmpfsOwner::Init, 0o755, false),
+            ],
             limits: Limits { memory_mb: *memory_mb, cpus: *cpus, pids: *pids, open_files: *open_files },
             oci_runtime: (!runtime.is_empty()).then(|| runtime.clone()),
         }

@@ -1,7 +1,7 @@
 //! `guest hook claude`: the managed PreToolUse hook, the belt to the control protocol's braces.
 //!
-//! It has no opinion about calls of our own session, which the host judges, and blocks every other session: a nested
-//! agent that nobody judges. What must stay true: an agent's hook that fails lets the call run, unless it exits with 2.
+//! It has no opinion about calls of our own session, made by the process that the engine started, which the host judges. It blocks
+//! everybody else: nested agents that nobody judges, whatever session they say they are. What must stay true: an agent's hook that fails lets the call run, unless it exits with 2.
 //! So everything but a proven match ends in exit code 2: errors, panics, a missing file, its own deadline.
 
 use serde::Deserialize;
@@ -46,6 +46,10 @@ enum Blocked {
     NoSession,
     #[error("this session is not the one that the sandbox judges; nested agents are not allowed")]
     OtherSession,
+    #[error("the hook could not see whose child it is")]
+    Parent(#[source] io::Error),
+    #[error("the sandbox did not start this agent; nested agents are not allowed")]
+    OtherAgent,
 }
 
 /// Judges the call on stdin: exit 0 without output is no opinion, 2 with a reason on stderr blocks.
@@ -54,7 +58,7 @@ pub(crate) fn main(session_file: PathBuf) -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let (done, verdict) = mpsc::channel();
     let worker = thread::Builder::new().spawn(move || {
-        let judged = catch_unwind(AssertUnwindSafe(|| judge(io::stdin().lock(), &session_file)));
+        let judged = catch_unwind(AssertUnwindSafe(|| call(&session_file)));
         let _late = done.send(judged.map_err(|_| "the hook failed".to_owned()));
     });
     let reason = match worker.map(|_| verdict.recv_timeout(DEADLINE)) {
@@ -66,6 +70,20 @@ pub(crate) fn main(session_file: PathBuf) -> ExitCode {
     };
     let _unheard = writeln!(io::stderr(), "{reason}");
     ExitCode::from(BLOCK)
+}
+
+/// Reads the call whole before it judges: an agent that cannot write it to the end might take the hook for broken.
+fn call(session_file: &Path) -> Result<(), Blocked> {
+    judge(io::stdin().lock(), session_file)?;
+    let parent = format!("/proc/{}/status", std::os::unix::process::parent_id());
+    let status = std::fs::read_to_string(parent).map_err(Blocked::Parent)?;
+    if is_from_outside(&status) { Ok(()) } else { Err(Blocked::OtherAgent) }
+}
+
+/// True for a process whose parent is outside the container: the engine started it. What the agent starts has a parent inside, PID 1 in
+/// the end.
+fn is_from_outside(status: &str) -> bool {
+    status.lines().find_map(|line| line.strip_prefix("PPid:")).is_some_and(|parent| parent.trim() == "0")
 }
 
 fn judge(input: impl Read, session_file: &Path) -> Result<(), Blocked> {
@@ -105,6 +123,16 @@ mod tests {
         assert!(matches!(judged(input, Some("s-1 ")), Err(Blocked::OtherSession)));
         assert!(matches!(judged(input, Some("")), Err(Blocked::NoSession)));
         assert!(matches!(judged(input, None), Err(Blocked::Session(_))));
+    }
+
+    #[test]
+    fn only_a_process_without_a_parent_inside_is_the_agent() {
+        assert!(is_from_outside("Name:\tclaude\nPid:\t17\nPPid:\t0\nTracerPid:\t0\n"));
+        for status in ["", "PPid:\t1\n", "PPid:\t10\n", "PPid:\t\n", "Name:\tPPid:\t0\nPPid:\t9\n", "TracerPid:\t0\n"] {
+            assert!(!is_from_outside(status), "{status:?}");
+        }
+        let own = std::fs::read_to_string("/proc/self/status").unwrap();
+        assert!(!is_from_outside(&own), "a test has a parent");
     }
 
     #[test]
