@@ -63,13 +63,15 @@ pub fn defaults() -> Defaults {
 }
 
 /// The stages that judge a call, in order.
-const PIPELINE: [Stage; 7] = [
+const PIPELINE: [Stage; 9] = [
     Stage::Integrity,
     Stage::Normalise,
     Stage::HardFloor,
     Stage::Rules,
     Stage::Ledger,
     Stage::SafeFloor,
+    Stage::ClassifierFast,
+    Stage::ClassifierFull,
     Stage::Undecided,
 ];
 
@@ -85,7 +87,11 @@ fn decides(stage: Stage) -> &'static str {
         }
         Stage::Ledger => "the history of the run: denies what was denied before",
         Stage::SafeFloor => "allows when every effect is known to be safe",
-        Stage::Undecided => "no stage settled the call: a model is asked, or a person",
+        Stage::ClassifierFast => "a model's one word; allows what is plainly safe",
+        Stage::ClassifierFull => {
+            "a model's facts, which a table of risk and authorisation turns into the decision; decides all"
+        }
+        Stage::Undecided => "no stage settled the call: a person is asked",
         Stage::Person => "a person's answer to a held call",
         Stage::FailClosed => "the gate failed; denies without a judgement",
         Stage::AllowAll => "the operator switched the gate off; allows what is well-formed",

@@ -45,7 +45,7 @@ pub(super) fn run(settings: &SettingsArgs, args: &TestArgs) -> Result<Exit, Fail
     }
     let broken = broken(&table, &args.bounds.given());
     for text in &broken {
-        to_stderr(&line(Tone::Bad, "Over bound", text));
+        to_stderr(&line(Tone::Bad, "Failed", text));
     }
     match (table.rows, broken.is_empty()) {
         (0, _) => Ok(Exit::NothingToRun),

@@ -95,7 +95,7 @@ fn is_settled_here(stage: Stage) -> bool {
         | Stage::SafeFloor
         | Stage::Ledger
         | Stage::AllowAll => true,
-        Stage::Undecided | Stage::Person | Stage::FailClosed => false,
+        Stage::Undecided | Stage::ClassifierFast | Stage::ClassifierFull | Stage::Person | Stage::FailClosed => false,
     }
 }
 
