@@ -30,6 +30,7 @@ mod shell;
 mod tool;
 mod worker;
 mod world;
+mod zone;
 
 pub use defaults::{Defaults, NameList, StagePage, defaults};
 pub use destination::{Destination, Direction};

@@ -6,10 +6,11 @@ use crate::{
     effect::{Effect, Finding, Program},
     flow,
     ledger::{Ledger, Provenance},
-    place::{HOLE, Place, Zone},
+    place::{HOLE, Place},
     program,
     shell::{self, Refusal, SimpleCommand, Stdin, Word},
     world::World,
+    zone::Zone,
 };
 use serde_json::Value;
 use types::{call::ToolCall, catalogue::RuleId};
@@ -101,7 +102,7 @@ fn written(reading: &Reading, world: &World) -> Vec<Written> {
             if let Effect::Writes { place, .. } = effect
                 && place.known
                 && !place.glob
-                && matches!(place.zone(world), Zone::Worktree | Zone::Tmp | Zone::Home)
+                && matches!(place.zone(world), Zone::Worktree | Zone::Tmp | Zone::Home | Zone::Disk)
             {
                 // A mode or a date leaves the content as it is.
                 if !matches!(

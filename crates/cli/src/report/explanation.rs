@@ -81,6 +81,8 @@ fn stage(stage: Stage) -> &'static str {
         Stage::Rules => "rules",
         Stage::SafeFloor => "safe floor",
         Stage::Ledger => "history",
+        Stage::ClassifierFast => "model, one word",
+        Stage::ClassifierFull => "model, facts",
         Stage::Undecided => "no stage settles it: a model is asked, or a person",
         Stage::Person => "a person",
         Stage::FailClosed => "the gate failed",
@@ -113,6 +115,7 @@ mod tests {
             clears: Some("nothing".into()),
             facts: vec!["reads /home/agent/.aws".into(), "sends to files.example".into(), "irreversibly x".into()],
             micros: 63,
+            model: None,
         };
         let text = render(&Explanation { commands: Vec::new(), effects: Vec::new(), verdict });
         assert_eq!(

@@ -156,6 +156,8 @@ impl Human {
                         | Stage::Rules
                         | Stage::SafeFloor
                         | Stage::Ledger
+                        | Stage::ClassifierFast
+                        | Stage::ClassifierFull
                         | Stage::Undecided
                         | Stage::Person
                         | Stage::AllowAll,

@@ -5,7 +5,7 @@
 mod literal;
 mod table;
 
-pub(crate) use literal::{calls, without_strings};
+pub(crate) use literal::calls;
 pub(crate) use table::Language;
 
 use crate::{

@@ -3,9 +3,10 @@
 use crate::{
     destination::Destination,
     effect::{Effect, Finding},
-    place::{Place, Zone},
+    place::Place,
     secret::{Secrecy, secrecy},
     world::World,
+    zone::Zone,
 };
 use types::catalogue::RuleId;
 
@@ -55,6 +56,10 @@ fn read(place: &Place, world: &World) -> Option<Finding> {
 fn written(place: &Place, empties: bool, world: &World) -> Option<Finding> {
     if empties && place.zone(world) == Zone::Worktree && super::safe::is_data(place) {
         return Some(Finding::refused(RuleId::MassDeletion, format!("empties {place}, which holds data"), NAMED));
+    }
+    if place.path.ends_with("_history") {
+        let reason = format!("writes {place}, the shell's record of what was run");
+        return Some(Finding::refused(RuleId::SafetyRegression, reason, "leave the history alone"));
     }
     let wrote = |what: &str| format!("writes {place}, {what}");
     match place.zone(world) {
@@ -106,7 +111,10 @@ fn written(place: &Place, empties: bool, world: &World) -> Option<Finding> {
             Some(Finding::questioned(RuleId::Persistence, wrote("which runs or is obeyed outside of this run")))
         }
         Zone::Home | Zone::System => Some(Finding::questioned(RuleId::UserBoundary, wrote("outside of the work tree"))),
-        Zone::Unknown | Zone::Discard | Zone::Worktree | Zone::Tmp => None,
+        Zone::Disk if empties => {
+            Some(Finding::questioned(RuleId::UserBoundary, wrote("and empties it, outside of the work tree")))
+        }
+        Zone::Unknown | Zone::Discard | Zone::Worktree | Zone::Tmp | Zone::Cache | Zone::Disk => None,
     }
 }
 
@@ -160,10 +168,10 @@ fn deleted(place: &Place, recursive: bool, world: &World) -> Option<Finding> {
         Zone::SystemCore | Zone::Startup => {
             Some(Finding::refused(RuleId::MassDeletion, gone("which the system or the login needs"), NAMED))
         }
-        Zone::GitInternals | Zone::HandOff | Zone::Home | Zone::System => {
+        Zone::GitInternals | Zone::HandOff | Zone::Home | Zone::System | Zone::Disk => {
             Some(Finding::questioned(RuleId::MassDeletion, gone("outside of what the task works on")))
         }
-        Zone::Worktree | Zone::Tmp | Zone::Unknown | Zone::Discard => None,
+        Zone::Worktree | Zone::Tmp | Zone::Cache | Zone::Unknown | Zone::Discard => None,
     }
 }
 

@@ -4,9 +4,10 @@ use crate::{
     destination::{Destination, Direction},
     effect::{Effect, Program},
     ledger::Ledger,
-    place::{Place, Zone},
+    place::Place,
     secret::{glob_matches, secrecy},
     world::World,
+    zone::Zone,
 };
 
 /// Directories that a build makes again.
@@ -54,7 +55,8 @@ pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
         Effect::Reads(place) => place.known && secrecy(place).is_none() && is_readable(place, world),
         Effect::Writes { place, empties } => match place.zone(world) {
             Zone::Discard => true,
-            Zone::Tmp => place.known,
+            Zone::Tmp | Zone::Cache => place.known,
+            Zone::Disk => place.known && !*empties,
             Zone::Worktree => place.known && !(*empties && is_data(place)),
             Zone::Unknown
             | Zone::Gate
@@ -96,6 +98,8 @@ fn is_readable(place: &Place, world: &World) -> bool {
         | Zone::HandOff
         | Zone::Worktree
         | Zone::Tmp
+        | Zone::Cache
+        | Zone::Disk
         | Zone::Startup
         | Zone::Home
         | Zone::SystemCore
@@ -109,6 +113,7 @@ fn is_deletable(place: &Place, recursive: bool, world: &World, ledger: &Ledger) 
         Zone::Tmp => {
             !place.is_critical(world) && place.path != world.tmp && !(place.glob && parent(place) == world.tmp)
         }
+        Zone::Cache => true,
         Zone::Worktree => {
             let regenerable = place.path.split('/').any(|part| REGENERABLE.contains(&part))
                 || REGENERABLE_FILES
@@ -124,6 +129,7 @@ fn is_deletable(place: &Place, recursive: bool, world: &World, ledger: &Ledger) 
         | Zone::GitInternals
         | Zone::HandOff
         | Zone::Startup
+        | Zone::Disk
         | Zone::Home
         | Zone::Escape
         | Zone::Device

@@ -120,10 +120,7 @@ fn into(target: &Word, source: &Word, command: &SimpleCommand, world: &World) ->
         let place = place(&inside, command, world);
         // Only when a file of that name would matter more than the directory it lands in.
         let zone = place.zone(world);
-        if zone != crate::place::Zone::Worktree
-            && zone != crate::place::Zone::Tmp
-            && zone != crate::place::Zone::Unknown
-        {
+        if zone != crate::zone::Zone::Worktree && zone != crate::zone::Zone::Tmp && zone != crate::zone::Zone::Unknown {
             all.push(Effect::Writes { place, empties: false });
         }
     }
@@ -161,7 +158,7 @@ fn moved(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         // What stays below the work tree or the scratch directory is not lost.
         let recursive = false;
         if (from.is_critical(world) && !from.glob)
-            || !matches!(from.zone(world), crate::place::Zone::Worktree | crate::place::Zone::Tmp)
+            || !matches!(from.zone(world), crate::zone::Zone::Worktree | crate::zone::Zone::Tmp)
         {
             effects.push(Effect::Deletes { place: from, recursive });
         }

@@ -7,66 +7,22 @@ use crate::{
 };
 use types::catalogue::RuleId;
 
-/// Agents that would run tools past this gate.
-const AGENTS: [&str; 14] = [
-    "claude",
-    "claude-code",
-    "codex",
-    "gemini",
-    "qwen",
-    "opencode",
-    "aider",
-    "goose",
-    "cursor-agent",
-    "amp",
-    "crush",
-    "auggie",
-    "droid",
-    "cline",
-];
-
-pub(super) fn agents(name: &str, command: &SimpleCommand) -> Option<Vec<Effect>> {
-    let words: Vec<&str> = command.args().iter().map(|word| word.text.as_str()).collect();
-    // The package managers' way to start one.
-    let packaged = matches!(name, "npx" | "bunx" | "pnpx" | "uvx")
-        && words.iter().find(|word| !word.starts_with('-')).is_some_and(|word| {
-            word.starts_with("@anthropic-ai/claude-code")
-                || word.starts_with("@openai/codex")
-                || word.starts_with("@google/gemini-cli")
-                || word.starts_with("@qwen-code/")
-        });
-    if !(AGENTS.contains(&name) || packaged)
-        || words.as_slice() == ["--version"]
-        || words.as_slice() == ["--help"]
-        || words.as_slice() == ["-v"]
-    {
-        return (AGENTS.contains(&name)).then(Vec::new);
-    }
-    let reason = "starts another agent, whose calls this gate would not see";
-    Some(vec![
-        Finding::forbidden(
-            RuleId::GateTampering,
-            reason,
-            "do the work yourself or use the agent tool of your own session",
-        )
-        .into(),
-    ])
-}
-
 pub(super) fn effects(name: &str, command: &SimpleCommand) -> Option<Vec<Effect>> {
     let words: Vec<&str> = command.args().iter().map(|word| word.text.as_str()).collect();
     let verbs: Vec<&str> = words.iter().filter(|word| !word.starts_with('-')).copied().collect();
     let verb = verbs.first().copied().unwrap_or_default();
     Some(match name {
-        "docker" | "podman" | "nerdctl" | "docker-compose" => containers(&words, &verbs, command),
+        "docker" | "podman" | "nerdctl" | "docker-compose" | "podman-compose" | "buildah" | "skopeo" => {
+            containers(&words, &verbs, command)
+        }
         "kubectl" | "oc" | "k9s" | "helm" | "kustomize" => match verb {
             "get" | "describe" | "logs" | "top" | "version" | "explain" | "api-resources" | "cluster-info" | "diff"
             | "config" | "" | "lint" | "template" | "build" | "list" | "status" | "history" | "completion" => {
                 let secret = verbs.iter().any(|word| matches!(word.split('/').next(), Some("secret" | "secrets")));
                 if secret { question(RuleId::CredentialAccess, "reads secrets of a cluster") } else { Vec::new() }
             }
-            "delete" | "drain" | "cordon" | "uninstall" | "scale" | "rollout" | "taint" | "evict" | "replace"
-            | "patch" => shared("changes or deletes what runs in a shared cluster"),
+            "delete" | "del" | "un" | "drain" | "cordon" | "uninstall" | "scale" | "rollout" | "taint" | "evict"
+            | "replace" | "patch" => shared("changes or deletes what runs in a shared cluster"),
             _ => question(RuleId::SharedInfra, "changes a cluster"),
         },
         "terraform" | "tofu" | "terragrunt" | "pulumi" | "cdk" | "cdktf" | "serverless" | "sls" | "sam"
@@ -81,12 +37,134 @@ pub(super) fn effects(name: &str, command: &SimpleCommand) -> Option<Vec<Effect>
             | "workspace" | "delete" => shared("changes shared infrastructure"),
             _ => question(RuleId::SharedInfra, "works on shared infrastructure"),
         },
-        "aws" | "gcloud" | "az" | "doctl" | "heroku" | "fly" | "flyctl" | "vercel" | "netlify" | "wrangler"
-        | "railway" | "linode-cli" | "hcloud" | "oci" | "ibmcloud" | "aliyun" | "eksctl" | "gsutil" | "bq"
-        | "s3cmd" | "firebase" | "supabase" | "stripe" | "ngrok" | "cloudflared" | "aws-vault" | "vault" | "op"
-        | "pass" | "doppler" | "chamber" | "argocd" | "nomad" | "consul" | "databricks" | "snowsql" | "mc" => {
-            cloud(name, &words, &verbs)
-        }
+        "nats"
+        | "rpk"
+        | "flipt"
+        | "velero"
+        | "fastly"
+        | "newrelic"
+        | "circleci"
+        | "rabbitmqctl"
+        | "rabbitmqadmin"
+        | "borg"
+        | "restic"
+        | "rclone"
+        | "duplicity"
+        | "kopia"
+        | "ldcli"
+        | "auth0"
+        | "okta"
+        | "pd"
+        | "datadog-ci"
+        | "sentry-cli"
+        | "twilio"
+        | "linode"
+        | "vultr-cli"
+        | "scw"
+        | "exo"
+        | "render"
+        | "koyeb"
+        | "dokku"
+        | "turso"
+        | "pscale"
+        | "neonctl"
+        | "atlas"
+        | "confluent"
+        | "kcat"
+        | "kafka-topics"
+        | "kafka-topics.sh"
+        | "kafka-consumer-groups"
+        | "temporal"
+        | "tctl"
+        | "istioctl"
+        | "linkerd"
+        | "flux"
+        | "argo"
+        | "tkn"
+        | "bk"
+        | "hal"
+        | "tsh"
+        | "boundary"
+        | "etcdctl"
+        | "qm"
+        | "pct"
+        | "virsh"
+        | "vboxmanage"
+        | "VBoxManage"
+        | "govc"
+        | "openstack"
+        | "ceph"
+        | "rados"
+        | "zfs"
+        | "zpool"
+        | "lvremove"
+        | "vgremove"
+        | "pvremove"
+        | "mdadm"
+        | "cryptsetup"
+        | "btrfs"
+        | "crowdin"
+        | "contentful"
+        | "sanity"
+        | "shopify"
+        | "algolia"
+        | "cf"
+        | "tccli"
+        | "ydb"
+        | "yc"
+        | "minikube"
+        | "kind"
+        | "k3d"
+        | "vagrant"
+        | "multipass"
+        | "lima"
+        | "limactl"
+        | "colima"
+        | "docker-machine"
+        | "eb"
+        | "amplify"
+        | "wasmer"
+        | "spacectl"
+        | "packer"
+        | "waypoint"
+        | "jenkins-cli"
+        | "aws"
+        | "gcloud"
+        | "az"
+        | "doctl"
+        | "heroku"
+        | "fly"
+        | "flyctl"
+        | "vercel"
+        | "netlify"
+        | "wrangler"
+        | "railway"
+        | "linode-cli"
+        | "hcloud"
+        | "oci"
+        | "ibmcloud"
+        | "aliyun"
+        | "eksctl"
+        | "gsutil"
+        | "bq"
+        | "s3cmd"
+        | "firebase"
+        | "supabase"
+        | "stripe"
+        | "ngrok"
+        | "cloudflared"
+        | "aws-vault"
+        | "vault"
+        | "op"
+        | "pass"
+        | "doppler"
+        | "chamber"
+        | "argocd"
+        | "nomad"
+        | "consul"
+        | "databricks"
+        | "snowsql"
+        | "mc" => cloud(name, &words, &verbs),
         "gh" | "glab" | "hub" => forge(&verbs, &words),
         "psql" | "mysql" | "mariadb" | "mongo" | "mongosh" | "redis-cli" | "sqlcmd" | "cockroach"
         | "clickhouse-client" | "sqlite3" | "duckdb" | "dropdb" | "dropuser" | "mysqladmin" | "pg_dump"
@@ -227,7 +305,20 @@ fn cloud(name: &str, words: &[&str], verbs: &[&str]) -> Vec<Effect> {
             .into(),
         ];
     }
-    const DESTROYS: [&str; 18] = [
+    const DESTROYS: &[&str] = &[
+        "deletefile",
+        "delete_vhost",
+        "delete_queue",
+        "uninstall",
+        "prune",
+        "forget",
+        "remove-secret",
+        "undefine",
+        "lvremove",
+        "wipe",
+        "erase",
+        "truncate",
+        "obliterate",
         "delete",
         "destroy",
         "terminate",
@@ -256,13 +347,35 @@ fn cloud(name: &str, words: &[&str], verbs: &[&str]) -> Vec<Effect> {
                 || lower.split(':').next_back() == Some(verb)
         })
     };
-    if verbs.iter().take(5).any(acts) {
+    let purges = words.iter().any(|word| word.starts_with("--delete"));
+    if verbs.iter().take(5).any(acts) || purges || name.ends_with("remove") {
         return shared("changes or deletes shared infrastructure");
     }
     const LOOKS: [&str; 9] = ["list", "describe", "get", "show", "ls", "status", "version", "help", "whoami"];
     let looks = |word: &&str| LOOKS.iter().any(|verb| word == verb || word.starts_with(&format!("{verb}-")));
     let only_looks = verbs.iter().take(4).any(looks) || verbs.is_empty();
-    if only_looks {
+    let keeps_here = matches!(
+        name,
+        "minikube" | "kind" | "k3d" | "vagrant" | "multipass" | "limactl" | "lima" | "colima" | "packer"
+    );
+    const STEERS: [&str; 12] = [
+        "add-iam-policy-binding",
+        "set-iam-policy",
+        "attach-role-policy",
+        "attach-user-policy",
+        "create-user",
+        "create-access-key",
+        "create-login-profile",
+        "update-ip-set",
+        "create-invalidation",
+        "cp",
+        "mv",
+        "sync",
+    ];
+    if verbs.iter().take(5).any(|word| STEERS.contains(word)) || verbs.contains(&"keys") && verbs.contains(&"create") {
+        return shared("changes who may do what, or moves data, on shared infrastructure");
+    }
+    if only_looks || keeps_here {
         question(RuleId::SharedInfra, "looks at shared infrastructure")
     } else {
         question(RuleId::SharedInfra, "acts on shared infrastructure")
@@ -315,7 +428,8 @@ fn database(name: &str, command: &SimpleCommand) -> Vec<Effect> {
     let text = format!("{} {}", command.text(), stdin(command)).to_ascii_lowercase();
     let drops = ["drop database", "drop schema", "dropdatabase", "flushall", "flushdb"];
     if matches!(name, "dropdb" | "dropuser") || drops.iter().any(|verb| text.contains(verb)) {
-        let remote = !(text.contains("localhost") || text.contains("127.0.0.1") || text.contains("test"));
+        let scratch = text.contains("localhost") || text.contains("127.0.0.1") || text.contains("test");
+        let remote = !scratch || text.contains("prod");
         if remote {
             return vec![
                 Finding::refused(

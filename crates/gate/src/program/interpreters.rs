@@ -34,7 +34,8 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "php" => (Language::Php, &["-r"], &["-r", "-d", "-S", "-t", "-f"]),
         "lua" | "luajit" | "Rscript" | "R" | "osascript" | "pwsh" | "julia" | "elixir" | "tclsh" | "expect"
         | "gnuplot" | "scala" | "groovy" | "swipl" | "sbcl" | "guile" | "java" | "vim" | "vi" | "nvim" | "ed"
-        | "ex" | "emacs" | "nano" => {
+        | "ex" | "emacs" | "nano" | "jrunscript" | "jshell" | "jjs" | "octave" | "raku" | "clisp" | "gst" | "csi"
+        | "fsi" | "irb" | "pry" | "bpython" | "iex" | "ghci" => {
             return Some(other(plain, command, world));
         }
         _ => return None,
@@ -82,7 +83,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         Some(file) if !file.sources.is_empty() && file.text.starts_with("/dev/fd/") => {
             effects.push(Effect::Executes(Program::Stdin))
         }
-        Some(file) => effects.push(Effect::Executes(Program::File(place(file, command, world)))),
+        Some(file) => {
+            effects.extend(super::hostile::script(&file.text).map(Effect::from));
+            effects.push(Effect::Executes(Program::File(place(file, command, world))));
+        }
         None if args.has(&["-v", "-V", "--version", "-h", "--help", "--test"])
             || (plain == "php" && args.has(&["-i", "-m", "--ini"])) => {}
         None => match &command.stdin {
@@ -129,6 +133,12 @@ fn shell_script(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     }
     if args.has(&["--version", "--help"]) {
         return Vec::new();
+    }
+    if args.has(&["-c"])
+        && let Some(code) = args.operands.first()
+    {
+        // The reader opens it; this holds for shells that are found inside of other commands.
+        return nested(code, command, world);
     }
     match args.operands.first() {
         Some(file) if file.text.starts_with("/dev/fd/") || file.text == "/dev/stdin" || file.text == "-" => {
