@@ -28,27 +28,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
 }
 
 /// Package managers of a language: installing one is installing the tool chain, not a dependency.
+#[rustfmt::skip]
 const FRONT_ENDS: [&str; 20] = [
-    "pip",
-    "setuptools",
-    "wheel",
-    "build",
-    "uv",
-    "poetry",
-    "pdm",
-    "pipenv",
-    "pipx",
-    "hatch",
-    "hatchling",
-    "virtualenv",
-    "tox",
-    "nox",
-    "npm",
-    "pnpm",
-    "yarn",
-    "corepack",
-    "bundler",
-    "pre-commit",
+    "pip", "setuptools", "wheel", "build", "uv", "poetry", "pdm", "pipenv", "pipx", "hatch", "hatchling",
+    "virtualenv", "tox", "nox", "npm", "pnpm", "yarn", "corepack", "bundler", "pre-commit",
 ];
 
 /// True when a package that is named in the line may come in: its version is exact, or it is a package manager itself.

@@ -97,8 +97,18 @@ impl Walker<'_> {
                 }
             }
             "read" | "mapfile" | "readarray" | "getopts" | "unset" => {
+                // A line of a list of files is a path below where the list was made.
+                let listed = match &command.stdin {
+                    super::command::Stdin::Text(word) if name == "read" && word.text.contains("/**") => {
+                        word.text.split_whitespace().next().map(|first| Word { glob: true, ..Word::literal(first) })
+                    }
+                    super::command::Stdin::Text(_) | super::command::Stdin::Inherited | super::command::Stdin::Pipe => {
+                        None
+                    }
+                };
                 for word in args.iter().filter(|word| !word.text.starts_with('-')) {
-                    let value = Word { sources: command.inputs.clone(), ..Word::hole() };
+                    let value = listed.clone().unwrap_or_else(Word::hole);
+                    let value = Word { sources: command.inputs.clone(), ..value };
                     self.scope.set(&word.text, value);
                 }
             }
