@@ -127,11 +127,15 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
         // What a file holds is run when it is loaded.
         let files: Vec<_> =
             strings.iter().filter(|text| is_file_name(text) && text.len() > 4 && !text.ends_with('.')).collect();
-        effects.extend(
-            files.iter().map(|text| {
-                Effect::Executes(Program::File(Place::resolve(text, false, command.cwd.as_deref(), world)))
-            }),
-        );
+        for text in &files {
+            let place = Place::resolve(text, false, command.cwd.as_deref(), world);
+            if place.known && !place.is_in(&world.worktree) {
+                let reason = format!("loads {place}, which can run code and is not part of the work tree");
+                let instead = "read it with a format that holds data only";
+                effects.push(Finding::refused(RuleId::UntrustedCode, reason, instead).into());
+            }
+            effects.push(Effect::Executes(Program::File(place)));
+        }
         if files.is_empty() {
             effects.push(Effect::Unverifiable("which file the code loads and runs is not known".to_owned()));
         }

@@ -198,7 +198,7 @@ pub(crate) fn nested(word: &Word, command: &SimpleCommand, world: &World) -> Vec
 }
 
 /// Modules that serve, send or run what they are given.
-const NETWORK_MODULES: [&str; 22] = [
+const NETWORK_MODULES: &[&str] = &[
     "smtpd",
     "aiosmtpd",
     "ftplib",
@@ -212,6 +212,10 @@ const NETWORK_MODULES: [&str; 22] = [
     "asyncio",
     "zipapp",
     "runpy",
+    "pickle",
+    "marshal",
+    "shelve",
+    "cgi",
     "idlelib",
     "impacket",
     "scapy",

@@ -184,6 +184,10 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         .chain(args.values(&["-H", "--header", "-u", "--user", "-A", "-e"]))
         .any(|word| !word.sources.is_empty());
     let direction = if up || computed { Direction::Up } else { Direction::Down };
+    if args.values(&BODY).any(|word| word.text.contains("tool_use_id")) {
+        let instead = "a person answers approvals, not the agent";
+        effects.push(Finding::forbidden(RuleId::GateTampering, "answers for a tool call", instead).into());
+    }
     let deletes = args.values(&["-X", "--request"]).any(|word| word.text.eq_ignore_ascii_case("delete"))
         || args.values(&BODY).any(|word| is_deletion(&word.text));
     for url in &urls {

@@ -114,7 +114,11 @@ fn is_tool(text: &str) -> bool {
 fn run(name: &str, script: &str, args: &Args<'_>, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let mut effects = vec![manifest("package.json", command, world)];
     let lower = script.to_ascii_lowercase();
-    if OUTWARD.iter().any(|word| lower.contains(word)) {
+    if lower.split([':', '-', '_', '.', '/']).any(|part| matches!(part, "deploy" | "publish")) {
+        let instead = "leave it to a person; the host takes the work out";
+        effects
+            .push(Finding::refused(RuleId::ExternalWrite, "runs a script that deploys or publishes", instead).into());
+    } else if OUTWARD.iter().any(|word| lower.contains(word)) {
         let reason = "runs a script whose name says that it acts outside";
         effects.push(Finding::questioned(RuleId::ExternalWrite, reason).into());
     }

@@ -57,8 +57,9 @@ pub(super) fn is_reviewable(text: &str, at: &str) -> bool {
 pub(super) fn is_local(text: &str, command: &SimpleCommand, world: &World) -> bool {
     let text = text.strip_prefix("file:").unwrap_or(text);
     let path = text.split('[').next().unwrap_or_default();
-    let is_path =
-        path.starts_with(['.', '/']) || path.contains('/') && !path.contains(['@', ':']) || path.ends_with(".whl");
+    // A bare `a/b` is a repository to some package managers.
+    let is_file = [".whl", ".tgz", ".tar.gz"].iter().any(|end| path.ends_with(end)) && !path.contains(':');
+    let is_path = path.starts_with(['.', '/']) || is_file;
     is_path && Place::resolve(path, true, command.cwd.as_deref(), world).is_in(&world.worktree)
 }
 

@@ -25,7 +25,10 @@ impl Walker<'_> {
             self.builtin(&name, &command);
         }
         match unwrap::open(&command, self.world) {
-            Wrapped::Plain => _ = self.push(command),
+            Wrapped::Plain => {
+                self.note_decoded(&command);
+                _ = self.push(command);
+            }
             Wrapped::Command { inner, keep, via } => {
                 let mut inside = SimpleCommand { argv: inner, via: Some(via), ..command.clone() };
                 if keep {
@@ -77,6 +80,23 @@ impl Walker<'_> {
                 self.inputs.truncate(before.1);
                 self.is_piped = before.2;
             }
+        }
+    }
+
+    /// Notes an interpreter that is fed by a decoder whose output is not known.
+    fn note_decoded(&mut self, command: &SimpleCommand) {
+        let name = command.name();
+        let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let is_interpreter =
+            unwrap::SHELLS.contains(&plain) || matches!(plain, "python" | "perl" | "ruby" | "node" | "php");
+        let takes_input = command.args().iter().all(|word| word.text.starts_with('-'));
+        if !is_interpreter || !takes_input || !matches!(command.stdin, Stdin::Pipe) {
+            return;
+        }
+        let inputs = command.inputs.iter().flat_map(Clone::clone);
+        let mut inputs = inputs.filter_map(|n| self.line.commands.get(n));
+        if inputs.any(output::is_cipher) {
+            self.line.decoded = Some(true);
         }
     }
 
