@@ -6,10 +6,13 @@
 //! What must stay true: nothing here does I/O or knows a clock other than to measure itself; the same call, history and
 //! policy give the same verdict; what cannot be read is never silently safe; every failure denies (`fail_closed`).
 
+mod argument;
 mod args;
 mod code;
+mod content;
 mod destination;
 mod effect;
+mod executed;
 mod explain;
 mod fail_closed;
 mod floor;
@@ -17,23 +20,32 @@ mod flow;
 mod integrity;
 mod judge;
 mod ledger;
+mod phrase;
 mod place;
 mod policy;
+mod probe;
 mod program;
 mod rule;
+mod scrutiny;
 mod secret;
 mod shell;
+mod similar;
+mod token;
 mod tool;
+mod weaken;
 mod worker;
 mod world;
+mod written;
 
 pub use destination::{Destination, Direction};
 pub use effect::{Effect, Finding, Program, Severity};
 pub use explain::{CommandView, Explanation};
 pub use judge::Gate;
-pub use ledger::{Ledger, Provenance, WrittenFile};
+pub use ledger::{Ledger, Provenance, SimilarDenial, WrittenFile};
 pub use place::Place;
 pub use policy::{Mode, Policy};
+pub use probe::{Suspicion, Trick, probe};
 pub use rule::RuleError;
+pub use similar::Likeness;
 pub use worker::{GateWorker, WorkerError};
 pub use world::World;

@@ -154,6 +154,7 @@ impl Human {
                         | Stage::Normalise
                         | Stage::HardFloor
                         | Stage::Rules
+                        | Stage::SoftFloor
                         | Stage::SafeFloor
                         | Stage::Ledger
                         | Stage::Undecided
