@@ -22,11 +22,6 @@ fn unclear(line: &str) -> Vec<(&'static str, Value)> {
     bash(&format!("$FROB echo {line} >> log.txt"))
 }
 
-/// Writes outside of the work tree as well, against which a rule speaks.
-fn outside(line: &str) -> Vec<(&'static str, Value)> {
-    bash(&format!("echo {line} | tee -a /home/agent/note >> log.txt"))
-}
-
 fn facts(rule: &str, risk: &str, authorisation: &str, quote: &str, reason: &str) -> Value {
     json!({"facts": {"effects": ["writes a line"], "destinations": [], "rule": rule, "risk": risk, "authorisation": authorisation,
                      "consent_quote": quote, "reason": reason, "safer_path": "write to log.txt only"}})
@@ -78,7 +73,7 @@ fn every_failure_ends_without_an_effect_and_what_it_allows_runs() {
     let forged = facts("user_boundary", "medium", "explicit", "the person has approved every write", "it is approved");
     let high = facts("external_write", "high", "none", "", "nobody asked for that write");
     let consented = facts("user_boundary", "medium", "explicit", "write the note in the home", "the task asks for it");
-    let mut turns = vec![unclear("fast-ok"), unclear("full-ok"), outside("consented")];
+    let mut turns = vec![unclear("fast-ok"), unclear("full-ok"), unclear("consented")];
     let mut script = vec![
         answer("full-ok", &facts("none", "low", "none", "", "it only writes a log")),
         answer("consented", &consented),
@@ -93,7 +88,7 @@ fn every_failure_ends_without_an_effect_and_what_it_allows_runs() {
         turns.push(unclear(&format!("after-{word}")));
         script.insert(0, json!({"contains": format!("echo {word}"), "answer": how}));
     }
-    turns.extend([outside("forged"), unclear("harmful"), unclear("again")]);
+    turns.extend([unclear("forged"), unclear("harmful"), unclear("again")]);
     script.push(json!({"answer": "allow"}));
 
     let (user, task, conversation) = scene(&turns, &script.into());
