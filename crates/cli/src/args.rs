@@ -213,6 +213,17 @@ pub(crate) struct ApproveArgs {
     /// A note for the record
     #[arg(long, default_value = "", value_name = "TEXT")]
     pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) then: ThenArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ThenArgs {
+    /// Go on with the run here, if no process works on it
+    #[arg(long)]
+    pub(crate) resume: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -223,6 +234,8 @@ pub(crate) struct DenyArgs {
     /// What the agent is told
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) then: ThenArgs,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -170,6 +170,9 @@ impl<'a> Work<'a> {
             return Ok(result);
         }
         let mut worked = self.work(&runtime, &tools, alarm).await;
+        if worked.outcome.is_parked {
+            return self.park(&runtime, &tools, worked).await;
+        }
         self.engine.store.withdraw_asks(&self.plan.run)?;
         self.engine.store.set_status(
             &self.plan.run,

@@ -117,12 +117,18 @@ impl Work<'_> {
         }
         self.record_phase(Phase::Harvesting, "")?;
         let since = Instant::now();
-        let span = self.plan.profile.limits.harvest_timeout.duration();
-        let harvested = tokio::time::timeout(span, self.read_tree(runtime, tools, &workspace))
-            .await
-            .map_err(|_| FinishError::Deadline(span))??;
+        let harvested = self.read_work(runtime, tools).await?;
         self.recorder.step("harvest", since);
         Ok(Some(harvested))
+    }
+
+    /// Reads the work tree of a stopped container.
+    pub(crate) async fn read_work(&self, runtime: &AnyRuntime, tools: &Tools) -> Result<Harvested, FinishError> {
+        let workspace = self.plan.volume(Role::Agent, "workspace");
+        let span = self.plan.profile.limits.harvest_timeout.duration();
+        tokio::time::timeout(span, self.read_tree(runtime, tools, &workspace))
+            .await
+            .map_err(|_| FinishError::Deadline(span))?
     }
 
     async fn read_tree(&self, runtime: &AnyRuntime, tools: &Tools, workspace: &str) -> Result<Harvested, FinishError> {
@@ -148,6 +154,13 @@ impl Work<'_> {
         match ended(runtime, &job_id).await? {
             Some(0) => {}
             code => return Err(FinishError::Job { code: code.unwrap_or(-1), said: stderr.text() }),
+        }
+        // A checkpoint may have left one.
+        let bundle = self.files.file("changes.bundle");
+        match fs::remove_file(&bundle) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(EngineError::Read { path: bundle, source }.into()),
         }
         if !harvest.changes.is_empty() {
             result.bundle(&harvest, self.plan.run.as_str(), &self.files.file("changes.bundle")).await?;
@@ -305,7 +318,7 @@ impl Work<'_> {
         result
     }
 
-    fn result(&self, worked: Worked, harvest: Option<Harvest>, verify: Option<Verify>) -> AttemptResult {
+    pub(crate) fn result(&self, worked: Worked, harvest: Option<Harvest>, verify: Option<Verify>) -> AttemptResult {
         let totals = self.watch.totals();
         AttemptResult {
             version: VERSION,

@@ -7,12 +7,13 @@ use crate::{
     journal::Journal,
     watch::Watch,
 };
-use gate::{GateWorker, Ledger, classifier::Classifier};
+use gate::{Escalation, GateWorker, Ledger, classifier::Classifier};
 use jiff::Timestamp;
 use std::{pin::Pin, sync::Arc};
 use types::{
     call::ToolCall,
     event::GateRecord,
+    id::CallId,
     result::GateCounts,
     verdict::{Decision, Stage, Verdict},
 };
@@ -24,6 +25,7 @@ const APPROVED: &str = "a person approved it: ";
 pub(crate) struct Judge {
     worker: GateWorker,
     ledger: Ledger,
+    escalation: Escalation,
     journal: Journal,
     watch: Arc<Watch>,
     counts: GateCounts,
@@ -52,10 +54,11 @@ impl Judge {
         classifier: Option<(Classifier, Asker)>,
         earlier: Vec<GateRecord>,
     ) -> Self {
-        let (ledger, counts) = (Ledger::default(), GateCounts::default());
-        let mut judge = Self { worker, ledger, journal, watch, counts, classifier };
+        let (ledger, escalation, counts) = (Ledger::default(), Escalation::default(), GateCounts::default());
+        let mut judge = Self { worker, ledger, escalation, journal, watch, counts, classifier };
         for record in earlier {
-            if record.verdict.stage != Stage::Person {
+            let Verdict { stage, decision, .. } = record.verdict;
+            if stage != Stage::Person && (stage, decision) != (Stage::Escalation, Decision::Deny) {
                 judge.worker.judge(&record.call, &mut judge.ledger);
             }
             judge.note(&record.call, &record.verdict);
@@ -81,9 +84,22 @@ impl Judge {
         }
     }
 
-    /// Records a person's answer (or the deadline's) to a held call.
+    /// Records a person's answer (or the deadline's) to a held call. An approval does not lift what no one can lift.
     pub(crate) fn answered(&mut self, call: &ToolCall, decision: Decision, reason: &str) -> Verdict {
-        self.settle(call, verdict(decision, Stage::Person, None, reason))
+        let mut answer = verdict(decision, Stage::Person, None, reason);
+        if decision == Decision::Allow {
+            let judged = self.worker.judge(call, &mut self.ledger);
+            if !gate::can_lift(&judged) {
+                let reason = format!("{} (a person let the run go on, and cannot allow this call)", judged.reason);
+                answer = Verdict { decision: Decision::Deny, stage: Stage::Person, reason, ..judged };
+            }
+        }
+        self.settle(call, answer)
+    }
+
+    /// The call whose question holds the whole run.
+    pub(crate) fn held(&self) -> Option<&CallId> {
+        self.escalation.held()
     }
 
     /// The counts so far, with what the watch saw.
@@ -98,6 +114,7 @@ impl Judge {
 
     /// Records a verdict; what cannot be recorded is denied.
     pub(crate) fn settle(&mut self, call: &ToolCall, verdict: Verdict) -> Verdict {
+        let verdict = self.escalation.weigh(&call.id, verdict);
         let record = GateRecord { at: Timestamp::now(), call: call.clone(), digest: call.digest(), verdict };
         let verdict = match self.journal.append(&record) {
             Ok(()) => record.verdict,
@@ -108,11 +125,15 @@ impl Judge {
     }
 
     fn note(&mut self, call: &ToolCall, verdict: &Verdict) {
-        self.ledger.answered(call, verdict);
-        if let Some((classifier, _)) = &mut self.classifier {
-            classifier.note(call, verdict);
-            if let Some(words) = words_of_approval(verdict) {
-                classifier.answered(words);
+        self.escalation.note(&call.id, verdict);
+        // A call that could not wait was not judged: the same call later is no repeated one.
+        if (verdict.stage, verdict.decision) != (Stage::Escalation, Decision::Deny) {
+            self.ledger.answered(call, verdict);
+            if let Some((classifier, _)) = &mut self.classifier {
+                classifier.note(call, verdict);
+                if let Some(words) = words_of_approval(verdict) {
+                    classifier.answered(words);
+                }
             }
         }
         count(&mut self.counts, verdict);
@@ -138,6 +159,7 @@ pub(crate) fn count(counts: &mut GateCounts, verdict: &Verdict) {
     match verdict.decision {
         Decision::Allow => counts.allowed += 1,
         Decision::Ask => counts.asked += 1,
+        Decision::Deny if verdict.stage == Stage::Escalation => counts.unavailable += 1,
         Decision::Deny if verdict.stage == Stage::FailClosed => counts.unavailable += 1,
         Decision::Deny => counts.denied += 1,
     }

@@ -18,10 +18,13 @@ mod held;
 mod join;
 mod journal;
 mod judge;
+mod launches;
 mod link;
 mod listeners;
+mod notify;
 mod outcome;
 mod outlet;
+mod park;
 mod paths;
 mod place;
 mod plan;
@@ -171,6 +174,12 @@ impl Engine {
         let ask = self.store.find_ask(ask)?;
         self.store.answer(&ask.id, answer, words, clock::now_ms())?;
         Ok(ask)
+    }
+
+    /// True when a process works on the run.
+    #[must_use]
+    pub fn is_supervised(&self, run: &RunId) -> bool {
+        claim::is_supervised(&self.paths, run)
     }
 
     /// Asks the process of a run to stop and harvest it.

@@ -90,19 +90,9 @@ impl Places<'_> {
         let (workspace, home) = (self.plan.volume(role, "workspace"), self.plan.volume(role, "home"));
         let since = Instant::now();
         tokio::try_join!(self.volume(role, &workspace), self.volume(role, &home))?;
-        let mut mounts = vec![Mount::writable(&workspace, WORKSPACE), Mount::writable(&home, HOME)];
-        let own = mounts.clone();
-        mounts.push(Mount::read_only(&tools.guest, GUEST_DIR));
-        if role == Role::Agent {
-            mounts.push(Mount::read_only(&tools.agent, tools::AGENT_DIR));
-            mounts.push(Mount::read_only(&tools.settings.0, tools.settings.1));
-        }
+        let own = self.own_mounts(role);
         self.recorder.step("volumes", since);
-        let since = Instant::now();
-        let spec = self.spec(role, mounts);
-        let names = names_in(&spec.image, tools);
-        let container = self.create(spec, names).await?;
-        self.recorder.step("create", since);
+        let container = self.make_around(role, tools).await?;
         // The longest chain is start and `meanwhile`; the engine does the rest beside it.
         let start = async {
             let since = Instant::now();
@@ -120,6 +110,27 @@ impl Places<'_> {
         };
         let (done, ()) = tokio::try_join!(start, fill)?;
         Ok((container, done))
+    }
+
+    /// Creates the container of a role around its volumes, which are there.
+    pub(crate) async fn make_around(&self, role: Role, tools: &Tools) -> Result<ContainerId, PlaceError> {
+        let since = Instant::now();
+        let mut mounts = self.own_mounts(role);
+        mounts.push(Mount::read_only(&tools.guest, GUEST_DIR));
+        if role == Role::Agent {
+            mounts.push(Mount::read_only(&tools.agent, tools::AGENT_DIR));
+            mounts.push(Mount::read_only(&tools.settings.0, tools.settings.1));
+        }
+        let spec = self.spec(role, mounts);
+        let names = names_in(&spec.image, tools);
+        let container = self.create(spec, names).await?;
+        self.recorder.step("create", since);
+        Ok(container)
+    }
+
+    fn own_mounts(&self, role: Role) -> Vec<Mount> {
+        let volume = |what, at| Mount::writable(&self.plan.volume(role, what), at);
+        vec![volume("workspace", WORKSPACE), volume("home", HOME)]
     }
 
     /// Creates and starts the container that only holds volumes for reading: no channel, no agent.

@@ -70,7 +70,7 @@ pub fn defaults() -> Defaults {
 }
 
 /// The stages that judge a call, in order.
-const PIPELINE: [Stage; 9] = [
+const PIPELINE: [Stage; 10] = [
     Stage::Integrity,
     Stage::Normalise,
     Stage::HardFloor,
@@ -80,6 +80,7 @@ const PIPELINE: [Stage; 9] = [
     Stage::ClassifierFast,
     Stage::ClassifierFull,
     Stage::Undecided,
+    Stage::Escalation,
 ];
 
 fn decides(stage: Stage) -> &'static str {
@@ -99,6 +100,9 @@ fn decides(stage: Stage) -> &'static str {
             "a model's facts, which a table of risk and authorisation turns into the decision; decides all"
         }
         Stage::Undecided => "no stage settled the call: a person is asked",
+        Stage::Escalation => {
+            "too many denials: 3 in a row, 10 of the last 50 calls, 20 in all; the run is held and a person is asked"
+        }
         Stage::Person => "a person's answer to a held call",
         Stage::FailClosed => "the gate failed; denies without a judgement",
         Stage::AllowAll => "the operator switched the gate off; allows what is well-formed",

@@ -1,7 +1,9 @@
 //! `guest hook claude`: the managed PreToolUse hook, the belt to the control protocol's braces.
 //!
 //! It has no opinion about calls of our own session, made by the process that the engine started, which the host judges. It blocks
-//! everybody else: nested agents that nobody judges, whatever session they say they are. What must stay true: an agent's hook that fails lets the call run, unless it exits with 2.
+//! everybody else: nested agents that nobody judges, whatever session they say they are. The session's id is there once the agent has
+//! taken the host as its gate; an agent that goes on with a saved session asks about its deferred call before that, so that the hook
+//! waits for it. What must stay true: an agent's hook that fails lets the call run, unless it exits with 2.
 //! So everything but a proven match ends in exit code 2: errors, panics, a missing file, its own deadline.
 
 use serde::Deserialize;
@@ -13,7 +15,7 @@ use std::{
     process::ExitCode,
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The exit code that blocks a call.
@@ -22,7 +24,11 @@ const BLOCK: u8 = 2;
 const MAX_INPUT: u64 = 64 * 1024 * 1024;
 /// Longest session id, in bytes.
 const MAX_SESSION: u64 = 256;
-/// Below the hook's timeout in the agent's settings (120 s).
+/// Time for the session's id to appear.
+const ARMED: Duration = Duration::from_secs(8);
+/// Time between two looks for it.
+const LOOK: Duration = Duration::from_millis(10);
+/// Below the hook's timeout in the agent's settings.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The part of the hook's input that matters.
@@ -74,7 +80,7 @@ pub(crate) fn main(session_file: PathBuf) -> ExitCode {
 
 /// Reads the call whole before it judges: an agent that cannot write it to the end might take the hook for broken.
 fn call(session_file: &Path) -> Result<(), Blocked> {
-    judge(io::stdin().lock(), session_file)?;
+    judge(io::stdin().lock(), session_file, ARMED)?;
     let parent = format!("/proc/{}/status", std::os::unix::process::parent_id());
     let status = std::fs::read_to_string(parent).map_err(Blocked::Parent)?;
     if is_from_outside(&status) { Ok(()) } else { Err(Blocked::OtherAgent) }
@@ -86,7 +92,7 @@ fn is_from_outside(status: &str) -> bool {
     status.lines().find_map(|line| line.strip_prefix("PPid:")).is_some_and(|parent| parent.trim() == "0")
 }
 
-fn judge(input: impl Read, session_file: &Path) -> Result<(), Blocked> {
+fn judge(input: impl Read, session_file: &Path, patience: Duration) -> Result<(), Blocked> {
     let mut bytes = Vec::new();
     input.take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(Blocked::Input)?;
     if bytes.len() as u64 > MAX_INPUT {
@@ -94,12 +100,23 @@ fn judge(input: impl Read, session_file: &Path) -> Result<(), Blocked> {
     }
     let input: Input = serde_json::from_slice(&bytes).map_err(Blocked::Json)?;
     let mut ours = String::new();
-    let file = File::open(session_file).map_err(Blocked::Session)?;
+    let file = appeared(session_file, patience).map_err(Blocked::Session)?;
     file.take(MAX_SESSION).read_to_string(&mut ours).map_err(Blocked::Session)?;
     if ours.is_empty() {
         return Err(Blocked::NoSession);
     }
     if input.session_id == ours { Ok(()) } else { Err(Blocked::OtherSession) }
+}
+
+/// Opens a file that may still have to appear.
+fn appeared(path: &Path, patience: Duration) -> io::Result<File> {
+    let end = Instant::now() + patience;
+    loop {
+        match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && Instant::now() < end => thread::sleep(LOOK),
+            opened => return opened,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -112,7 +129,24 @@ mod tests {
         if let Some(session) = session {
             std::fs::write(&path, session).unwrap();
         }
-        judge(input.as_bytes(), &path)
+        judge(input.as_bytes(), &path, Duration::from_millis(30))
+    }
+
+    #[test]
+    fn it_waits_for_the_session_and_not_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("session");
+        let late = path.clone();
+        let writer = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            std::fs::write(dir.path().join("new"), "s-1").unwrap();
+            std::fs::rename(dir.path().join("new"), late).unwrap();
+            dir
+        });
+        let input = r#"{"session_id":"s-1"}"#;
+        assert!(matches!(judge(input.as_bytes(), &path, Duration::from_millis(20)), Err(Blocked::Session(_))));
+        assert!(judge(input.as_bytes(), &path, Duration::from_secs(10)).is_ok());
+        drop(writer.join().unwrap());
     }
 
     #[test]

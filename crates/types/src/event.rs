@@ -103,6 +103,8 @@ pub enum Phase {
     Running,
     /// Calls are held until a person answers.
     Waiting,
+    /// The same, with the agent's session saved and its container stopped; no process works on the run.
+    Parked,
     /// The container is stopped and the work tree is read.
     Harvesting,
     /// The task's verify commands run on the harvested result.
@@ -115,7 +117,7 @@ impl Phase {
     /// True when a person's answer can still matter.
     #[must_use]
     pub fn can_wait(self) -> bool {
-        matches!(self, Self::Running | Self::Waiting)
+        matches!(self, Self::Running | Self::Waiting | Self::Parked)
     }
 
     /// True when the attempt needs no one any more.

@@ -21,6 +21,9 @@ pub struct Profile {
     pub limits: LimitsProfile,
     /// The gate's mode and the operator's rules.
     pub gate: GateProfile,
+    /// How the operator hears of held calls.
+    #[serde(default)]
+    pub notify: NotifyProfile,
     /// What may be reached.
     pub trust: TrustProfile,
     /// The model endpoint and its credential.
@@ -81,6 +84,9 @@ pub struct LimitsProfile {
     pub max_budget_usd: f64,
     /// Wait for a person's answer.
     pub approval_deadline: Span,
+    /// Wait for it with the container running; after that the run is parked.
+    #[serde(default = "approval_grace")]
+    pub approval_grace: Span,
     /// All setup commands together.
     pub setup_timeout: Span,
     /// All verify commands together.
@@ -157,6 +163,21 @@ pub enum Dialect {
     Messages,
     /// Chat completions, as many local model servers speak it.
     Openai,
+}
+
+/// `[notify]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct NotifyProfile {
+    /// A shell command on the host, with the question in its environment; empty for none.
+    pub command: String,
+    /// A URL to which the question is posted as JSON; empty for none.
+    pub webhook: String,
+}
+
+/// The grace of plans that were stored before there was one.
+fn approval_grace() -> Span {
+    Span::from_minutes(10)
 }
 
 /// Whether the gate judges.
@@ -273,6 +294,29 @@ impl Layer {
             Ok(table) => Ok(Self { source, table }),
             Err(cause) => Err(ProfileError::Syntax { origin: source, cause: Box::new(cause) }),
         }
+    }
+
+    /// Reads the settings of whoever manages the machine, which win over every other layer. Beside the profile's keys there is
+    /// `disable-auto-mode = "disable"`: every call that no rule allows asks a person.
+    ///
+    /// # Errors
+    /// [`ProfileError::Syntax`]; [`ProfileError::UnknownKey`] for another value of that key, which must not pass for leave.
+    pub fn managed(source: Source, text: &str) -> Result<Self, ProfileError> {
+        let mut layer = Self::parse(source, text)?;
+        match layer.table.remove("disable-auto-mode") {
+            None => {}
+            Some(Value::String(word)) if word == "disable" => {
+                put(&mut layer.table, "gate.auto-mode", &Value::String("disabled".to_owned()));
+            }
+            Some(other) => {
+                return Err(ProfileError::UnknownKey {
+                    key: text::printable(&format!("disable-auto-mode = {other}"), 80),
+                    origin: layer.source,
+                    suggestion: Some("disable-auto-mode = \"disable\"".to_owned()),
+                });
+            }
+        }
+        Ok(layer)
     }
 
     /// Reads `limits.timeout=45m`; the value is TOML where it parses as such, else a string.
@@ -402,6 +446,22 @@ mod tests {
         let resolved = resolve(&[deeper]).expect("resolved");
         assert_eq!(resolved.profile.gate.classifier.kind, Dialect::Openai);
         assert_eq!(resolved.profile.gate.classifier.model, "claude-sonnet-4-6");
+    }
+
+    #[test]
+    fn the_machine_s_manager_has_the_last_word_on_auto_mode() {
+        let managed = |text| Layer::managed(Source::File("/etc/managed.toml".into()), text);
+        let own = Layer::assignment(Source::Flag("set".into()), "gate.auto-mode=enabled").expect("set");
+        let mode = |layers: &[Layer]| resolve(layers).expect("resolved").profile.gate.auto_mode;
+        assert_eq!(mode(std::slice::from_ref(&own)), AutoMode::Enabled, "control");
+        for text in
+            ["disable-auto-mode = \"disable\"", "disable-auto-mode = \"disable\"\n[gate]\ndeny = [\"WebFetch\"]"]
+        {
+            assert_eq!(mode(&[own.clone(), managed(text).expect(text)]), AutoMode::Disabled);
+        }
+        for bad in ["disable-auto-mode = true", "disable-auto-mode = \"enable\""] {
+            assert!(matches!(managed(bad), Err(ProfileError::UnknownKey { .. })), "{bad}");
+        }
     }
 
     #[test]

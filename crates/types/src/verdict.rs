@@ -37,6 +37,8 @@ pub enum Stage {
     ClassifierFull,
     /// No stage settled it, so a person is asked.
     Undecided,
+    /// The calls of the run were denied too often, so that a person is asked before it goes on.
+    Escalation,
     /// A person's answer.
     Person,
     /// The gate failed; no judgement of the call.
@@ -121,7 +123,8 @@ impl Verdict {
     pub fn agent_text(&self) -> String {
         let rule = self.rule.as_deref().unwrap_or("policy");
         let instead = self.instead.as_deref().map(|text| format!("\nInstead: {text}.")).unwrap_or_default();
-        let end = if self.stage == Stage::FailClosed { "" } else { "\nDo not retry this in another form." };
+        let is_judgement = self.stage != Stage::FailClosed && self.stage != Stage::Escalation;
+        let end = if !is_judgement { "" } else { "\nDo not retry this in another form." };
         let head = format!("Blocked by the sandbox gate [{rule}]: {}.{instead}", self.reason.trim_end_matches('.'));
         let room = MAX_AGENT_TEXT - end.chars().count() - 1;
         let mut text: String = crate::text::printable_block(&head).chars().take(room).collect();

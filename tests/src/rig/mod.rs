@@ -184,6 +184,7 @@ impl Rig {
         let mut link = rig.attach().await;
         let listeners = place::listeners();
         link.control.configure(listeners.clone(), SESSION).await.expect("configure");
+        link.control.arm().await.expect("arm");
         let launch = (setup.relaunch)(AnyAgent::Claude.launch(&LaunchConfig {
             model: MODEL.to_owned(),
             session_id: SESSION.to_owned(),

@@ -84,6 +84,7 @@ fn stage(stage: Stage) -> &'static str {
         Stage::ClassifierFast => "model, one word",
         Stage::ClassifierFull => "model, facts",
         Stage::Undecided => "no stage settles it: a model is asked, or a person",
+        Stage::Escalation => "too many denials",
         Stage::Person => "a person",
         Stage::FailClosed => "the gate failed",
         Stage::AllowAll => "the gate is off",

@@ -24,3 +24,4 @@ mod watch;
 
 pub(crate) use gateway::Gateway;
 pub use question::{AskError, Question, Reply};
+pub(crate) use upstream::{native_roots, tls_config};

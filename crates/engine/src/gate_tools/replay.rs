@@ -67,6 +67,7 @@ fn replay(mut worker: GateWorker, records: &[GateRecord]) -> Replayed {
         // Later records of the same call answer it; a call that the model never made was not judged.
         let is_judged = record.verdict.stage != Stage::Person
             && record.verdict.rule.as_deref() != Some("unaccounted_call")
+            && (record.verdict.stage, record.verdict.decision) != (Stage::Escalation, Decision::Deny)
             && seen.insert(&record.call.id);
         if !is_judged {
             continue;
@@ -77,7 +78,9 @@ fn replay(mut worker: GateWorker, records: &[GateRecord]) -> Replayed {
         ledger.answered(&record.call, answer.copied().unwrap_or(&after));
         // What a model or a person decided is open still.
         let is_open = after.stage == Stage::Undecided && !is_settled_here(record.verdict.stage);
-        if after.decision != record.verdict.decision && !is_open {
+        // A person was asked instead of one denial too many.
+        let before = if record.verdict.stage == Stage::Escalation { Decision::Deny } else { record.verdict.decision };
+        if after.decision != before && !is_open {
             let (call, before) = (record.call.clone(), record.verdict.clone());
             out.differences.push(Difference { line: n + 1, call, before, after });
         }
@@ -95,7 +98,12 @@ fn is_settled_here(stage: Stage) -> bool {
         | Stage::SafeFloor
         | Stage::Ledger
         | Stage::AllowAll => true,
-        Stage::Undecided | Stage::ClassifierFast | Stage::ClassifierFull | Stage::Person | Stage::FailClosed => false,
+        Stage::Undecided
+        | Stage::ClassifierFast
+        | Stage::ClassifierFull
+        | Stage::Escalation
+        | Stage::Person
+        | Stage::FailClosed => false,
     }
 }
 

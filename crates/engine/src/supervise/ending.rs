@@ -100,6 +100,10 @@ impl Session<'_> {
             Completion::Finished { .. } => Outcome::new(Status::Truncated, "the agent ended while a turn was open"),
             Completion::Truncated { reason } => Outcome::new(Status::Truncated, reason)
                 .with_hint(format!("its stderr is in {}", self.with.files.file("agent.stderr.log").display())),
+            Completion::Deferred if self.has_question() => Outcome::parked(&self.with.plan.run),
+            Completion::Deferred => {
+                Outcome::new(Status::Truncated, "the agent stopped over a call that no one is asked about")
+            }
             Completion::TurnLimit => Outcome::new(Status::Limit, "max-turns"),
             Completion::BudgetLimit => Outcome::new(Status::Limit, "max-budget-usd"),
             Completion::Authentication { reason } => Outcome::new(Status::Authentication, reason),

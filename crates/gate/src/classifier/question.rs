@@ -154,6 +154,7 @@ fn outcome(verdict: &Verdict) -> String {
     let by = match verdict.stage {
         Stage::Person => " by a person",
         Stage::FailClosed => return "no verdict, so it did not run".to_owned(),
+        Stage::Escalation => " too often",
         Stage::Integrity
         | Stage::Normalise
         | Stage::HardFloor
@@ -170,6 +171,7 @@ fn outcome(verdict: &Verdict) -> String {
     match verdict.decision {
         Decision::Allow => format!("allowed{by}"),
         Decision::Deny => format!("denied{by}{rule}"),
+        Decision::Ask if verdict.stage == Stage::Escalation => format!("denied{by}{rule}; a person was asked"),
         Decision::Ask => "a person was asked".to_owned(),
     }
 }
