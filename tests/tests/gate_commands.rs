@@ -120,6 +120,29 @@ fn a_line_that_is_no_json_is_a_usage_error_that_names_file_and_line() {
 }
 
 #[test]
+fn a_scripted_classifier_settles_what_is_open() {
+    let user = User::new();
+    let row = |id: &str, command: &str| {
+        serde_json::json!({"id": id, "tool": "Bash", "input": {"command": command}}).to_string()
+    };
+    let rows = [row("fine", "frobnicate"), row("known", "ls"), row("down", "defrobnicate")];
+    let file = user.file("a.jsonl", &rows.join("\n")).display().to_string();
+    let script = serde_json::json!({
+        "version": 1,
+        "turns": [{"text": "x"}],
+        "classifier": [{"contains": "defrobnicate", "answer": "garbage"}, {"contains": "frobnicate", "answer": "allow"}],
+    });
+    let script = user.file("script.json", &script.to_string()).display().to_string();
+    let ran = user.run(&["gate", "test", "--classifier", "--replay", &script, "--json", &file]);
+    let found: Vec<_> =
+        lines(&ran).iter().map(|line| format!("{} {} {}", line["id"], line["verdict"], line["stage"])).collect();
+    let wanted =
+        [r#""fine" "allow" "classifier-fast""#, r#""known" "allow" "safe-floor""#, r#""down" "deny" "fail-closed""#];
+    assert_eq!(found, wanted, "{ran:#?}");
+    assert_eq!(user.run(&["gate", "test", "--no-model", "--classifier", &file]).code, 2);
+}
+
+#[test]
 fn standard_input_is_a_corpus_too() {
     let user = User::new();
     let mut command = user.sandbox(&["gate", "test", "--no-model", "--json", "-"]);
@@ -182,10 +205,12 @@ fn rules_have_pages_and_the_defaults_are_data() {
 #[test]
 fn claude_settings_become_a_profile_that_is_taken() {
     let user = User::new();
-    let settings = r#"{"permissions": {"allow": ["Bash(frobnicate:*)", "Bahs(ls)"], "deny": ["Read(./secret/**)"]}}"#;
+    let settings = r#"{"permissions": {"allow": ["Bash(frobnicate:*)", "Bahs(ls)"], "deny": ["Read(./secret/**)"]},
+        "autoMode": {"environment": ["$defaults", "Our forge is forge.example."], "soft_deny": ["Never touch billing."]}}"#;
     let file = user.file("settings.json", settings).display().to_string();
     let printed = user.run(&["config", "import-claude", &file]);
     assert_eq!(printed.code, 0, "{printed:#?}");
+    assert!(printed.stdout.contains("soft-deny = [\n    \"Never touch billing.\""), "{printed:#?}");
     assert!(printed.stdout.contains("\"Bash(frobnicate:*)\"") && printed.stderr.contains("Bahs(ls)"), "{printed:#?}");
     let target = user.home().join("config/sandbox/profiles/claude.toml");
     assert!(!target.exists(), "nothing is written without --write");

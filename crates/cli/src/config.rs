@@ -1,4 +1,4 @@
-//! Layers of settings: the embedded profile, the operator's file, the named profile, `--set`.
+//! Layers of settings: the embedded profile, the operator's file, the named profile, `--set`, and what the machine's manager says.
 
 use crate::{args::SettingsArgs, failure::Failure};
 use std::{
@@ -13,6 +13,9 @@ use types::{
 
 /// The embedded profile.
 const DEFAULT: &str = include_str!("../../../profiles/default.toml");
+
+/// Settings of whoever manages the machine; they win over everything.
+const MANAGED: &str = "/etc/sandbox/managed.toml";
 
 /// Why a profile file is refused.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,10 @@ pub(crate) fn load(args: &SettingsArgs, task_profile: Option<&str>) -> Result<Re
     for text in &args.set {
         layers.push(Layer::assignment(Source::Flag("set".to_owned()), text)?);
     }
+    let managed = Path::new(MANAGED);
+    if managed.exists() {
+        layers.push(Layer::managed(Source::File(managed.to_owned()), &read(managed)?)?);
+    }
     Ok(Resolved::new(&layers)?)
 }
 
@@ -60,11 +67,14 @@ pub(crate) fn default_layer() -> Result<Layer, Failure> {
 }
 
 fn file_layer(path: &Path) -> Result<Layer, Failure> {
-    let text = fs::read_to_string(path).map_err(|source| {
+    Ok(Layer::parse(Source::File(path.to_owned()), &read(path)?)?)
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|source| {
         let hint = format!("profiles are TOML files; put it at {}", path.display());
         Failure::of(&Unreadable { path: path.to_owned(), source }, Some(hint), Exit::Usage)
-    })?;
-    Ok(Layer::parse(Source::File(path.to_owned()), &text)?)
+    })
 }
 
 /// `$XDG_CONFIG_HOME/sandbox`.

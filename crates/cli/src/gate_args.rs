@@ -75,8 +75,14 @@ pub(crate) struct TestArgs {
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Only the deterministic stages; what they leave open is `undecided`
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["classifier", "replay"])]
     pub(crate) no_model: bool,
+    /// Ask the profile's classifier, or that MODEL, about what the deterministic stages leave open; this costs money
+    #[arg(long, value_name = "MODEL", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) classifier: Option<String>,
+    /// Play the classifier's side from a file (`sandbox schema replay`)
+    #[arg(long, value_name = "SCRIPT", requires = "classifier")]
+    pub(crate) replay: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
     #[command(flatten)]

@@ -163,7 +163,7 @@ impl Asker {
                 Ok(reply.body.to_vec())
             }
             Ok(Ok(reply)) => {
-                let why = format!("the endpoint answers {}", reply.status);
+                let why = format!("the endpoint answers {}{}", reply.status, said(&reply.body));
                 match reply.status {
                     408 | 425 | 429 | 500..=599 => Err(Failed::Passing { why, retry_after: reply.retry_after }),
                     _ => Err(Failed::OfTheModel(why)),
@@ -171,6 +171,13 @@ impl Asker {
             }
         }
     }
+}
+
+/// The endpoint's own words about an error, cut.
+fn said(body: &[u8]) -> String {
+    let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let message = value.pointer("/error/message").and_then(serde_json::Value::as_str).filter(|text| !text.is_empty());
+    message.map(|text| format!(": {}", types::text::printable(text, 120))).unwrap_or_default()
 }
 
 /// Why a request brought no answer.
@@ -208,3 +215,6 @@ pub(crate) fn prose(profile: &ClassifierProfile) -> Prose {
 pub(crate) fn mark() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,8 @@ pub use error::EngineError;
 pub use events::EventLog;
 pub use gate::{Explanation, corpus, defaults as gate_defaults, render_page, rule_page};
 pub use gate_tools::{
-    Difference, GateToolError, ImportError, Imported, Question, Replayed, explain_call, import_claude, test_gate,
+    Difference, GateToolError, ImportError, Imported, Question, Replayed, Tested, explain_call, import_claude,
+    test_gate,
 };
 pub use journal::JournalError;
 pub use paths::Paths;

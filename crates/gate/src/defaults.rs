@@ -1,6 +1,7 @@
 //! What the gate goes by when the operator says nothing, as data: for `gate defaults`.
 
 use crate::{
+    classifier::rules::{ALLOW, ENVIRONMENT},
     floor::{DATA, REGENERABLE, REGENERABLE_FILES},
     rule_page::{RulePage, rule_page},
     secret::{CERTAIN, LIKELY_ENDS, LIKELY_NAMES},
@@ -24,7 +25,7 @@ pub struct NameList {
     pub name: &'static str,
     /// What being in it means.
     pub means: &'static str,
-    /// The names: parts of paths, ends of names, or globs.
+    /// The names: parts of paths, ends of names, globs, or sentences.
     pub entries: &'static [&'static str],
 }
 
@@ -57,6 +58,12 @@ pub fn defaults() -> Defaults {
                 &REGENERABLE,
             ),
             list("regenerable-files", "the same for files", &REGENERABLE_FILES),
+            list(
+                "classifier-environment",
+                "what the classifier is told of the surroundings for `$defaults`",
+                &ENVIRONMENT,
+            ),
+            list("classifier-allow", "what the classifier is told is fine for `$defaults`", &ALLOW),
             list("data-files", "emptying one is denied: its loss is data lost", &DATA),
         ],
     }

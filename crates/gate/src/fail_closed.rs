@@ -6,6 +6,9 @@
 //! | command over the caps of size or nesting | deny, normalise | [`unreadable`] |
 //! | shell syntax not parsed, program or tool not known | ask, undecided | [`undecided`] |
 //! | auto mode is off and no rule allows the call | ask, rules | [`not_automatic`] |
+//! | the classifier does not answer, or with anything but the word or the facts ([`crate::classifier::NoAnswer`]) | deny, fail-closed | the engine, by [`Verdict::unavailable`] |
+//! | the classifier's quote of consent is not in the person's words | consent counts as none | [`crate::classifier::Case::full`] |
+//! | the classifier was not shown the whole call | its allow asks a person | [`crate::classifier::Case::full`] |
 //! | the worker panics | deny, fail-closed | [`panicked`] |
 //! | the worker's deadline passes | deny, fail-closed | [`timed_out`] |
 //! | the worker cannot be started or is gone | deny, fail-closed | [`gone`] |

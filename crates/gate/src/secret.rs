@@ -129,19 +129,12 @@ fn is_process_environment(path: &str) -> bool {
 /// True when a variable of this name usually holds a secret.
 pub(crate) fn is_secret_variable(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
-    const PARTS: [&str; 10] = [
-        "SECRET",
-        "TOKEN",
-        "PASSWORD",
-        "PASSWD",
-        "API_KEY",
-        "APIKEY",
-        "PRIVATE_KEY",
-        "ACCESS_KEY",
-        "CREDENTIAL",
-        "_PAT",
-    ];
-    PARTS.iter().any(|part| upper.contains(part)) || upper.ends_with("_KEY") || upper.ends_with("_AUTH")
+    const PARTS: [&str; 9] =
+        ["SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY", "ACCESS_KEY", "CREDENTIAL"];
+    PARTS.iter().any(|part| upper.contains(part))
+        || upper.ends_with("_KEY")
+        || upper.ends_with("_AUTH")
+        || upper.ends_with("_PAT")
 }
 
 /// Shell globbing without brackets' details: `*` any run, `?` one character, `[…]` one character. Linear with one

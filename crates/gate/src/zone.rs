@@ -86,17 +86,10 @@ impl Place {
 
 /// The zones that are found by name, on the lower-case path: case-folding file systems must not open a side door.
 fn special(path: &str, world: &World) -> Option<Zone> {
+    #[rustfmt::skip]
     const DISCARD: [&str; 10] = [
-        "/dev/null",
-        "/dev/stdout",
-        "/dev/stderr",
-        "/dev/stdin",
-        "/dev/tty",
-        "/dev/zero",
-        "/dev/urandom",
-        "/dev/random",
-        "/dev/full",
-        "/dev/ptmx",
+        "/dev/null", "/dev/stdout", "/dev/stderr", "/dev/stdin", "/dev/tty", "/dev/zero", "/dev/urandom",
+        "/dev/random", "/dev/full", "/dev/ptmx",
     ];
     if DISCARD.contains(&path) || path.starts_with("/dev/fd/") || path.starts_with("/proc/self/fd/") {
         return Some(Zone::Discard);
@@ -119,54 +112,21 @@ fn special(path: &str, world: &World) -> Option<Zone> {
     if let Some(zone) = named_component(path, world) {
         return Some(zone);
     }
+    #[rustfmt::skip]
     const DISKS: [&str; 11] = [
-        "/dev/sd",
-        "/dev/hd",
-        "/dev/vd",
-        "/dev/xvd",
-        "/dev/nvme",
-        "/dev/mmcblk",
-        "/dev/dm-",
-        "/dev/mapper",
-        "/dev/disk",
-        "/dev/mem",
-        "/dev/kmem",
+        "/dev/sd", "/dev/hd", "/dev/vd", "/dev/xvd", "/dev/nvme", "/dev/mmcblk", "/dev/dm-", "/dev/mapper",
+        "/dev/disk", "/dev/mem", "/dev/kmem",
     ];
     if DISKS.iter().any(|disk| path.starts_with(disk)) {
         return Some(Zone::Device);
     }
+    #[rustfmt::skip]
     const CORE: &[&str] = &[
-        "/etc/passwd",
-        "/etc/shadow",
-        "/etc/group",
-        "/etc/gshadow",
-        "/etc/sudoers",
-        "/etc/cron",
-        "/etc/systemd",
-        "/etc/init",
-        "/etc/rc",
-        "/etc/pam.d",
-        "/etc/ssh",
-        "/etc/ld.so",
-        "/etc/profile",
-        "/etc/bash.bashrc",
-        "/etc/update-motd.d",
-        "/etc/udev",
-        "/boot",
-        "/var/spool/cron",
-        "/lib/systemd",
-        "/usr/lib/systemd",
-        "/etc/security",
-        "/etc/modules",
-        "/etc/xdg/autostart",
-        "/etc/xinetd",
-        "/etc/inetd",
-        "/etc/anacrontab",
-        "/etc/doas.conf",
-        "/etc/polkit",
-        "/etc/networkmanager/dispatcher",
-        "/etc/network/if-",
-        "/var/spool/at",
+        "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/sudoers", "/etc/cron", "/etc/systemd",
+        "/etc/init", "/etc/rc", "/etc/pam.d", "/etc/ssh", "/etc/ld.so", "/etc/profile", "/etc/bash.bashrc",
+        "/etc/update-motd.d", "/etc/udev", "/boot", "/var/spool/cron", "/lib/systemd", "/usr/lib/systemd",
+        "/etc/security", "/etc/modules", "/etc/xdg/autostart", "/etc/xinetd", "/etc/inetd", "/etc/anacrontab",
+        "/etc/doas.conf", "/etc/polkit", "/etc/networkmanager/dispatcher", "/etc/network/if-", "/var/spool/at",
         "/etc/nsswitch",
     ];
     let path = inside_mount(path);
@@ -192,19 +152,10 @@ fn inside_mount(path: &str) -> &str {
 /// Caches, in any home.
 fn is_cache(path: &str) -> bool {
     const SYSTEM: [&str; 4] = ["/var/lib/apt/lists", "/var/cache", "/var/lib/yum", "/var/lib/dnf"];
+    #[rustfmt::skip]
     const HOMES: [&str; 12] = [
-        "/.cache",
-        "/.npm",
-        "/.yarn",
-        "/.pnpm-store",
-        "/.cargo/registry",
-        "/.cargo/git",
-        "/.gradle/caches",
-        "/.m2/repository",
-        "/go/pkg",
-        "/.nuget/packages",
-        "/.bun/install/cache",
-        "/.ccache",
+        "/.cache", "/.npm", "/.yarn", "/.pnpm-store", "/.cargo/registry", "/.cargo/git", "/.gradle/caches",
+        "/.m2/repository", "/go/pkg", "/.nuget/packages", "/.bun/install/cache", "/.ccache",
     ];
     let in_home = path.starts_with("/home/")
         || path.starts_with("/root/")
@@ -239,16 +190,10 @@ fn is_escape(path: &str) -> bool {
 
 /// Zones decided by a component anywhere in the path.
 fn named_component(path: &str, world: &World) -> Option<Zone> {
+    #[rustfmt::skip]
     const AGENT: [&str; 9] = [
-        "/.claude.json",
-        "/.claude/settings",
-        "/.claude/hooks",
-        "/.codex/config",
-        "/.codex/hooks",
-        "/.gemini/settings",
-        "/.qwen/settings",
-        "/.config/opencode",
-        "/.claude/agents",
+        "/.claude.json", "/.claude/settings", "/.claude/hooks", "/.codex/config", "/.codex/hooks",
+        "/.gemini/settings", "/.qwen/settings", "/.config/opencode", "/.claude/agents",
     ];
     let home = world.home.to_ascii_lowercase();
     let in_home = |name: &str| path.strip_prefix(&home).is_some_and(|rest| is_under(rest, name));
@@ -261,66 +206,29 @@ fn named_component(path: &str, world: &World) -> Option<Zone> {
     if path.split('/').any(|part| part == ".git" || part == ".gitmodules" || part.starts_with("git~")) {
         return Some(Zone::GitInternals);
     }
+    #[rustfmt::skip]
     const HAND_OFF: [&str; 24] = [
-        "/.github/workflows",
-        "/.github/actions",
-        "/.gitlab-ci.yml",
-        "/.circleci",
-        "/.travis.yml",
-        "/azure-pipelines",
-        "/jenkinsfile",
-        "/.vscode",
-        "/.idea",
-        "/.devcontainer",
-        "/.envrc",
-        "/.husky",
-        "/.githooks",
-        "/.pre-commit-config",
-        "/.cargo/config",
-        "/claude.md",
-        "/agents.md",
-        "/gemini.md",
-        "/.cursor",
-        "/.cursorrules",
-        "/.mcp.json",
-        "/.gitattributes",
-        "/.claude",
-        "/.buildkite",
+        "/.github/workflows", "/.github/actions", "/.gitlab-ci.yml", "/.circleci", "/.travis.yml", "/azure-pipelines",
+        "/jenkinsfile", "/.vscode", "/.idea", "/.devcontainer", "/.envrc", "/.husky", "/.githooks",
+        "/.pre-commit-config", "/.cargo/config", "/claude.md", "/agents.md", "/gemini.md", "/.cursor",
+        "/.cursorrules", "/.mcp.json", "/.gitattributes", "/.claude", "/.buildkite",
     ];
     if worktree.is_some() && HAND_OFF.iter().any(|part| path.contains(part)) {
         return Some(Zone::HandOff);
     }
+    #[rustfmt::skip]
     const HOOKS: [&str; 9] = [
-        "pre-commit",
-        "post-commit",
-        "commit-msg",
-        "prepare-commit-msg",
-        "pre-push",
-        "post-checkout",
-        "post-merge",
-        "pre-rebase",
-        "pre-receive",
+        "pre-commit", "post-commit", "commit-msg", "prepare-commit-msg", "pre-push", "post-checkout", "post-merge",
+        "pre-rebase", "pre-receive",
     ];
     if HOOKS.contains(&path.rsplit('/').next().unwrap_or_default()) {
         return Some(Zone::HandOff);
     }
+    #[rustfmt::skip]
     const STARTUP: [&str; 16] = [
-        "/.bashrc",
-        "/.bash_profile",
-        "/.bash_login",
-        "/.bash_logout",
-        "/.profile",
-        "/.zshrc",
-        "/.zprofile",
-        "/.zshenv",
-        "/.zlogin",
-        "/.config/autostart",
-        "/.config/systemd",
-        "/.config/fish",
-        "/.ssh",
-        "/.gitconfig",
-        "/.config/git",
-        "/.pam_environment",
+        "/.bashrc", "/.bash_profile", "/.bash_login", "/.bash_logout", "/.profile", "/.zshrc", "/.zprofile",
+        "/.zshenv", "/.zlogin", "/.config/autostart", "/.config/systemd", "/.config/fish", "/.ssh", "/.gitconfig",
+        "/.config/git", "/.pam_environment",
     ];
     (worktree.is_none() && STARTUP.iter().any(|part| path.contains(part))).then_some(Zone::Startup)
 }

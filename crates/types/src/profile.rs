@@ -296,6 +296,29 @@ impl Layer {
         }
     }
 
+    /// Reads the settings of whoever manages the machine, which win over every other layer. Beside the profile's keys there is
+    /// `disable-auto-mode = "disable"`: every call that no rule allows asks a person.
+    ///
+    /// # Errors
+    /// [`ProfileError::Syntax`]; [`ProfileError::UnknownKey`] for another value of that key, which must not pass for leave.
+    pub fn managed(source: Source, text: &str) -> Result<Self, ProfileError> {
+        let mut layer = Self::parse(source, text)?;
+        match layer.table.remove("disable-auto-mode") {
+            None => {}
+            Some(Value::String(word)) if word == "disable" => {
+                put(&mut layer.table, "gate.auto-mode", &Value::String("disabled".to_owned()));
+            }
+            Some(other) => {
+                return Err(ProfileError::UnknownKey {
+                    key: text::printable(&format!("disable-auto-mode = {other}"), 80),
+                    origin: layer.source,
+                    suggestion: Some("disable-auto-mode = \"disable\"".to_owned()),
+                });
+            }
+        }
+        Ok(layer)
+    }
+
     /// Reads `limits.timeout=45m`; the value is TOML where it parses as such, else a string.
     ///
     /// # Errors
@@ -423,6 +446,22 @@ mod tests {
         let resolved = resolve(&[deeper]).expect("resolved");
         assert_eq!(resolved.profile.gate.classifier.kind, Dialect::Openai);
         assert_eq!(resolved.profile.gate.classifier.model, "claude-sonnet-4-6");
+    }
+
+    #[test]
+    fn the_machine_s_manager_has_the_last_word_on_auto_mode() {
+        let managed = |text| Layer::managed(Source::File("/etc/managed.toml".into()), text);
+        let own = Layer::assignment(Source::Flag("set".into()), "gate.auto-mode=enabled").expect("set");
+        let mode = |layers: &[Layer]| resolve(layers).expect("resolved").profile.gate.auto_mode;
+        assert_eq!(mode(std::slice::from_ref(&own)), AutoMode::Enabled, "control");
+        for text in
+            ["disable-auto-mode = \"disable\"", "disable-auto-mode = \"disable\"\n[gate]\ndeny = [\"WebFetch\"]"]
+        {
+            assert_eq!(mode(&[own.clone(), managed(text).expect(text)]), AutoMode::Disabled);
+        }
+        for bad in ["disable-auto-mode = true", "disable-auto-mode = \"enable\""] {
+            assert!(matches!(managed(bad), Err(ProfileError::UnknownKey { .. })), "{bad}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(super) fn run(settings: &SettingsArgs, args: GateArgs) -> Result<Exit, Failu
         GateCommand::Explain(explain) => block_on(gate_explain::run(settings, explain)),
         GateCommand::Rules(rules) => gate_rules::run(&rules),
         GateCommand::Defaults { format } => gate_defaults::run(format),
-        GateCommand::Test(test) => gate_test::run(settings, &test),
+        GateCommand::Test(test) => block_on(gate_test::run(settings, test)),
         GateCommand::Replay(replay) => gate_replay::run(settings, &replay),
     }
 }

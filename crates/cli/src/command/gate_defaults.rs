@@ -25,7 +25,17 @@ pub(super) fn run(format: FormatArgs) -> Result<Exit, Failure> {
                 let _ = writeln!(out, "  {:<22} {kind}  cleared by {}{never}", page.id.as_str(), page.clears);
             }
             for list in &defaults.lists {
-                let _ = writeln!(out, "\n{}: {}\n  {}", list.name, list.means, list.entries.join("  "));
+                let _ = writeln!(
+                    out,
+                    "\n{}: {}\n  {}",
+                    list.name,
+                    list.means,
+                    list.entries.join(if list.entries.iter().any(|entry| entry.ends_with('.')) {
+                        "\n  "
+                    } else {
+                        "  "
+                    })
+                );
             }
             report::data(&out);
         }

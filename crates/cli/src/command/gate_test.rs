@@ -11,7 +11,10 @@ use crate::{
         line::{Tone, line},
     },
 };
-use engine::corpus::{Bound, Measure, Table};
+use engine::{
+    RowClassifier,
+    corpus::{Bound, Measure, Table},
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{fs, path::PathBuf};
 use types::exit::Exit;
@@ -19,15 +22,24 @@ use types::exit::Exit;
 /// Rows between two looks at the progress bar.
 const STEP: u64 = 64;
 
-pub(super) fn run(settings: &SettingsArgs, args: &TestArgs) -> Result<Exit, Failure> {
-    let profile = config::load(settings, None)?.profile;
-    if !args.no_model {
-        let fact = "there is no classifier to ask in this build; the deterministic stages alone are tested, as with --no-model";
+pub(super) async fn run(settings: &SettingsArgs, args: TestArgs) -> Result<Exit, Failure> {
+    let mut profile = config::load(settings, None)?.profile;
+    let classifier = match &args.classifier {
+        Some(model) => {
+            if !model.is_empty() {
+                profile.gate.classifier.model.clone_from(model);
+            }
+            Some(RowClassifier::new(&profile, args.replay.as_deref())?)
+        }
+        None => None,
+    };
+    if classifier.is_none() && !args.no_model {
+        let fact = "no model is asked, as with --no-model; --classifier asks one about what stays undecided";
         to_stderr(&line(Tone::Warn, "Note", fact));
     }
     let bar = progress(&args.files);
     let mut rows = 0_u64;
-    let table = engine::test_gate(&profile, &args.files, &mut |_, record, bytes| {
+    let tested = engine::test_gate(&profile, &args.files, classifier, &mut |record, bytes| {
         rows += 1;
         if rows.is_multiple_of(STEP) {
             bar.set_position(bytes);
@@ -36,18 +48,19 @@ pub(super) fn run(settings: &SettingsArgs, args: &TestArgs) -> Result<Exit, Fail
             Format::Jsonl => report::json(record),
             Format::Human => {}
         }
-    });
+    })
+    .await;
     bar.finish_and_clear();
-    let table = table?;
+    let tested = tested?;
     match args.format.get() {
-        Format::Human => report::data(&gate_table::render(&table)),
+        Format::Human => report::data(&gate_table::render(&tested)),
         Format::Jsonl => {}
     }
-    let broken = broken(&table, &args.bounds.given());
+    let broken = broken(&tested.table, &args.bounds.given());
     for text in &broken {
-        to_stderr(&line(Tone::Bad, "Over bound", text));
+        to_stderr(&line(Tone::Bad, "Failed", text));
     }
-    match (table.rows, broken.is_empty()) {
+    match (tested.table.rows, broken.is_empty()) {
         (0, _) => Ok(Exit::NothingToRun),
         (_, true) => Ok(Exit::Passed),
         (_, false) => Ok(Exit::Failed),

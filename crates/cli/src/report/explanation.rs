@@ -18,7 +18,7 @@ pub(crate) fn render(explanation: &Explanation) -> String {
     let verdict = &explanation.verdict;
     let mut out = String::new();
     row(&mut out, answer(verdict), &headline(verdict));
-    for fact in &verdict.facts {
+    for fact in verdict.facts.iter().filter(|fact| **fact != verdict.reason) {
         let (verb, object) = fact.split_once(' ').unwrap_or((fact, ""));
         if verb.chars().count() < WORD {
             row(&mut out, verb, object);

@@ -1,6 +1,9 @@
 //! The table of `sandbox gate test`.
 
-use engine::corpus::{Counts, Figure, Interval, Settled, Table};
+use engine::{
+    Tested,
+    corpus::{Counts, Figure, Interval, Settled},
+};
 use std::fmt::Write;
 use types::text::printable;
 
@@ -8,7 +11,8 @@ use types::text::printable;
 const NAME: usize = 34;
 
 /// Rates by group and category, then by stage, then the figures with their intervals, then times.
-pub(crate) fn render(table: &Table) -> String {
+pub(crate) fn render(tested: &Tested) -> String {
+    let table = &tested.table;
     let mut out = heading("by category");
     for (group, counts) in &table.groups {
         row(&mut out, group, counts);
@@ -21,7 +25,7 @@ pub(crate) fn render(table: &Table) -> String {
     }
     out.push('\n');
     out.push_str(&heading("by stage"));
-    for (group, _) in &table.groups {
+    for group in table.groups.keys() {
         let _ = writeln!(out, "{group}");
         for ((_, stage), counts) in table.stages.iter().filter(|((of, _), _)| of == group) {
             row(&mut out, &format!("  {stage}"), counts);
@@ -54,6 +58,9 @@ pub(crate) fn render(table: &Table) -> String {
             "\n{} rows · calls up to 4 KiB: p50 {} µs, p99 {} µs, longest {} µs",
             table.rows, times.p50, times.p99, times.max
         );
+    }
+    if tested.asked > 0 {
+        let _ = writeln!(out, "a model was asked about {} rows for ${:.4}", tested.asked, tested.usd);
     }
     out
 }

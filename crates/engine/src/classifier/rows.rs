@@ -48,7 +48,7 @@ impl RowClassifier {
 }
 
 /// No run is there to hear anything.
-struct Deaf;
+pub(super) struct Deaf;
 
 impl Observer for Deaf {
     fn egress(&self, _: EgressRecord) {}

@@ -28,12 +28,14 @@ pub(super) struct Tries {
     model: usize,
     failures: u32,
     of_this_model: u32,
+    /// One of the models is not to be had.
+    is_one_out: bool,
 }
 
 impl Tries {
     /// Before the first one; `models` is at least 1.
     pub(super) fn new(models: usize) -> Self {
-        Self { models, model: 0, failures: 0, of_this_model: 0 }
+        Self { models, model: 0, failures: 0, of_this_model: 0, is_one_out: false }
     }
 
     /// The model to ask now.
@@ -43,6 +45,9 @@ impl Tries {
 
     /// The next question goes to the other model, if there is one.
     pub(super) fn take_the_other_model(&mut self) {
+        if self.is_one_out {
+            return;
+        }
         self.model = (self.model + 1) % self.models;
         self.of_this_model = 0;
     }
@@ -54,13 +59,14 @@ impl Tries {
         if self.failures >= MAX {
             return None;
         }
-        let has_other = self.models > 1;
+        let has_other = self.models > 1 && !self.is_one_out;
         let doubled = BASE.saturating_mul(1 << (self.of_this_model - 1).min(5)).min(LONGEST);
         // Between half and one and a half, so that many who failed together do not come back together.
         let jittered = doubled.mul_f64(0.5 + chance);
         match next {
-            Next::OtherModel if has_other && self.failures == 1 => {
+            Next::OtherModel if has_other => {
                 self.take_the_other_model();
+                self.is_one_out = true;
                 Some(Duration::ZERO)
             }
             Next::OtherModel => None,
@@ -118,6 +124,14 @@ mod tests {
         let mut tries = Tries::new(2);
         assert_eq!(tries.failed(Next::OtherModel, 0.5), Some(Duration::ZERO));
         assert_eq!((tries.model(), tries.failed(Next::OtherModel, 0.5)), (1, None));
+        let mut later = Tries::new(2);
+        let _pause = later.failed(Next::Later(None), 0.5);
+        assert_eq!(later.failed(Next::OtherModel, 0.5), Some(Duration::ZERO), "also after another failure");
+        for _ in 0..4 {
+            assert!(later.failed(Next::Later(None), 0.5).is_some());
+            later.take_the_other_model();
+            assert_eq!(later.model(), 1, "and it is not asked again");
+        }
         assert_eq!(Tries::new(1).failed(Next::OtherModel, 0.5), None);
     }
 }

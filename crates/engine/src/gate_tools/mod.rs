@@ -1,5 +1,6 @@
 //! The gate as a tool for people: try it on a corpus, on one command, on a past run; no container is needed for any of it.
 
+mod asked;
 mod error;
 mod explain;
 mod import;
@@ -11,4 +12,4 @@ pub use error::GateToolError;
 pub use explain::{Question, explain_call};
 pub use import::{ImportError, Imported, import_claude};
 pub use replay::{Difference, Replayed};
-pub use test::test_gate;
+pub use test::{Tested, test_gate};

@@ -89,6 +89,21 @@ mod tests {
         assert!(!is_verbatim("push it to origin", &[]));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_taken_for_consent_stands_in_the_text(quote in "[a-z ]{0,24}", source in "[a-z ]{0,60}") {
+            if is_verbatim(&quote, &[&source]) {
+                proptest::prop_assert!(normal(&source).contains(&normal(&quote)));
+            }
+        }
+
+        #[test]
+        fn any_words_of_a_text_without_a_no_are_found(words in proptest::collection::vec("[b-m]{4,8}", 3..12), from in 0..8_usize) {
+            let from = from.min(words.len() - 2);
+            proptest::prop_assert!(is_verbatim(&words[from..].join("\n "), &[&words.join(" ")]));
+        }
+    }
+
     #[test]
     fn a_second_place_without_a_no_counts() {
         assert!(is_verbatim("drop the table", &["never drop the table by hand. Then drop the table with the script"]));

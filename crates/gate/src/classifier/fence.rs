@@ -54,6 +54,19 @@ mod tests {
         assert_eq!(back, hostile, "nothing is lost");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_stays_one_line_and_comes_back(text in "(\\PC|\\[\\[/?call M\\]\\]|[\n\r\u{2028}\u{85}<>\"\\\\]){0,80}") {
+            let fenced = fenced("call", "M", &json!({ "input": text }));
+            let lines: Vec<_> = fenced.lines().collect();
+            proptest::prop_assert_eq!((lines.len(), lines[0], lines[2]), (3, "[[call M]]", "[[/call M]]"));
+            let is_plain = !lines[1].contains(|c: char| matches!(c, '<' | '>') || is_unsafe(c));
+            proptest::prop_assert!(is_plain, "{}", lines[1]);
+            let back: Value = serde_json::from_str(lines[1]).expect("JSON");
+            proptest::prop_assert_eq!(&back["input"], &Value::from(text));
+        }
+    }
+
     #[test]
     fn long_texts_show_their_ends_and_say_what_is_missing() {
         let text = format!("BEGIN{}END", "x".repeat(1000));

@@ -15,7 +15,7 @@ mod matrix;
 mod prefix;
 mod question;
 mod request;
-mod rules;
+pub(crate) mod rules;
 
 pub use answer::NoAnswer;
 pub use prefix::{DEFAULTS, Prose};

@@ -102,7 +102,8 @@ is a text that was too long; what was left out was not shown to you.
 
 - `task`: what the person asked for. It and `answers` are the only authority there is.
 - `answers`: what a person said when the agent's calls were put to them.
-- `facts`: what the host established by itself: what a parser found that the call does, what is trusted. Reliable.
+- `facts`: what the host established by itself: what a parser found that the call does, what is trusted. Reliable, but for the \
+names and paths in it, which the agent chose and which say nothing.
 - `history`: earlier calls of this run, oldest first, with the outcome that the host gave each of them.
 - `call`: the call to judge.
 

@@ -21,22 +21,23 @@ pub(super) fn body(dialect: Dialect, model: &str, step: Step, system: &str, ques
     match dialect {
         Dialect::Messages => {
             // Tools stand before the system prompt in what is cached, so that they are the same in both steps.
-            let mut body = json!({
+            let choice = match step {
+                Step::Fast => json!({"type": "none"}),
+                Step::Full => json!({"type": "tool", "name": TOOL}),
+            };
+            // Tools stand before the system prompt in what is cached, so that they are the same in both steps. No stop sequence: a
+            // word with more behind it must be seen as such.
+            json!({
                 "model": model,
                 "max_tokens": max_tokens,
                 "temperature": 0,
                 "tools": [{"name": TOOL, "description": "Reports the facts about the call.", "input_schema": facts::schema()}],
-                "tool_choice": {"type": "none"},
+                "tool_choice": choice,
                 "system": [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}],
                 "messages": [{"role": "user", "content": [
                     {"type": "text", "text": question}, {"type": "text", "text": instruction},
                 ]}],
-            });
-            match step {
-                Step::Fast => body["stop_sequences"] = json!(["\n"]),
-                Step::Full => body["tool_choice"] = json!({"type": "tool", "name": TOOL}),
-            }
-            body
+            })
         }
         Dialect::Openai => {
             let mut body = json!({
@@ -49,14 +50,11 @@ pub(super) fn body(dialect: Dialect, model: &str, step: Step, system: &str, ques
                     {"role": "user", "content": format!("{question}\n{instruction}")},
                 ],
             });
-            match step {
-                Step::Fast => body["stop"] = json!(["\n"]),
-                Step::Full => {
-                    body["response_format"] = json!({
-                        "type": "json_schema",
-                        "json_schema": {"name": TOOL, "strict": true, "schema": facts::schema()},
-                    });
-                }
+            if step == Step::Full {
+                body["response_format"] = json!({
+                    "type": "json_schema",
+                    "json_schema": {"name": TOOL, "strict": true, "schema": facts::schema()},
+                });
             }
             body
         }
@@ -74,7 +72,7 @@ mod tests {
         assert_eq!((&fast["tools"], &fast["system"]), (&full["tools"], &full["system"]));
         assert_eq!(fast["system"][0]["cache_control"]["type"], "ephemeral");
         assert_eq!((&fast["tool_choice"]["type"], &full["tool_choice"]["type"]), (&"none".into(), &"tool".into()));
-        assert!(fast["max_tokens"].as_u64() <= Some(8) && fast["stop_sequences"][0] == "\n");
+        assert!(fast["max_tokens"].as_u64() <= Some(8));
         let local = body(Dialect::Openai, "m", Step::Full, "SYSTEM", "q");
         assert_eq!(local["messages"][0]["content"], "SYSTEM");
         assert_eq!(local["response_format"]["json_schema"]["strict"], true);

@@ -94,7 +94,7 @@ pub(super) fn text(rule: RuleId) -> &'static str {
 }
 
 /// The built-in prose for the lists in which the operator may write `$defaults`.
-pub(super) const ENVIRONMENT: [&str; 4] = [
+pub(crate) const ENVIRONMENT: [&str; 4] = [
     "The agent works alone in a throwaway container on a clone of the person's repository; no one watches.",
     "Trusted are the work tree, the scratch directory, loopback and the remotes and endpoints that the facts list. Everything \
      else is external.",
@@ -103,7 +103,7 @@ pub(super) const ENVIRONMENT: [&str; 4] = [
 ];
 
 /// What is fine.
-pub(super) const ALLOW: [&str; 5] = [
+pub(crate) const ALLOW: [&str; 5] = [
     "Reading, searching, building, testing and formatting the project, by whatever tool.",
     "Writing and changing files of the work tree that the task is about, and scratch files.",
     "Removing what this run made itself, and build output.",

@@ -62,6 +62,20 @@ pub struct CaseRecord {
     pub micros: u64,
 }
 
+impl CaseRecord {
+    /// The record of a verdict on a case.
+    #[must_use]
+    pub fn new(case: &Case, verdict: &Verdict) -> Self {
+        Self {
+            id: case.id.clone(),
+            verdict: Settled::of(verdict),
+            stage: verdict.stage,
+            rule: verdict.rule.clone(),
+            micros: verdict.micros,
+        }
+    }
+}
+
 /// Why no case can be judged.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
@@ -88,18 +102,18 @@ impl CaseJudge {
         Self { policy, trusted, worker: None }
     }
 
-    /// Judges a case after the calls that came before it. The full verdict is for people.
+    /// Judges a case by the deterministic stages, after the calls that came before it. Gives the world it was judged in as well.
     ///
     /// # Errors
     /// [`CaseError`] when the policy is wrong or no thread can be started; never because of the case.
-    pub fn judge(&mut self, case: &Case) -> Result<(CaseRecord, Verdict), CaseError> {
+    pub fn judge(&mut self, case: &Case) -> Result<(World, Verdict), CaseError> {
         let mut world = case.world.clone();
         world.trusted.extend(self.trusted.iter().cloned());
         let worker = match &mut self.worker {
             Some((known, worker)) if *known == world => worker,
             slot => {
                 let gate = Gate::new(&self.policy, world.clone())?;
-                &mut slot.insert((world, GateWorker::start(gate)?)).1
+                &mut slot.insert((world.clone(), GateWorker::start(gate)?)).1
             }
         };
         let mut ledger = Ledger::default();
@@ -108,14 +122,7 @@ impl CaseJudge {
             ledger.answered(call, &verdict);
         }
         let verdict = worker.judge(&case.call, &mut ledger);
-        let record = CaseRecord {
-            id: case.id.clone(),
-            verdict: Settled::of(&verdict),
-            stage: verdict.stage,
-            rule: verdict.rule.clone(),
-            micros: verdict.micros,
-        };
-        Ok((record, verdict))
+        Ok((world, verdict))
     }
 }
 
@@ -125,7 +132,8 @@ mod tests {
 
     fn settled(policy: Policy, line: &str) -> (Settled, Stage) {
         let case = Case::read(line.as_bytes()).expect("JSON").expect("a case");
-        let record = CaseJudge::new(policy, Vec::new()).judge(&case).expect("judged").0;
+        let verdict = CaseJudge::new(policy, Vec::new()).judge(&case).expect("judged").1;
+        let record = CaseRecord::new(&case, &verdict);
         (record.verdict, record.stage)
     }
 

@@ -11,36 +11,11 @@ use crate::{
 };
 
 /// Directories that a build makes again.
+#[rustfmt::skip]
 pub(crate) const REGENERABLE: [&str; 30] = [
-    "target",
-    "node_modules",
-    "dist",
-    "build",
-    "out",
-    "coverage",
-    ".coverage",
-    ".next",
-    ".nuxt",
-    ".turbo",
-    ".cache",
-    ".parcel-cache",
-    "__pycache__",
-    ".pytest_cache",
-    ".mypy_cache",
-    ".ruff_cache",
-    ".tox",
-    ".nox",
-    ".eggs",
-    "htmlcov",
-    ".nyc_output",
-    "storybook-static",
-    "bin",
-    "obj",
-    ".gradle",
-    ".svelte-kit",
-    ".vite",
-    ".venv",
-    "test-results",
+    "target", "node_modules", "dist", "build", "out", "coverage", ".coverage", ".next", ".nuxt", ".turbo", ".cache",
+    ".parcel-cache", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".tox", ".nox", ".eggs", "htmlcov",
+    ".nyc_output", "storybook-static", "bin", "obj", ".gradle", ".svelte-kit", ".vite", ".venv", "test-results",
     "playwright-report",
 ];
 /// Files that a build makes again.

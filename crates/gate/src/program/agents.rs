@@ -7,76 +7,28 @@ use crate::{
 use types::catalogue::RuleId;
 
 /// Agents on the command line.
+#[rustfmt::skip]
 const AGENTS: [&str; 22] = [
-    "claude",
-    "claude-code",
-    "codex",
-    "gemini",
-    "qwen",
-    "opencode",
-    "aider",
-    "goose",
-    "cursor-agent",
-    "amp",
-    "crush",
-    "auggie",
-    "droid",
-    "cline",
-    "kilo",
-    "roo",
-    "copilot",
-    "kimi",
-    "vibe",
-    "openhands",
-    "plandex",
-    "sweagent",
+    "claude", "claude-code", "codex", "gemini", "qwen", "opencode", "aider", "goose", "cursor-agent", "amp", "crush",
+    "auggie", "droid", "cline", "kilo", "roo", "copilot", "kimi", "vibe", "openhands", "plandex", "sweagent",
 ];
 /// Packages that start one.
+#[rustfmt::skip]
 const PACKAGES: [&str; 12] = [
-    "@anthropic-ai/claude-code",
-    "@openai/codex",
-    "@google/gemini-cli",
-    "@qwen-code/",
-    "@sourcegraph/amp",
-    "@github/copilot",
-    "opencode-ai",
-    "@augmentcode/auggie",
-    "cline",
-    "aider-chat",
-    "claude-code",
-    "@charmland/crush",
+    "@anthropic-ai/claude-code", "@openai/codex", "@google/gemini-cli", "@qwen-code/", "@sourcegraph/amp",
+    "@github/copilot", "opencode-ai", "@augmentcode/auggie", "cline", "aider-chat", "claude-code", "@charmland/crush",
 ];
 /// First words that show or keep house and run no model.
+#[rustfmt::skip]
 const HOUSEKEEPING: [&str; 14] = [
-    "--version",
-    "-v",
-    "-V",
-    "--help",
-    "-h",
-    "help",
-    "version",
-    "doctor",
-    "mcp",
-    "config",
-    "completion",
-    "status",
-    "models",
-    "list",
+    "--version", "-v", "-V", "--help", "-h", "help", "version", "doctor", "mcp", "config", "completion", "status",
+    "models", "list",
 ];
 /// Words that let an agent act without anyone looking.
+#[rustfmt::skip]
 const LOOSE: [&str; 12] = [
-    "--yolo",
-    "-y",
-    "--full-auto",
-    "--auto-approve",
-    "--dangerously",
-    "--allow",
-    "--bypass",
-    "--permission-mode",
-    "--approval-mode",
-    "--sandbox",
-    "--trust",
-    "--force",
+    "--yolo", "-y", "--full-auto", "--auto-approve", "--dangerously", "--allow", "--bypass", "--permission-mode",
+    "--approval-mode", "--sandbox", "--trust", "--force",
 ];
 /// Agents whose headless form acts, or whose approvals this gate gives.
 const OURS: [&str; 3] = ["claude", "claude-code", "codex"];

@@ -19,7 +19,13 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "go" => go(command, world),
         "make" | "gmake" | "just" | "task" | "ninja" | "rake" | "invoke" => {
             let targets: Vec<&str> = args.operands.iter().map(|word| word.text.as_str()).collect();
-            if has(&["--eval", "-f", "--file", "--makefile"])
+            let elsewhere = |text: &str| {
+                ["--eval", "--file", "--makefile", "--rakefile", "--justfile", "--taskfile", "-E"]
+                    .iter()
+                    .any(|option| text.starts_with(option))
+                    || (text.starts_with("-f") && !text.starts_with("--"))
+            };
+            if words.iter().any(|word| elsewhere(&word.text))
                 || targets.iter().any(|target| target.contains('=') && target.contains("SHELL"))
             {
                 return Some(vec![Effect::Unverifiable("make takes its rules from elsewhere".to_owned())]);

@@ -197,6 +197,36 @@ pub(crate) fn nested(word: &Word, command: &SimpleCommand, world: &World) -> Vec
     effects
 }
 
+/// Modules that serve, send or run what they are given.
+const NETWORK_MODULES: &[&str] = &[
+    "smtpd",
+    "aiosmtpd",
+    "ftplib",
+    "telnetlib",
+    "webbrowser",
+    "xmlrpc",
+    "socketserver",
+    "code",
+    "codeop",
+    "pty",
+    "asyncio",
+    "zipapp",
+    "runpy",
+    "pickle",
+    "marshal",
+    "shelve",
+    "cgi",
+    "idlelib",
+    "impacket",
+    "scapy",
+    "pyftpdlib",
+    "twisted",
+    "pproxy",
+    "shadowsocks",
+    "rpyc",
+    "pwn",
+];
+
 fn python_module(module: &Word, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let at = command.args().iter().position(|word| word.text == "-m").unwrap_or_default() + 1;
     let rest = command.args().get(at..).unwrap_or_default().to_vec();
@@ -205,7 +235,8 @@ fn python_module(module: &Word, command: &SimpleCommand, world: &World) -> Vec<E
     match module.text.as_str() {
         "unittest" | "doctest" | "py_compile" | "compileall" | "json.tool" | "timeit" | "cProfile" | "pdb"
         | "trace" | "site" | "sysconfig" | "this" | "ast" | "tokenize" | "calendar" | "platform" | "venv" | "build"
-        | "virtualenv" => {
+        | "virtualenv" | "ensurepip" | "zipfile" | "tarfile" | "gzip" | "base64" | "dis" | "inspect" | "pydoc"
+        | "symtable" | "tabnanny" | "pyclbr" | "modulefinder" | "mimetypes" | "uuid" | "locale" | "turtle" => {
             let script =
                 module.text == "cProfile" || module.text == "pdb" || module.text == "trace" || module.text == "timeit";
             if script {
@@ -217,11 +248,16 @@ fn python_module(module: &Word, command: &SimpleCommand, world: &World) -> Vec<E
         "http.server" => vec![Finding::questioned(RuleId::ReverseChannel, "serves files to whoever connects").into()],
         _ => match super::table(name, &inner, world) {
             Some(effects) => effects,
-            // A module of the project, as far as the line tells.
-            None => vec![
-                super::packages::manifest("pyproject.toml", command, world),
-                Effect::Unverifiable(format!("what the module `{}` does is not known", module.text)),
-            ],
+            // A module of the project, or one that its environment has installed.
+            None => {
+                let mut effects = vec![super::packages::manifest("pyproject.toml", command, world)];
+                effects.extend(super::hostile::script(name).map(Effect::from));
+                effects.extend(super::mentioned(command, world));
+                if NETWORK_MODULES.contains(&name) {
+                    effects.push(Effect::Unverifiable(format!("the module `{name}` talks to other hosts")));
+                }
+                effects
+            }
         },
     }
 }

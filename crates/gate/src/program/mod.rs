@@ -4,11 +4,15 @@
 //! an empty list is a promise that it does nothing worth a decision.
 
 mod agents;
+mod archives;
 mod awk;
 mod build;
 mod build_tools;
+mod containers;
+mod database;
 mod files;
 mod find;
+mod forge;
 mod git;
 mod hostile;
 mod inert;
@@ -177,7 +181,7 @@ fn table(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effec
         .or_else(|| network::effects(name, command, world))
         .or_else(|| system_packages::effects(name, command))
         .or_else(|| packages::effects(name, command, world))
-        .or_else(|| infra::effects(name, command))
+        .or_else(|| infra::effects(name, command, world))
         .or_else(|| system::effects(name, command, world))
 }
 
@@ -239,29 +243,11 @@ fn is_emptying(command: &SimpleCommand) -> bool {
 
 /// Variables that make a program load or run something else.
 pub(crate) fn is_loader_variable(name: &str) -> bool {
+    #[rustfmt::skip]
     const EXACT: [&str; 22] = [
-        "LD_PRELOAD",
-        "LD_LIBRARY_PATH",
-        "LD_AUDIT",
-        "DYLD_INSERT_LIBRARIES",
-        "PATH",
-        "BASH_ENV",
-        "ENV",
-        "PROMPT_COMMAND",
-        "SHELLOPTS",
-        "BASHOPTS",
-        "PYTHONSTARTUP",
-        "PYTHONHOME",
-        "PERL5OPT",
-        "RUBYOPT",
-        "NODE_OPTIONS",
-        "JAVA_TOOL_OPTIONS",
-        "RUSTC_WRAPPER",
-        "EDITOR",
-        "PAGER",
-        "VISUAL",
-        "IFS",
-        "PS4",
+        "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "PATH", "BASH_ENV", "ENV",
+        "PROMPT_COMMAND", "SHELLOPTS", "BASHOPTS", "PYTHONSTARTUP", "PYTHONHOME", "PERL5OPT", "RUBYOPT",
+        "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "RUSTC_WRAPPER", "EDITOR", "PAGER", "VISUAL", "IFS", "PS4",
     ];
     EXACT.contains(&name) || is_agent_variable(name) || (name.starts_with("GIT_") && !is_plain_git_variable(name))
 }

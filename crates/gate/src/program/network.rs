@@ -10,111 +10,28 @@ use crate::{
 };
 use types::catalogue::RuleId;
 
+#[rustfmt::skip]
 const CURL: &[&str] = &[
-    "-X",
-    "--request",
-    "-H",
-    "--header",
-    "-d",
-    "--data",
-    "--data-raw",
-    "--data-binary",
-    "--data-urlencode",
-    "--data-ascii",
-    "--json",
-    "-F",
-    "--form",
-    "--form-string",
-    "-T",
-    "--upload-file",
-    "-o",
-    "--output",
-    "-u",
-    "--user",
-    "-A",
-    "--user-agent",
-    "-e",
-    "--referer",
-    "-b",
-    "--cookie",
-    "-c",
-    "--cookie-jar",
-    "-x",
-    "--proxy",
-    "-m",
-    "--max-time",
-    "--connect-timeout",
-    "--retry",
-    "--retry-delay",
-    "-w",
-    "--write-out",
-    "-K",
-    "--config",
-    "--resolve",
-    "--connect-to",
-    "--cacert",
-    "--cert",
-    "--key",
-    "-E",
-    "--url",
-    "--proto",
-    "--proto-redir",
-    "--unix-socket",
-    "--abstract-unix-socket",
-    "-D",
-    "--dump-header",
-    "--output-dir",
-    "--retry-max-time",
-    "-r",
-    "--range",
-    "-C",
-    "--continue-at",
-    "--limit-rate",
-    "--interface",
-    "--dns-servers",
-    "--noproxy",
-    "-z",
-    "--url-query",
-    "--trace",
-    "--stderr",
-    "--max-redirs",
-    "-t",
-    "--tlsv1",
-    "-Q",
-    "-Y",
-    "-y",
+    "-X", "--request", "-H", "--header", "-d", "--data", "--data-raw", "--data-binary", "--data-urlencode",
+    "--data-ascii", "--json", "-F", "--form", "--form-string", "-T", "--upload-file", "-o", "--output", "-u",
+    "--user", "-A", "--user-agent", "-e", "--referer", "-b", "--cookie", "-c", "--cookie-jar", "-x", "--proxy", "-m",
+    "--max-time", "--connect-timeout", "--retry", "--retry-delay", "-w", "--write-out", "-K", "--config", "--resolve",
+    "--connect-to", "--cacert", "--cert", "--key", "-E", "--url", "--proto", "--proto-redir", "--unix-socket",
+    "--abstract-unix-socket", "-D", "--dump-header", "--output-dir", "--retry-max-time", "-r", "--range", "-C",
+    "--continue-at", "--limit-rate", "--interface", "--dns-servers", "--noproxy", "-z", "--url-query", "--trace",
+    "--stderr", "--max-redirs", "-t", "--tlsv1", "-Q", "-Y", "-y", "--ciphers", "--tls13-ciphers", "--curves",
+    "--capath", "--cert-type", "--key-type", "--pass", "--pinnedpubkey", "--ech", "--http-proxy", "--proxy-header",
+    "--proxy-user", "--preproxy", "--socks5", "--socks5-hostname", "--socks4", "--doh-url", "--local-port",
+    "--keepalive-time", "--max-filesize", "--oauth2-bearer", "--aws-sigv4", "--rate", "--speed-limit", "--speed-time",
+    "--time-cond", "--tls-max", "--trace-ascii", "--etag-save", "--etag-compare", "--variable", "--expand-url",
+    "--expand-data", "--libcurl", "--quote", "--create-file-mode", "--crlfile", "--egd-file", "--engine", "--alt-svc",
+    "--hsts", "--netrc-file", "--postquote", "--service-name", "--telnet-option",
 ];
+#[rustfmt::skip]
 const WGET: &[&str] = &[
-    "-O",
-    "--output-document",
-    "-P",
-    "--directory-prefix",
-    "-o",
-    "--output-file",
-    "-a",
-    "-i",
-    "--input-file",
-    "--post-data",
-    "--post-file",
-    "--body-data",
-    "--body-file",
-    "--method",
-    "--header",
-    "-t",
-    "--tries",
-    "-T",
-    "--timeout",
-    "-U",
-    "--user-agent",
-    "-e",
-    "--execute",
-    "-l",
-    "-A",
-    "-R",
-    "-D",
-    "--use-askpass",
-    "-w",
-    "--user",
+    "-O", "--output-document", "-P", "--directory-prefix", "-o", "--output-file", "-a", "-i", "--input-file",
+    "--post-data", "--post-file", "--body-data", "--body-file", "--method", "--header", "-t", "--tries", "-T",
+    "--timeout", "-U", "--user-agent", "-e", "--execute", "-l", "-A", "-R", "-D", "--use-askpass", "-w", "--user",
     "--password",
 ];
 
@@ -216,16 +133,9 @@ fn body(word: &Word, command: &SimpleCommand, world: &World) -> Option<Effect> {
 }
 
 fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    #[rustfmt::skip]
     const BODY: [&str; 10] = [
-        "-d",
-        "--data",
-        "--data-raw",
-        "--data-binary",
-        "--data-urlencode",
-        "--data-ascii",
-        "--json",
-        "-F",
-        "--form",
+        "-d", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii", "--json", "-F", "--form",
         "--url-query",
     ];
     let args = Args::parse(command.args(), CURL);
@@ -254,8 +164,14 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         "--resolve",
         "--dns-servers",
         "--socks5",
+        "--socks5-hostname",
         "--socks4",
         "--preproxy",
+        "--doh-url",
+        "--engine",
+        "--expand-url",
+        "--expand-data",
+        "--variable",
     ]) {
         effects.push(Effect::Unverifiable("where curl connects is set apart from the URL".to_owned()));
     }
@@ -268,6 +184,10 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         .chain(args.values(&["-H", "--header", "-u", "--user", "-A", "-e"]))
         .any(|word| !word.sources.is_empty());
     let direction = if up || computed { Direction::Up } else { Direction::Down };
+    if args.values(&BODY).any(|word| word.text.contains("tool_use_id")) {
+        let instead = "a person answers approvals, not the agent";
+        effects.push(Finding::forbidden(RuleId::GateTampering, "answers for a tool call", instead).into());
+    }
     let deletes = args.values(&["-X", "--request"]).any(|word| word.text.eq_ignore_ascii_case("delete"))
         || args.values(&BODY).any(|word| is_deletion(&word.text));
     for url in &urls {
@@ -282,7 +202,18 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         }
     }
     let mut outputs: Vec<Word> = args
-        .values(&["-o", "--output", "-c", "--cookie-jar", "-D", "--dump-header", "--trace", "--stderr"])
+        .values(&[
+            "-o",
+            "--output",
+            "-c",
+            "--cookie-jar",
+            "-D",
+            "--dump-header",
+            "--trace",
+            "--trace-ascii",
+            "--stderr",
+            "--libcurl",
+        ])
         .cloned()
         .collect();
     if args.has(&["-O", "--remote-name", "--remote-name-all"]) {

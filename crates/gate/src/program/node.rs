@@ -10,110 +10,29 @@ use crate::{
 use types::catalogue::RuleId;
 
 /// Verbs that only show something, in all of their spellings.
+#[rustfmt::skip]
 const SHOWS: [&str; 44] = [
-    "ls",
-    "list",
-    "ll",
-    "la",
-    "outdated",
-    "view",
-    "info",
-    "show",
-    "v",
-    "why",
-    "explain",
-    "help",
-    "root",
-    "bin",
-    "prefix",
-    "audit",
-    "fund",
-    "doctor",
-    "ping",
-    "docs",
-    "licenses",
-    "search",
-    "s",
-    "se",
-    "find",
-    "whoami",
-    "query",
-    "stars",
-    "sbom",
-    "repo",
-    "bugs",
-    "issues",
-    "get",
-    "help-search",
-    "diff",
-    "find-dupes",
-    "node",
-    "dir",
-    "pm",
-    "workspaces",
-    "versions",
-    "plugin",
-    "constraints",
-    "store",
+    "ls", "list", "ll", "la", "outdated", "view", "info", "show", "v", "why", "explain", "help", "root", "bin",
+    "prefix", "audit", "fund", "doctor", "ping", "docs", "licenses", "search", "s", "se", "find", "whoami", "query",
+    "stars", "sbom", "repo", "bugs", "issues", "get", "help-search", "diff", "find-dupes", "node", "dir", "pm",
+    "workspaces", "versions", "plugin", "constraints", "store",
 ];
 /// Verbs that do what the project's files say.
+#[rustfmt::skip]
 const PROJECT: [&str; 36] = [
-    "ci",
-    "clean-install",
-    "install-clean",
-    "test",
-    "t",
-    "tst",
-    "it",
-    "cit",
-    "start",
-    "stop",
-    "restart",
-    "build",
-    "lint",
-    "dev",
-    "typecheck",
-    "format",
-    "check",
-    "type-check",
-    "fmt",
-    "coverage",
-    "version",
-    "pack",
-    "prune",
-    "dedupe",
-    "ddp",
-    "rebuild",
-    "rb",
-    "uninstall",
-    "remove",
-    "rm",
-    "un",
-    "r",
-    "unlink",
-    "install-test",
-    "fetch",
+    "ci", "clean-install", "install-clean", "test", "t", "tst", "it", "cit", "start", "stop", "restart", "build",
+    "lint", "dev", "typecheck", "format", "check", "type-check", "fmt", "coverage", "version", "pack", "prune",
+    "dedupe", "ddp", "rebuild", "rb", "uninstall", "remove", "rm", "un", "r", "unlink", "install-test", "fetch",
     "workspace",
 ];
 /// Words in the name of a script that acts outside of the work tree.
 const OUTWARD: [&str; 8] = ["deploy", "release", "publish", "push", "prod", "migrate", "seed", "reset"];
 
 pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    #[rustfmt::skip]
     const VALUED: [&str; 14] = [
-        "--prefix",
-        "-w",
-        "--workspace",
-        "-C",
-        "--dir",
-        "--filter",
-        "-F",
-        "--cwd",
-        "--registry",
-        "--loglevel",
-        "--pack-destination",
-        "--node-options",
-        "--script-shell",
-        "--userconfig",
+        "--prefix", "-w", "--workspace", "-C", "--dir", "--filter", "-F", "--cwd", "--registry", "--loglevel",
+        "--pack-destination", "--node-options", "--script-shell", "--userconfig",
     ];
     let args = Args::parse(command.args(), &VALUED);
     let verb = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
@@ -147,6 +66,12 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
             }
         }
         _ if args.has(&["-g", "--global"]) => new_code("changes packages of every project"),
+        // yarn's commands of the registry; `workspace NAME` and `workspaces foreach` hand on what follows.
+        "npm" | "workspace" | "workspaces"
+            if args.operands.iter().any(|word| matches!(word.text.as_str(), "publish" | "login" | "logout" | "tag")) =>
+        {
+            publishes()
+        }
         "run" | "run-script" | "rum" | "urn" => run(name, named, &args, command, world),
         _ if PROJECT.contains(&verb) => vec![script],
         "config" | "c" if matches!(named, "get" | "list" | "ls" | "") => Vec::new(),
@@ -195,7 +120,11 @@ fn is_tool(text: &str) -> bool {
 fn run(name: &str, script: &str, args: &Args<'_>, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let mut effects = vec![manifest("package.json", command, world)];
     let lower = script.to_ascii_lowercase();
-    if OUTWARD.iter().any(|word| lower.contains(word)) {
+    if lower.split([':', '-', '_', '.', '/']).any(|part| matches!(part, "deploy" | "publish")) {
+        let instead = "leave it to a person; the host takes the work out";
+        effects
+            .push(Finding::refused(RuleId::ExternalWrite, "runs a script that deploys or publishes", instead).into());
+    } else if OUTWARD.iter().any(|word| lower.contains(word)) {
         let reason = "runs a script whose name says that it acts outside";
         effects.push(Finding::questioned(RuleId::ExternalWrite, reason).into());
     }

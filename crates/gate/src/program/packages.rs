@@ -28,27 +28,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
 }
 
 /// Package managers of a language: installing one is installing the tool chain, not a dependency.
+#[rustfmt::skip]
 const FRONT_ENDS: [&str; 20] = [
-    "pip",
-    "setuptools",
-    "wheel",
-    "build",
-    "uv",
-    "poetry",
-    "pdm",
-    "pipenv",
-    "pipx",
-    "hatch",
-    "hatchling",
-    "virtualenv",
-    "tox",
-    "nox",
-    "npm",
-    "pnpm",
-    "yarn",
-    "corepack",
-    "bundler",
-    "pre-commit",
+    "pip", "setuptools", "wheel", "build", "uv", "poetry", "pdm", "pipenv", "pipx", "hatch", "hatchling",
+    "virtualenv", "tox", "nox", "npm", "pnpm", "yarn", "corepack", "bundler", "pre-commit",
 ];
 
 /// True when a package that is named in the line may come in: its version is exact, or it is a package manager itself.
@@ -74,8 +57,9 @@ pub(super) fn is_reviewable(text: &str, at: &str) -> bool {
 pub(super) fn is_local(text: &str, command: &SimpleCommand, world: &World) -> bool {
     let text = text.strip_prefix("file:").unwrap_or(text);
     let path = text.split('[').next().unwrap_or_default();
-    let is_path =
-        path.starts_with(['.', '/']) || path.contains('/') && !path.contains(['@', ':']) || path.ends_with(".whl");
+    // A bare `a/b` is a repository to some package managers.
+    let is_file = [".whl", ".tgz", ".tar.gz"].iter().any(|end| path.ends_with(end)) && !path.contains(':');
+    let is_path = path.starts_with(['.', '/']) || is_file;
     is_path && Place::resolve(path, true, command.cwd.as_deref(), world).is_in(&world.worktree)
 }
 

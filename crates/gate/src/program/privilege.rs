@@ -9,45 +9,16 @@ use crate::{
 use types::catalogue::RuleId;
 
 /// Package managers: installing from the distribution is judged by their own table.
+#[rustfmt::skip]
 const MANAGERS: [&str; 12] = [
-    "apt",
-    "apt-get",
-    "apt-cache",
-    "aptitude",
-    "apk",
-    "yum",
-    "dnf",
-    "microdnf",
-    "zypper",
-    "pacman",
-    "tdnf",
+    "apt", "apt-get", "apt-cache", "aptitude", "apk", "yum", "dnf", "microdnf", "zypper", "pacman", "tdnf",
     "xbps-install",
 ];
 /// Chores that a build description asks root for, each with effects that its own table tells in full.
+#[rustfmt::skip]
 const CHORES: [&str; 24] = [
-    "mkdir",
-    "chown",
-    "ls",
-    "ldconfig",
-    "update-ca-certificates",
-    "locale-gen",
-    "true",
-    "id",
-    "whoami",
-    "touch",
-    "kill",
-    "pkill",
-    "killall",
-    "systemctl",
-    "service",
-    "make",
-    "ninja",
-    "cmake",
-    "cp",
-    "mv",
-    "install",
-    "ln",
-    "tee",
+    "mkdir", "chown", "ls", "ldconfig", "update-ca-certificates", "locale-gen", "true", "id", "whoami", "touch",
+    "kill", "pkill", "killall", "systemctl", "service", "make", "ninja", "cmake", "cp", "mv", "install", "ln", "tee",
     "rm",
 ];
 

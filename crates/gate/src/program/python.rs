@@ -10,31 +10,11 @@ use crate::{
 use types::catalogue::RuleId;
 
 pub(super) fn pip(words: &[Word], command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    #[rustfmt::skip]
     const VALUED: [&str; 24] = [
-        "-r",
-        "--requirement",
-        "-c",
-        "--constraint",
-        "-i",
-        "--index-url",
-        "--extra-index-url",
-        "--trusted-host",
-        "-f",
-        "--find-links",
-        "-t",
-        "--target",
-        "--timeout",
-        "--retries",
-        "-e",
-        "--editable",
-        "--group",
-        "--python",
-        "-p",
-        "--platform",
-        "--progress-bar",
-        "-d",
-        "--dest",
-        "--root",
+        "-r", "--requirement", "-c", "--constraint", "-i", "--index-url", "--extra-index-url", "--trusted-host", "-f",
+        "--find-links", "-t", "--target", "--timeout", "--retries", "-e", "--editable", "--group", "--python", "-p",
+        "--platform", "--progress-bar", "-d", "--dest", "--root",
     ];
     let args = Args::parse(words, &VALUED);
     let verb = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
@@ -83,71 +63,19 @@ fn install(args: &Args<'_>, command: &SimpleCommand, world: &World) -> Vec<Effec
 }
 
 /// Verbs that show, build, or resolve without bringing anything in.
+#[rustfmt::skip]
 const SHOWS: [&str; 38] = [
-    "",
-    "lock",
-    "tree",
-    "show",
-    "check",
-    "env",
-    "version",
-    "list",
-    "info",
-    "venv",
-    "build",
-    "export",
-    "help",
-    "fmt",
-    "format",
-    "search",
-    "config",
-    "shell",
-    "test",
-    "python",
-    "about",
-    "debug",
-    "init",
-    "new",
-    "cache",
-    "self",
-    "tool",
-    "graph",
-    "verify",
-    "audit",
-    "workspace",
-    "dep",
-    "activate",
-    "deactivate",
-    "clean",
-    "scripts",
-    "outdated",
-    "lint",
+    "", "lock", "tree", "show", "check", "env", "version", "list", "info", "venv", "build", "export", "help", "fmt",
+    "format", "search", "config", "shell", "test", "python", "about", "debug", "init", "new", "cache", "self", "tool",
+    "graph", "verify", "audit", "workspace", "dep", "activate", "deactivate", "clean", "scripts", "outdated", "lint",
 ];
 
 pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    #[rustfmt::skip]
     const VALUED: [&str; 22] = [
-        "--directory",
-        "--project",
-        "--python",
-        "-p",
-        "-C",
-        "--with",
-        "--without",
-        "--only",
-        "--extra",
-        "-E",
-        "--extras",
-        "--group",
-        "--only-group",
-        "--no-group",
-        "-n",
-        "-e",
-        "--env-file",
-        "--package",
-        "--script",
-        "--index-url",
-        "--index",
-        "-G",
+        "--directory", "--project", "--python", "-p", "-C", "--with", "--without", "--only", "--extra", "-E",
+        "--extras", "--group", "--only-group", "--no-group", "-n", "-e", "--env-file", "--package", "--script",
+        "--index-url", "--index", "-G",
     ];
     let words = command.args();
     let args = Args::parse(words, &VALUED);

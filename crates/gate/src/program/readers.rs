@@ -53,6 +53,20 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "cd" if words.iter().filter(|word| !word.text.starts_with('-')).count() > 1 => {
             return Some(vec![Effect::Unverifiable("`cd` with more than one directory".to_owned())]);
         }
+        "man" | "info" | "help"
+            if words
+                .iter()
+                .any(|word| word.text.starts_with(['-', '@']) && word.text.contains(['P', 'H', 'p', 'o'])) =>
+        {
+            return Some(vec![Effect::Unverifiable(
+                "the manual is shown by a program that the line may name".to_owned(),
+            )]);
+        }
+        "fzf" | "sk" => {
+            let runs = ["--preview", "--bind", "--filepath-word", "--listen", "--cmd", "-c"];
+            let runs = words.iter().any(|word| runs.iter().any(|option| word.text.starts_with(option)));
+            return Some(runs.then(|| Effect::Unverifiable(format!("`{name}` runs a program"))).into_iter().collect());
+        }
         "history" => return Some(history(command)),
         "ulimit" | "exec" => return Some(Vec::new()),
         "sort" => return Some(sort(command, world)),

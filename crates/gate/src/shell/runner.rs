@@ -25,24 +25,10 @@ const fn runner(
     Runner { name, verbs, valued, via }
 }
 
+#[rustfmt::skip]
 const UV: &[&str] = &[
-    "--directory",
-    "--project",
-    "--python",
-    "-p",
-    "--extra",
-    "--group",
-    "--only-group",
-    "--no-group",
-    "--env-file",
-    "--package",
-    "--with",
-    "--with-requirements",
-    "--with-editable",
-    "--index-url",
-    "--index",
-    "--from",
-    "-w",
+    "--directory", "--project", "--python", "-p", "--extra", "--group", "--only-group", "--no-group", "--env-file",
+    "--package", "--with", "--with-requirements", "--with-editable", "--index-url", "--index", "--from", "-w",
 ];
 const NODE: &[&str] = &["--prefix", "-w", "--workspace", "-C", "--dir", "--filter", "-F", "--cwd", "-p", "--package"];
 

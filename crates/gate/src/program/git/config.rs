@@ -8,37 +8,18 @@ use crate::{
 use types::catalogue::RuleId;
 
 /// Configuration that runs nothing.
+#[rustfmt::skip]
 const PLAIN_CONFIG: [&str; 16] = [
-    "user.name",
-    "user.email",
-    "core.quotepath",
-    "core.autocrlf",
-    "core.eol",
-    "core.filemode",
-    "core.longpaths",
-    "color.ui",
-    "color.diff",
-    "init.defaultbranch",
-    "pull.rebase",
-    "pull.ff",
-    "advice.detachedhead",
-    "commit.gpgsign",
-    "merge.conflictstyle",
-    "log.showsignature",
+    "user.name", "user.email", "core.quotepath", "core.autocrlf", "core.eol", "core.filemode", "core.longpaths",
+    "color.ui", "color.diff", "init.defaultbranch", "pull.rebase", "pull.ff", "advice.detachedhead", "commit.gpgsign",
+    "merge.conflictstyle", "log.showsignature",
 ];
 
 pub(super) fn configure(args: &Args<'_>, rest: &[Word]) -> Vec<Effect> {
+    #[rustfmt::skip]
     const READ: [&str; 10] = [
-        "--get",
-        "--get-all",
-        "--get-regexp",
-        "--list",
-        "-l",
-        "--show-origin",
-        "--show-scope",
-        "--name-only",
-        "--get-urlmatch",
-        "--type",
+        "--get", "--get-all", "--get-regexp", "--list", "-l", "--show-origin", "--show-scope", "--name-only",
+        "--get-urlmatch", "--type",
     ];
     if args.has(&READ) || matches!(args.operands.first().map(|word| word.text.as_str()), Some("get" | "list") | None) {
         return Vec::new();
@@ -69,26 +50,12 @@ pub(super) fn config(setting: &str) -> Option<Effect> {
     if key == "core.pager" && matches!(value, "cat" | "") {
         return None;
     }
+    #[rustfmt::skip]
     const RUNS: [&str; 19] = [
-        "core.hookspath",
-        "core.fsmonitor",
-        "core.sshcommand",
-        "core.gitproxy",
-        "core.pager",
-        "core.editor",
-        "core.askpass",
-        "sequence.editor",
-        "diff.external",
-        "credential.helper",
-        "gpg.program",
-        "gpg.ssh.program",
-        "init.templatedir",
-        "core.alternaterefscommand",
-        "uploadpack.packobjectshook",
-        "include.path",
-        "core.worktree",
-        "http.proxy",
-        "http.sslverify",
+        "core.hookspath", "core.fsmonitor", "core.sshcommand", "core.gitproxy", "core.pager", "core.editor",
+        "core.askpass", "sequence.editor", "diff.external", "credential.helper", "gpg.program", "gpg.ssh.program",
+        "init.templatedir", "core.alternaterefscommand", "uploadpack.packobjectshook", "include.path",
+        "core.worktree", "http.proxy", "http.sslverify",
     ];
     let family = [
         "alias.",

@@ -13,67 +13,25 @@ use crate::{
 };
 use types::catalogue::RuleId;
 
-const READ_ONLY: [&str; 36] = [
-    "status",
-    "log",
-    "show",
-    "diff",
-    "blame",
-    "annotate",
-    "shortlog",
-    "describe",
-    "rev-parse",
-    "rev-list",
-    "ls-files",
-    "ls-tree",
-    "cat-file",
-    "name-rev",
-    "merge-base",
-    "show-ref",
-    "for-each-ref",
-    "symbolic-ref",
-    "count-objects",
-    "fsck",
-    "grep",
-    "whatchanged",
-    "cherry",
-    "diff-tree",
-    "diff-index",
-    "diff-files",
-    "range-diff",
-    "var",
-    "version",
-    "help",
-    "check-ignore",
-    "check-attr",
-    "verify-commit",
-    "verify-tag",
-    "show-branch",
-    "ls-remote",
+#[rustfmt::skip]
+const READ_ONLY: &[&str] = &[
+    "status", "log", "show", "diff", "blame", "annotate", "shortlog", "describe", "rev-parse", "rev-list", "ls-files",
+    "ls-tree", "cat-file", "name-rev", "merge-base", "show-ref", "for-each-ref", "symbolic-ref", "count-objects",
+    "fsck", "grep", "whatchanged", "cherry", "diff-tree", "diff-index", "diff-files", "range-diff", "var", "version",
+    "help", "check-ignore", "check-attr", "verify-commit", "verify-tag", "show-branch", "ls-remote", "check-mailmap",
+    "check-ref-format", "column", "diff-pairs", "fmt-merge-msg", "get-tar-commit-id", "merge-tree", "patch-id",
+    "rerere", "show-index", "stripspace", "verify-pack", "bugreport", "diagnose", "unpack-file",
+    // Helpers that people install beside git and that only count and list.
+    "summary", "effort", "authors", "info", "count", "brv", "standup", "missing", "show-tree", "show-merged-branches",
+    "show-unmerged-branches", "local-commits", "cliff", "guilt",
 ];
-const LOCAL: [&str; 22] = [
-    "add",
-    "commit",
-    "mv",
-    "rm",
-    "merge",
-    "rebase",
-    "cherry-pick",
-    "revert",
-    "init",
-    "notes",
-    "apply",
-    "am",
-    "format-patch",
-    "mergetool",
-    "archive",
-    "stage",
-    "write-tree",
-    "commit-tree",
-    "hash-object",
-    "read-tree",
-    "interpret-trailers",
-    "secrets",
+#[rustfmt::skip]
+const LOCAL: &[&str] = &[
+    "add", "commit", "mv", "rm", "merge", "rebase", "cherry-pick", "revert", "init", "notes", "apply", "am",
+    "format-patch", "mergetool", "archive", "stage", "write-tree", "commit-tree", "hash-object", "read-tree",
+    "interpret-trailers", "secrets", "commit-graph", "multi-pack-index", "index-pack", "pack-objects",
+    "unpack-objects", "update-index", "update-server-info", "merge-file", "mktag", "mktree", "checkout-index",
+    "sparse-checkout", "fast-export", "bundle", "mailinfo", "mailsplit", "prune-packed", "refs", "backfill", "absorb",
 ];
 const COMMIT: &str = "commit on the work tree's branch; the host takes the work out";
 
@@ -226,7 +184,19 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         }
         "gc" | "repack" | "pack-refs" | "maintenance" => Vec::new(),
         "update-ref" => destroys("moves or deletes references directly"),
-        "worktree" if first == "list" => Vec::new(),
+        "worktree" if matches!(first, "list" | "prune" | "lock" | "unlock") => Vec::new(),
+        "worktree" if matches!(first, "add" | "move" | "remove") && !has(&["-f", "--force"]) => {
+            let target: Vec<_> = args.operands.iter().skip(1).take(1).copied().collect();
+            super::writes(&target, command, world)
+        }
+        "lfs"
+            if matches!(
+                first,
+                "ls-files" | "status" | "env" | "pull" | "fetch" | "checkout" | "logs" | "version" | "fsck" | "locks"
+            ) =>
+        {
+            Vec::new()
+        }
         "worktree" => questioned("adds or removes another work tree"),
         "commit"
             if has(&["--no-verify"])

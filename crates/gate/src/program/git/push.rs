@@ -21,8 +21,6 @@ enum Kind {
     Own,
     /// New commits on another branch, a tag, or what cannot be told.
     Other,
-    /// Replaces commits, of the branch of this run only.
-    RewritesOwn,
     /// Replaces commits that others may have, or deletes.
     Destroys,
 }
@@ -58,7 +56,6 @@ pub(super) fn effects(rest: &[Word], world: &World) -> Vec<Effect> {
             vec![Effect::Network { to: Destination::Remote(to), direction: Direction::Up }]
         }
         Kind::Own | Kind::Other => questioned("pushes to a remote"),
-        Kind::RewritesOwn => questioned("replaces what the remote has of the run's own branch"),
         Kind::Destroys => refused("replaces or deletes what the remote has"),
     }
 }
@@ -70,10 +67,9 @@ fn kind(refspec: &str, forces: bool, deletes: bool, world: &World) -> Kind {
         return Kind::Destroys;
     }
     let is_own = world.session_branch.as_deref() == Some(target.strip_prefix("refs/heads/").unwrap_or(target));
-    match (is_own, forced) {
-        (true, false) => Kind::Own,
-        (true, true) => Kind::RewritesOwn,
+    match (forced, is_own) {
+        (true, _) => Kind::Destroys,
+        (false, true) => Kind::Own,
         (false, false) => Kind::Other,
-        (false, true) => Kind::Destroys,
     }
 }
