@@ -68,7 +68,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
         _ if args.has(&["-g", "--global"]) => new_code("changes packages of every project"),
         // yarn's commands of the registry; `workspace NAME` and `workspaces foreach` hand on what follows.
         "npm" | "workspace" | "workspaces"
-            if args.operands.iter().any(|word| matches!(word.text.as_str(), "publish" | "login" | "logout" | "tag")) =>
+            if args
+                .operands
+                .iter()
+                .any(|word| matches!(word.text.as_str(), "publish" | "login" | "logout" | "tag")) =>
         {
             publishes()
         }
