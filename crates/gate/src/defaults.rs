@@ -70,11 +70,12 @@ pub fn defaults() -> Defaults {
 }
 
 /// The stages that judge a call, in order.
-const PIPELINE: [Stage; 10] = [
+const PIPELINE: [Stage; 11] = [
     Stage::Integrity,
     Stage::Normalise,
     Stage::HardFloor,
     Stage::Rules,
+    Stage::SoftFloor,
     Stage::Ledger,
     Stage::SafeFloor,
     Stage::ClassifierFast,
@@ -90,10 +91,11 @@ fn decides(stage: Stage) -> &'static str {
             "reads the call into commands and effects; denies a command over the caps of size and nesting"
         }
         Stage::HardFloor => "effects that nothing overrides; denies",
-        Stage::Rules => {
-            "the operator's deny, ask and allow rules in that order, then the soft built-in rules; decides all"
+        Stage::Rules => "the operator's deny, ask and allow rules in that order; decides all",
+        Stage::SoftFloor => "effects that only a rule of the operator allows; denies",
+        Stage::Ledger => {
+            "the history of the run: denies what was denied before, in this or another form, and asks after a suspicious tool result"
         }
-        Stage::Ledger => "the history of the run: denies what was denied before",
         Stage::SafeFloor => "allows when every effect is known to be safe",
         Stage::ClassifierFast => "a model's one word; allows what is plainly safe",
         Stage::ClassifierFull => {

@@ -78,6 +78,7 @@ impl Escalation {
             | Stage::Normalise
             | Stage::HardFloor
             | Stage::Rules
+            | Stage::SoftFloor
             | Stage::SafeFloor
             | Stage::Ledger
             | Stage::ClassifierFast
@@ -136,6 +137,7 @@ impl Escalation {
                 | Stage::Normalise
                 | Stage::HardFloor
                 | Stage::Rules
+                | Stage::SoftFloor
                 | Stage::SafeFloor
                 | Stage::Ledger
                 | Stage::ClassifierFast
@@ -205,6 +207,7 @@ pub fn can_lift(verdict: &Verdict) -> bool {
     }
     match verdict.stage {
         Stage::Rules
+        | Stage::SoftFloor
         | Stage::SafeFloor
         | Stage::Ledger
         | Stage::ClassifierFast

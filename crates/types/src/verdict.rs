@@ -27,6 +27,8 @@ pub enum Stage {
     HardFloor,
     /// The operator's rules.
     Rules,
+    /// A built-in rule that an allow rule of the operator would override.
+    SoftFloor,
     /// Safe by what the call does.
     SafeFloor,
     /// The history of the run.

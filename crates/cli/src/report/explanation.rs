@@ -79,6 +79,7 @@ fn stage(stage: Stage) -> &'static str {
         Stage::Normalise => "cannot be read",
         Stage::HardFloor => "hard floor",
         Stage::Rules => "rules",
+        Stage::SoftFloor => "soft floor",
         Stage::SafeFloor => "safe floor",
         Stage::Ledger => "history",
         Stage::ClassifierFast => "model, one word",

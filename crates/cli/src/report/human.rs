@@ -160,6 +160,8 @@ impl Human {
                         | Stage::Normalise
                         | Stage::HardFloor
                         | Stage::Rules
+                        | Stage::SoftFloor
+                        | Stage::SoftFloor
                         | Stage::SafeFloor
                         | Stage::Ledger
                         | Stage::ClassifierFast

@@ -95,6 +95,7 @@ fn is_settled_here(stage: Stage) -> bool {
         | Stage::Normalise
         | Stage::HardFloor
         | Stage::Rules
+        | Stage::SoftFloor
         | Stage::SafeFloor
         | Stage::Ledger
         | Stage::AllowAll => true,

@@ -159,6 +159,7 @@ fn outcome(verdict: &Verdict) -> String {
         | Stage::Normalise
         | Stage::HardFloor
         | Stage::Rules
+        | Stage::SoftFloor
         | Stage::SafeFloor
         | Stage::Ledger
         | Stage::ClassifierFast

@@ -53,10 +53,13 @@ pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
             Destination::Metadata(_) | Destination::Foreign(_) | Destination::Unknown => false,
         },
         Effect::Executes(Program::File(place)) => {
-            place.known && !place.glob && place.zone(world) == Zone::Worktree && !ledger.was_downloaded(&place.path)
+            // Content of this run is judged beside it.
+            let is_ours =
+                place.zone(world) == Zone::Worktree || (place.zone(world) == Zone::Tmp && ledger.knows(&place.path));
+            place.known && !place.glob && is_ours && !ledger.was_downloaded(&place.path)
         }
         Effect::Executes(Program::Project(manifest)) => {
-            manifest.known && manifest.is_in(&world.worktree) && !ledger.was_written(&manifest.path)
+            manifest.known && manifest.is_in(&world.worktree) && !ledger.is_unread(&manifest.path)
         }
         Effect::Executes(Program::Stdin) | Effect::Risk(_) | Effect::Unverifiable(_) => false,
     }
