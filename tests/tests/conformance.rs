@@ -242,12 +242,13 @@ fn a_conversation_that_the_agent_does_not_hold_is_found_by_the_join() {
 fn the_gate_itself_refuses_a_nested_agent_and_edits_of_the_agent_s_settings() {
     let user = User::new();
     let settings = |path: &str| ("Write", json!({"file_path": path, "content": "{}"}));
+    // What is allowed between them keeps the run from being held for a person.
+    let nested_agent = bash(&format!("{NESTED} bypassPermissions ONE-nested"));
     let turns = [
+        turn("Try.", &[nested_agent, settings("/home/agent/.claude/settings.json"), bash("cat README.md")]),
         turn(
-            "Try.",
+            "Again.",
             &[
-                bash(&format!("{NESTED} bypassPermissions ONE-nested")),
-                settings("/home/agent/.claude/settings.json"),
                 settings("/workspace/.claude/settings.json"),
                 bash("echo '{}' > ~/.claude/settings.json"),
                 bash("cat README.md"),
@@ -256,7 +257,7 @@ fn the_gate_itself_refuses_a_nested_agent_and_edits_of_the_agent_s_settings() {
         json!({"text": "Done."}),
     ];
     let _ = run(&user, &turns, &json!([nested("ONE-nested")]), &[]).expect_code(0);
-    assert_eq!(counts(&user), [1, 4, 0, 0]);
+    assert_eq!(counts(&user), [2, 4, 0, 0]);
     assert_eq!(changed(&user), Vec::<String>::new());
 }
 

@@ -97,7 +97,11 @@ fn damaged_store() -> Ran {
 fn unanswered() -> Ran {
     let user = User::new();
     let conversation = user.conversation(&[bash("touch /home/agent/elsewhere")]);
-    user.run_task(&user.task("Go."), &conversation, &["--set", "limits.approval-deadline=1s"])
+    user.run_task(
+        &user.task("Go."),
+        &conversation,
+        &["--set", "limits.approval-deadline=1s", "--set", "gate.ask=[\"Bash(touch:*)\"]"],
+    )
 }
 
 fn no_engine() -> Ran {

@@ -1,4 +1,4 @@
-//! Calls that no stage of the gate settles: held until a person answers, answered once, and denied when no one does.
+//! Calls about which a person is to be asked: held until a person answers, answered once, and denied when no one does.
 
 use serde_json::Value;
 use std::{fs, path::PathBuf};
@@ -8,8 +8,9 @@ use system_tests::{
     is_event,
 };
 
-/// Writes outside the work tree, which the gate neither allows nor denies by itself; it leaves its line in the work tree too.
-const QUESTIONABLE: &str = "echo asked | tee -a /home/agent/note >> log.txt";
+/// A call that the operator wants to be asked about; it leaves its line in the work tree.
+const QUESTIONABLE: &str = "echo asked | tee -a log.txt";
+const ASKED: [&str; 2] = ["--set", "gate.ask=[\"Bash(tee:*)\"]"];
 
 struct Scene {
     user: User,
@@ -27,7 +28,8 @@ impl Scene {
 
     /// Starts the run and waits until its second call is held; gives the id of the question.
     fn held(&self, more: &[&str]) -> (Started, String) {
-        let started = self.user.start_task(&self.task, &self.conversation, more);
+        let args: Vec<_> = ASKED.iter().chain(more).copied().collect();
+        let started = self.user.start_task(&self.task, &self.conversation, &args);
         let held = started.wait_for("held call", |event| is_event(event, "held"));
         (started, held["ask"].as_str().expect("id").to_owned())
     }

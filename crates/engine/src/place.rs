@@ -129,7 +129,7 @@ impl Places<'_> {
     }
 
     fn own_mounts(&self, role: Role) -> Vec<Mount> {
-        let volume = |what, at| Mount::writable(&self.plan.volume(role, what), at);
+        let volume = |what, at| Mount::writable(self.plan.volume(role, what), at);
         vec![volume("workspace", WORKSPACE), volume("home", HOME)]
     }
 
