@@ -116,6 +116,9 @@ const LOADS: [&str; 9] = [
     "--shell-escape", "-enable-write18",
 ];
 
+/// Tools that also run code of the line.
+const TAKES_CODE: [&str; 8] = ["kotlin", "runghc", "ghc", "scala-cli", "coffee", "vite-node", "groovyc", "crystal"];
+
 /// True for a tool of the table.
 pub(super) fn is_tool(name: &str) -> bool {
     let plain = plain(name);
@@ -142,7 +145,8 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     if words
         .iter()
         .any(|word| LOADS.iter().any(|option| word.text.starts_with(option)) || word.text.contains("\\write18"))
-        || words.iter().any(|word| matches!(word.text.as_str(), "-e" | "--eval" | "--exec"))
+        || (TAKES_CODE.contains(&name)
+            && words.iter().any(|word| matches!(word.text.as_str(), "-e" | "--eval" | "--exec")))
     {
         return Some(vec![Effect::Unverifiable("the tool loads code that the line names".to_owned())]);
     }
