@@ -3,9 +3,12 @@
 use crate::{
     effect::{Effect, Finding, Severity},
     fail_closed, floor, integrity,
-    ledger::Ledger,
+    ledger::{Ledger, SimilarDenial},
     policy::{Mode, Policy},
     rule::{self, Rule, RuleError},
+    scrutiny,
+    secret::secrecy,
+    similar::{Form, Likeness},
     tool::{self, Reading, Written},
     world::World,
 };
@@ -23,9 +26,17 @@ const MAX_FACTS: usize = 16;
 pub(crate) struct Review {
     pub(crate) verdict: Verdict,
     written: Vec<Written>,
+    remotes: Vec<String>,
+    reads_secret: bool,
+    form: Form,
 }
 
 impl Review {
+    /// A verdict about a call that was not read.
+    fn bare(verdict: Verdict) -> Self {
+        Self { verdict, written: Vec::new(), remotes: Vec::new(), reads_secret: false, form: Form::default() }
+    }
+
     /// Notes the call in the ledger and gives the verdict.
     pub(crate) fn note(self, call: &ToolCall, ledger: &mut Ledger) -> Verdict {
         // A malformed call does not use up an id.
@@ -34,8 +45,17 @@ impl Review {
         }
         if self.verdict.decision != Decision::Deny {
             for file in &self.written {
-                ledger.wrote(&file.path, file.provenance, file.content.as_deref());
+                ledger.wrote(file);
             }
+            for remote in &self.remotes {
+                ledger.changed_remote(remote);
+            }
+            if self.reads_secret {
+                ledger.read_secret();
+            }
+        }
+        if self.verdict.decision != Decision::Allow {
+            ledger.await_answer(call, self.form);
         }
         self.verdict
     }
@@ -45,6 +65,7 @@ impl Review {
 #[derive(Clone, Debug)]
 pub struct Gate {
     mode: Mode,
+    only_by_rule: bool,
     allow: Vec<Rule>,
     ask: Vec<Rule>,
     deny: Vec<Rule>,
@@ -60,7 +81,7 @@ impl Gate {
         let parse =
             |texts: &[String]| texts.iter().map(|text| Rule::parse(text, &world)).collect::<Result<Vec<_>, _>>();
         let (allow, ask, deny) = (parse(&policy.allow)?, parse(&policy.ask)?, parse(&policy.deny)?);
-        Ok(Self { mode: policy.mode, allow, ask, deny, world })
+        Ok(Self { mode: policy.mode, only_by_rule: policy.only_by_rule, allow, ask, deny, world })
     }
 
     /// The facts this gate decides against.
@@ -85,20 +106,33 @@ impl Gate {
     }
 
     fn decide(&self, call: &ToolCall, ledger: &Ledger) -> Review {
-        let bare = |verdict| Review { verdict, written: Vec::new() };
         if let Err(malformed) = integrity::check(call, ledger) {
-            return bare(fail_closed::malformed(&malformed));
+            return Review::bare(fail_closed::malformed(&malformed));
         }
         if self.mode == Mode::AllowAll {
-            return bare(plain(Decision::Allow, Stage::AllowAll, "the gate is switched off by the operator"));
+            return Review::bare(plain(Decision::Allow, Stage::AllowAll, "the gate is switched off by the operator"));
         }
         let reading = match tool::read(call, &self.world, ledger) {
             Ok(reading) => reading,
-            Err(refusal) => return bare(fail_closed::unreadable(refusal)),
+            Err(refusal) => return Review::bare(fail_closed::unreadable(refusal)),
         };
         let mut verdict = self.settle(call, &reading, ledger);
+        if self.only_by_rule && verdict.decision == Decision::Allow && verdict.stage != Stage::Rules {
+            verdict = fail_closed::not_automatic();
+        }
         verdict.facts = facts(&reading);
-        Review { verdict, written: reading.written }
+        let form =
+            if verdict.decision == Decision::Allow { Form::default() } else { Form::of(&reading, &self.world, ledger) };
+        let reads_secret = reading.effects().any(|effect| match effect {
+            Effect::Reads(place) => secrecy(place).is_some() || ledger.holds_secret(&place.path),
+            Effect::Writes { .. }
+            | Effect::Deletes { .. }
+            | Effect::Network { .. }
+            | Effect::Executes(_)
+            | Effect::Risk(_)
+            | Effect::Unverifiable(_) => false,
+        });
+        Review { verdict, written: reading.written, remotes: reading.remotes, reads_secret, form }
     }
 
     fn settle(&self, call: &ToolCall, reading: &Reading, ledger: &Ledger) -> Verdict {
@@ -112,19 +146,33 @@ impl Gate {
             return verdict;
         }
         if let Some(finding) = worst(Severity::Refused) {
-            return against(finding, Decision::Deny, Stage::Rules);
+            return against(finding, Decision::Deny, Stage::SoftFloor);
         }
         if ledger.was_denied(call) {
             let mut verdict = plain(Decision::Deny, Stage::Ledger, "the same call was denied before in this run");
             verdict.instead = Some("take another way; the denial's reason still holds".to_owned());
             return verdict;
         }
+        let similar =
+            ledger.has_denials().then(|| ledger.similar_form(&Form::of(reading, &self.world, ledger))).flatten();
+        if let Some(earlier) = similar {
+            return again(&earlier);
+        }
         if let Some(finding) = worst(Severity::Questioned) {
             return against(finding, Decision::Ask, Stage::Undecided);
         }
         match reading.effects().find(|effect| !floor::is_safe(effect, &self.world, ledger)) {
             None if tool::has_hole(call) => fail_closed::undecided("the call holds characters that no text has"),
-            None => plain(Decision::Allow, Stage::SafeFloor, "everything the call does is safe inside the work tree"),
+            None => match scrutiny::of(reading, ledger) {
+                Some(reason) => {
+                    let mut verdict = plain(Decision::Ask, Stage::Ledger, &reason);
+                    verdict.clears = Some("a person's approval".to_owned());
+                    verdict
+                }
+                None => {
+                    plain(Decision::Allow, Stage::SafeFloor, "everything the call does is safe inside the work tree")
+                }
+            },
             Some(effect) => fail_closed::undecided(&effect.to_string()),
         }
     }
@@ -153,6 +201,14 @@ impl Gate {
         (!gaps && !redirected).then(|| ruled(rule, Decision::Allow, "a rule of the operator allows it"))
     }
 
+    /// The denied call of this run that the call is most like, if it is like one: the same deeds on the same targets, or the
+    /// same commands, whatever the quoting, wrappers and company.
+    #[must_use]
+    pub fn similar_denied(&self, call: &ToolCall, ledger: &Ledger) -> Option<SimilarDenial> {
+        let reading = tool::read(call, &self.world, ledger).ok()?;
+        ledger.similar_form(&Form::of(&reading, &self.world, ledger))
+    }
+
     /// What the gate sees in a call, without history: for `gate explain`.
     #[must_use]
     pub fn explain(&self, call: &ToolCall) -> crate::Explanation {
@@ -162,6 +218,20 @@ impl Gate {
         let reading = readable.then(|| tool::read(call, &self.world, &history).ok()).flatten().unwrap_or_default();
         crate::Explanation::new(reading, verdict)
     }
+}
+
+/// A call that is like a denied one: the same deed is denied again, a related one is a question.
+fn again(earlier: &SimilarDenial) -> Verdict {
+    let (decision, what) = match earlier.likeness {
+        Likeness::Same => (Decision::Deny, "this is a call in another form that was denied before"),
+        Likeness::Near => (Decision::Ask, "this is close to a call that was denied before"),
+    };
+    let mut verdict = plain(decision, Stage::Ledger, &format!("{what}: {}", printable(&earlier.reason, 240)));
+    verdict.rule.clone_from(&earlier.rule);
+    verdict.instead =
+        (decision == Decision::Deny).then(|| "take another way; the denial's reason still holds".to_owned());
+    verdict.clears = Some("a person's approval of the call that was denied first".to_owned());
+    verdict
 }
 
 fn plain(decision: Decision, stage: Stage, reason: &str) -> Verdict {
@@ -174,6 +244,7 @@ fn plain(decision: Decision, stage: Stage, reason: &str) -> Verdict {
         clears: None,
         facts: Vec::new(),
         micros: 0,
+        model: None,
     }
 }
 
@@ -187,6 +258,7 @@ fn against(finding: &Finding, decision: Decision, stage: Stage) -> Verdict {
         clears: Some(finding.clears.to_owned()),
         facts: Vec::new(),
         micros: 0,
+        model: None,
     }
 }
 

@@ -1,16 +1,20 @@
 //! Translates a call of any tool into commands and effects.
 
 use crate::{
+    argument,
     code::{self, Language},
+    content,
     destination::{Destination, Direction},
-    effect::{Effect, Finding, Program},
-    flow,
+    effect::{Effect, Finding},
+    executed, flow,
     ledger::{Ledger, Provenance},
     place::{HOLE, Place},
     program,
-    shell::{self, Refusal, SimpleCommand, Stdin, Word},
+    shell::{self, Refusal, SimpleCommand, Stdin},
+    token,
+    weaken::{self, Change},
     world::World,
-    zone::Zone,
+    written,
 };
 use serde_json::Value;
 use types::{call::ToolCall, catalogue::RuleId};
@@ -20,8 +24,28 @@ use types::{call::ToolCall, catalogue::RuleId};
 pub(crate) struct Written {
     pub path: String,
     pub provenance: Provenance,
-    /// The new content, if it is known.
+    /// The new content, if it is known; of an edit of a file that is not known, the new parts.
     pub content: Option<String>,
+    /// True when a credential goes into it.
+    pub is_secret: bool,
+    /// What speaks against running it.
+    pub concern: Option<String>,
+    /// True for a directory that is filled from the network.
+    pub is_directory: bool,
+}
+
+impl Written {
+    /// A file that the agent writes.
+    pub(crate) fn of(path: &str, content: Option<&str>) -> Self {
+        Self {
+            path: path.to_owned(),
+            provenance: Provenance::Agent,
+            content: content.map(str::to_owned),
+            is_secret: false,
+            concern: None,
+            is_directory: false,
+        }
+    }
 }
 
 /// What was read from a call.
@@ -35,6 +59,8 @@ pub(crate) struct Reading {
     pub whole: Vec<Effect>,
     /// Files that change, with their new content if that is known.
     pub written: Vec<Written>,
+    /// Remotes that are added or pointed elsewhere.
+    pub remotes: Vec<String>,
 }
 
 impl Reading {
@@ -54,10 +80,13 @@ pub(crate) fn read(call: &ToolCall, world: &World, ledger: &Ledger) -> Result<Re
     }
     let mut reading = Reading::default();
     reading.whole = effects(call, world, ledger, &mut reading.written);
+    let remembered: Vec<Effect> =
+        reading.whole.iter().filter_map(|effect| flow::remembered(effect, flow::Taint::default(), ledger)).collect();
+    reading.whole.extend(remembered);
     Ok(reading)
 }
 
-fn text<'a>(call: &'a ToolCall, key: &str) -> &'a str {
+pub(crate) fn text<'a>(call: &'a ToolCall, key: &str) -> &'a str {
     call.input.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -83,106 +112,30 @@ fn bash(call: &ToolCall, world: &World, ledger: &Ledger) -> Result<Reading, Refu
         None => {}
     }
     let per_command: Vec<Vec<Effect>> = line.commands.iter().map(|command| program::effects(command, world)).collect();
-    whole.extend(flow::findings(&line.commands, &per_command));
-    let mut reading = Reading { commands: line.commands, per_command, whole, written: Vec::new() };
-    reading.written = written(&reading, world);
-    let more = executed(&reading, world, ledger);
+    let trace = flow::trace(&line.commands, &per_command, ledger);
+    whole.extend(trace.findings);
+    let remotes = line.commands.iter().filter_map(written::changed_remote).collect();
+    let mut reading = Reading { commands: line.commands, per_command, whole, written: Vec::new(), remotes };
+    reading.written = written::files(&reading, &trace.taints, world, ledger);
+    for at in 0..reading.written.len() {
+        let Some(file) = reading.written.get_mut(at) else { break };
+        if let Some(content) = file.content.clone() {
+            let place = Place { path: file.path.clone(), known: true, glob: false };
+            let found = judged(file, &place, &content, world);
+            reading.whole.extend(found);
+        }
+    }
+    let more = executed::effects(&reading, world, ledger);
     reading.whole.extend(more);
     Ok(reading)
 }
 
-/// Files that the line changes, in its order.
-fn written(reading: &Reading, world: &World) -> Vec<Written> {
-    let mut files = Vec::new();
-    for (command, effects) in reading.commands.iter().zip(&reading.per_command) {
-        let is_download = effects.iter().any(|effect| matches!(effect, Effect::Network { direction: Direction::Down, to } if !matches!(to, Destination::Loopback { .. } | Destination::Remote(_))));
-        let provenance = if is_download { Provenance::Download } else { Provenance::Agent };
-        let content = shell::printed(command).filter(Word::is_known).map(|word| word.text);
-        for effect in effects {
-            if let Effect::Writes { place, .. } = effect
-                && place.known
-                && !place.glob
-                && matches!(place.zone(world), Zone::Worktree | Zone::Tmp | Zone::Home | Zone::Disk)
-            {
-                // A mode or a date leaves the content as it is.
-                if !matches!(
-                    command.name().as_str(),
-                    "chmod" | "chown" | "touch" | "mkdir" | "gofmt" | "prettier" | "black"
-                ) {
-                    files.push(Written { path: place.path.clone(), provenance, content: content.clone() });
-                }
-            }
-        }
-    }
-    files
-}
-
-/// Files that are run and were written before, here or in an earlier call, are judged by their content.
-fn executed(reading: &Reading, world: &World, ledger: &Ledger) -> Vec<Effect> {
-    let mut effects = Vec::new();
-    for (command, list) in reading.commands.iter().zip(&reading.per_command) {
-        for effect in list {
-            let Effect::Executes(what) = effect else { continue };
-            match what {
-                Program::File(place) => {
-                    let here = reading
-                        .written
-                        .iter()
-                        .rev()
-                        .find(|file| file.path == place.path)
-                        .map(|file| file.content.as_deref());
-                    let before = ledger.file(&place.path).map(|file| file.content.as_deref());
-                    match here.or(before) {
-                        Some(Some(content)) => effects.extend(judged_as_code(&place.path, content, command, world)),
-                        Some(None) => effects.push(Effect::Unverifiable(format!(
-                            "{place} was changed in this run and its content is not known"
-                        ))),
-                        None => {}
-                    }
-                }
-                Program::Project(manifest) => {
-                    if reading.written.iter().any(|file| file.path == manifest.path) {
-                        effects.push(Effect::Unverifiable(format!("{manifest} is changed by the same line")));
-                    }
-                }
-                Program::Stdin => {}
-            }
-        }
-    }
-    effects
-}
-
-fn judged_as_code(path: &str, content: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    let first = content.lines().next().unwrap_or_default();
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    let shebang = if first.starts_with("#!") { first } else { "" };
-    let runner = command.name();
-    let is = |extensions: &[&str], program: &str| {
-        extensions.contains(&extension) || shebang.contains(program) || runner.starts_with(program)
-    };
-    let language = if is(&["py"], "python") {
-        Language::Python
-    } else if is(&["js", "mjs", "cjs", "ts"], "node") {
-        Language::JavaScript
-    } else if is(&["rb"], "ruby") {
-        Language::Ruby
-    } else if is(&["pl", "pm"], "perl") {
-        Language::Perl
-    } else if is(&["php"], "php") {
-        Language::Php
-    } else if is(&["sh", "bash", "zsh"], "sh")
-        || shell::SHELLS.contains(&runner.as_str())
-        || shebang.ends_with("sh")
-        || extension.is_empty()
-        || runner == "source"
-        || runner == "."
-    {
-        return program::nested(&Word::literal(content), command, world);
-    } else {
-        return Vec::new();
-    };
-    code::scan(language, content, command, world)
+/// Judges content that is written, and notes what matters when it runs.
+fn judged(file: &mut Written, place: &Place, content: &str, world: &World) -> Vec<Effect> {
+    file.is_secret |= token::find(content).is_some();
+    let review = content::at_write(place, content, world);
+    file.concern = review.concern;
+    review.findings.into_iter().map(Effect::from).collect()
 }
 
 fn effects(call: &ToolCall, world: &World, ledger: &Ledger, written: &mut Vec<Written>) -> Vec<Effect> {
@@ -192,28 +145,40 @@ fn effects(call: &ToolCall, world: &World, ledger: &Ledger, written: &mut Vec<Wr
     };
     match call.tool.as_str() {
         "Read" | "NotebookRead" => vec![Effect::Reads(place("file_path"))],
-        "Grep" => vec![Effect::Reads(place("path"))],
-        "Glob" | "LS" | "TodoWrite" | "TodoRead" | "TaskCreate" | "TaskUpdate" | "TaskList" | "TaskGet"
-        | "TaskOutput" | "TaskStop" | "BashOutput" | "KillShell" | "KillBash" | "Agent" | "Task" | "ToolSearch" => {
-            Vec::new()
-        }
-        "Write" => write(call, place("file_path"), ledger, written),
-        "Edit" | "MultiEdit" => edit(call, place("file_path"), ledger, written),
-        "NotebookEdit" => {
-            let place = place("notebook_path");
-            written.push(Written { path: place.path.clone(), provenance: Provenance::Agent, content: None });
-            vec![Effect::Writes { place, empties: false }]
-        }
-        "WebFetch" => {
-            vec![Effect::Network { to: Destination::parse(text(call, "url"), world), direction: Direction::Down }]
-        }
+        "Grep" => grep(call, place("path"), world),
+        "Glob"
+        | "LS"
+        | "TodoWrite"
+        | "TodoRead"
+        | "TaskCreate"
+        | "TaskUpdate"
+        | "TaskList"
+        | "TaskGet"
+        | "TaskOutput"
+        | "TaskStop"
+        | "BashOutput"
+        | "KillShell"
+        | "KillBash"
+        | "ToolSearch"
+        | "StructuredOutput"
+        | "LSP"
+        | "ListMcpResourcesTool" => Vec::new(),
+        "Agent" | "Task" | "SendMessage" => argument::to_agent(call),
+        "Write" => write(call, &place("file_path"), world, ledger, written),
+        "Edit" | "MultiEdit" => edit(call, &place("file_path"), world, ledger, written),
+        "NotebookEdit" => notebook(call, place("notebook_path"), world, written),
+        "WebFetch" => argument::fetched(call, world, ledger),
+        "WebSearch" => argument::searched(call, ledger),
         "Python" => {
             let command =
                 SimpleCommand { cwd: Some(call.cwd.clone()), stdin: Stdin::Inherited, ..SimpleCommand::default() };
-            code::scan(Language::Python, text(call, "code"), &command, world)
+            let mut effects = code::scan(Language::Python, text(call, "code"), &command, world);
+            effects.extend(flow::trace(&[command], std::slice::from_ref(&effects), ledger).findings);
+            effects
         }
-        "EnterPlanMode" | "ExitPlanMode" | "AskUserQuestion" | "CronCreate" | "CronDelete" | "ScheduleWakeup"
-        | "EnterWorktree" | "ExitWorktree" | "Workflow" => {
+        "EnterPlanMode" | "ExitPlanMode" | "AskUserQuestion" | "CronCreate" | "CronDelete" | "CronList"
+        | "ScheduleWakeup" | "EnterWorktree" | "ExitWorktree" | "Workflow" | "RemoteTrigger" | "SetPermissionMode"
+        | "UpdateConfig" | "Config" => {
             let reason = "this tool is not available in an unattended run";
             vec![
                 Finding::forbidden(
@@ -224,14 +189,23 @@ fn effects(call: &ToolCall, world: &World, ledger: &Ledger, written: &mut Vec<Wr
                 .into(),
             ]
         }
-        other => vec![Effect::Unverifiable(format!(
-            "what the tool `{}` does is not known",
-            types::text::printable(other, 60)
-        ))],
+        _ => argument::unknown(call, world, ledger),
     }
 }
 
-fn write(call: &ToolCall, place: Place, ledger: &Ledger, written: &mut Vec<Written>) -> Vec<Effect> {
+/// A search reads what it searches: its path, and the files that its glob names.
+fn grep(call: &ToolCall, path: Place, world: &World) -> Vec<Effect> {
+    let glob = text(call, "glob");
+    let mut effects = Vec::new();
+    if !glob.is_empty() && !glob.starts_with('!') {
+        let named = Place::resolve(&format!("{}/{glob}", path.path), true, Some(&call.cwd), world);
+        effects.push(Effect::Reads(named));
+    }
+    effects.push(Effect::Reads(path));
+    effects
+}
+
+fn write(call: &ToolCall, place: &Place, world: &World, ledger: &Ledger, written: &mut Vec<Written>) -> Vec<Effect> {
     let content = text(call, "content");
     let empties = content.trim().is_empty();
     let mut effects = Vec::new();
@@ -243,85 +217,73 @@ fn write(call: &ToolCall, place: Place, ledger: &Ledger, written: &mut Vec<Writt
     {
         effects.push(Finding::questioned(RuleId::MassDeletion, format!("empties {place}")).into());
     }
-    written.push(Written {
-        path: place.path.clone(),
-        provenance: Provenance::Agent,
-        content: Some(content.to_owned()),
-    });
-    effects.push(Effect::Writes { place, empties });
+    let removed = ledger.file(&place.path).and_then(|file| file.content.as_deref()).unwrap_or_default();
+    effects.extend(weaken::effects(place, Change { removed, added: content }, world));
+    let mut file = Written::of(&place.path, Some(content));
+    effects.extend(judged(&mut file, place, content, world));
+    written.push(file);
+    effects.push(Effect::Writes { place: place.clone(), empties });
     effects
 }
 
-fn edit(call: &ToolCall, place: Place, ledger: &Ledger, written: &mut Vec<Written>) -> Vec<Effect> {
-    let single = [(text(call, "old_string"), text(call, "new_string"))];
-    let several: Vec<(&str, &str)> = call
-        .input
-        .get("edits")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .map(|edit| {
-            (
-                edit.get("old_string").and_then(Value::as_str).unwrap_or_default(),
-                edit.get("new_string").and_then(Value::as_str).unwrap_or_default(),
-            )
-        })
-        .collect();
-    let edits: &[(&str, &str)] = if call.tool == "MultiEdit" { &several } else { &single };
+fn edit(call: &ToolCall, place: &Place, world: &World, ledger: &Ledger, written: &mut Vec<Written>) -> Vec<Effect> {
+    let part = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let edits: Vec<(String, String)> = match call.input.get("edits").and_then(Value::as_array) {
+        Some(edits) if call.tool == "MultiEdit" => {
+            edits.iter().map(|edit| (part(edit, "old_string"), part(edit, "new_string"))).collect()
+        }
+        Some(_) | None => vec![(part(&call.input, "old_string"), part(&call.input, "new_string"))],
+    };
     let mut effects = Vec::new();
     // Without the old content the new parts are what can be judged.
-    let mut content = ledger.file(&place.path).and_then(|file| file.content.clone());
-    let mut parts = String::new();
-    for (old, new) in edits {
-        content = content.map(|text| text.replacen(old, new, 1));
+    let known = ledger.file(&place.path);
+    let mut content = known.and_then(|file| file.content.clone());
+    let (mut removed, mut parts) = (String::new(), String::new());
+    for (old, new) in &edits {
+        content = content.map(|text| {
+            if text.contains(old.as_str()) { text.replacen(old, new, 1) } else { format!("{text}\n{new}") }
+        });
+        removed.push_str(old);
+        removed.push('\n');
         parts.push_str(new);
         parts.push('\n');
-        let name = place.path.rsplit('/').next().unwrap_or_default();
-        if name == "package.json"
-            && ["preinstall", "postinstall", "prepare", "prepublish"]
-                .iter()
-                .any(|hook| new.contains(hook) && !old.contains(hook))
-        {
-            effects.push(Finding::questioned(RuleId::SupplyChain, "adds a script that runs on every install").into());
-        }
-        if is_test(&place.path) && (assertions(new) < assertions(old) || skips(new) > skips(old)) {
-            effects.push(Finding::questioned(RuleId::SafetyRegression, "weakens a test").into());
-        }
     }
-    written.push(Written {
-        path: place.path.clone(),
-        provenance: Provenance::Agent,
-        content: Some(content.unwrap_or(parts)),
-    });
+    effects.extend(weaken::effects(place, Change { removed: &removed, added: &parts }, world));
+    // A file that was changed without a known content stays unknown, whatever is added to it.
+    let is_unread = known.is_some_and(|file| file.content.is_none());
+    let mut file = Written::of(&place.path, None);
+    file.provenance = known.map_or(Provenance::Agent, |file| file.provenance);
+    file.is_secret = known.is_some_and(|file| file.is_secret);
+    let judgeable = content.unwrap_or(parts);
+    effects.extend(judged(&mut file, place, &judgeable, world));
+    file.content = (!is_unread).then_some(judgeable);
+    written.push(file);
+    effects.push(Effect::Writes { place: place.clone(), empties: false });
+    effects
+}
+
+fn notebook(call: &ToolCall, place: Place, world: &World, written: &mut Vec<Written>) -> Vec<Effect> {
+    let source = text(call, "new_source");
+    let mut file = Written::of(&place.path, None);
+    // A cell is Python; lines that begin with `!` or `%%bash` are shell.
+    let python = Place { path: format!("{}.py", place.path), known: true, glob: false };
+    let mut effects = judged(&mut file, &python, source, world);
+    let shell: String = match source.strip_prefix("%%bash").or_else(|| source.strip_prefix("%%sh")) {
+        Some(rest) => rest.to_owned(),
+        None => source.lines().filter_map(|line| line.trim_start().strip_prefix('!')).collect::<Vec<_>>().join("\n"),
+    };
+    if !shell.is_empty() {
+        let script = Place { path: format!("{}.sh", place.path), known: true, glob: false };
+        effects.extend(judged(&mut file, &script, &shell, world));
+    }
+    written.push(file);
     effects.push(Effect::Writes { place, empties: false });
     effects
 }
 
-fn is_test(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
-    lower.contains("/test")
-        || lower.contains("_test.")
-        || lower.contains(".test.")
-        || lower.contains(".spec.")
-        || lower.contains("/spec")
-}
-
-/// Lines that check something and are no comments.
-fn assertions(text: &str) -> usize {
-    text.lines()
-        .map(str::trim_start)
-        .filter(|line| !line.starts_with("//") && !line.starts_with('#') && !line.starts_with('*'))
-        .filter(|line| {
-            ["assert", "expect(", "should", "t.Error", "t.Fatal", "require."].iter().any(|word| line.contains(word))
-        })
-        .count()
-}
-
-fn skips(text: &str) -> usize {
-    ["#[ignore", "@skip", ".skip(", "xit(", "t.Skip(", "@pytest.mark.skip", "xfail", "@Disabled", "@Ignore"]
-        .iter()
-        .map(|word| text.matches(word).count())
-        .sum()
+/// A fetch, read as a destination.
+pub(crate) fn fetch(url: &str, direction: Direction, world: &World) -> Effect {
+    Effect::Network { to: Destination::parse(url, world), direction }
 }
 
 /// True when a text holds the mark for what is not known; such a text cannot come from an honest call.

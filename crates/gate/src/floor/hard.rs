@@ -104,6 +104,9 @@ fn written(place: &Place, empties: bool, world: &World) -> Option<Finding> {
         Zone::Logs => {
             Some(Finding::refused(RuleId::SafetyRegression, wrote("a log of the system"), "leave the logs alone"))
         }
+        Zone::HandOff if is_instructions(&place.path) => {
+            Some(Finding::questioned(RuleId::InstructionPoisoning, wrote("which later agents obey")))
+        }
         Zone::HandOff => {
             Some(Finding::questioned(RuleId::Persistence, wrote("which runs or is obeyed outside of this run")))
         }
@@ -113,6 +116,14 @@ fn written(place: &Place, empties: bool, world: &World) -> Option<Finding> {
         }
         Zone::Unknown | Zone::Discard | Zone::Worktree | Zone::Tmp | Zone::Cache | Zone::Disk => None,
     }
+}
+
+/// Files that agents take orders from.
+fn is_instructions(path: &str) -> bool {
+    const NAMES: [&str; 6] =
+        ["claude.md", "claude.local.md", "agents.md", "gemini.md", ".cursorrules", ".windsurfrules"];
+    let lower = path.to_ascii_lowercase();
+    NAMES.contains(&lower.rsplit('/').next().unwrap_or_default()) || lower.contains("instructions.md")
 }
 
 /// Logs that tell who did what.

@@ -12,17 +12,17 @@ use crate::{
 
 /// Directories that a build makes again.
 #[rustfmt::skip]
-const REGENERABLE: [&str; 30] = [
+pub(crate) const REGENERABLE: [&str; 30] = [
     "target", "node_modules", "dist", "build", "out", "coverage", ".coverage", ".next", ".nuxt", ".turbo", ".cache",
     ".parcel-cache", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".tox", ".nox", ".eggs", "htmlcov",
     ".nyc_output", "storybook-static", "bin", "obj", ".gradle", ".svelte-kit", ".vite", ".venv", "test-results",
     "playwright-report",
 ];
 /// Files that a build makes again.
-const REGENERABLE_FILES: [&str; 10] =
+pub(crate) const REGENERABLE_FILES: [&str; 10] =
     ["*.o", "*.pyc", "*.pyo", "*.class", "*.log", "*.tmp", "*.egg-info", "*.tsbuildinfo", "*.profraw", "*.orig"];
 /// Files whose loss is data lost.
-const DATA: [&str; 8] = ["*.sqlite", "*.sqlite3", "*.db", "*.csv", "*.parquet", "*.sql", "*.dump", "*.bak"];
+pub(crate) const DATA: [&str; 8] = ["*.sqlite", "*.sqlite3", "*.db", "*.csv", "*.parquet", "*.sql", "*.dump", "*.bak"];
 
 /// True when the effect needs no question, given that nothing speaks against it.
 pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
@@ -53,10 +53,13 @@ pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
             Destination::Metadata(_) | Destination::Foreign(_) | Destination::Unknown => false,
         },
         Effect::Executes(Program::File(place)) => {
-            place.known && !place.glob && place.zone(world) == Zone::Worktree && !ledger.was_downloaded(&place.path)
+            // Content of this run is judged beside it.
+            let is_ours =
+                place.zone(world) == Zone::Worktree || (place.zone(world) == Zone::Tmp && ledger.knows(&place.path));
+            place.known && !place.glob && is_ours && !ledger.was_downloaded(&place.path)
         }
         Effect::Executes(Program::Project(manifest)) => {
-            manifest.known && manifest.is_in(&world.worktree) && !ledger.was_written(&manifest.path)
+            manifest.known && manifest.is_in(&world.worktree) && !ledger.is_unread(&manifest.path)
         }
         Effect::Executes(Program::Stdin) | Effect::Risk(_) | Effect::Unverifiable(_) => false,
     }

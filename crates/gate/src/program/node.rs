@@ -66,6 +66,15 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
             }
         }
         _ if args.has(&["-g", "--global"]) => new_code("changes packages of every project"),
+        // yarn's commands of the registry; `workspace NAME` and `workspaces foreach` hand on what follows.
+        "npm" | "workspace" | "workspaces"
+            if args
+                .operands
+                .iter()
+                .any(|word| matches!(word.text.as_str(), "publish" | "login" | "logout" | "tag")) =>
+        {
+            publishes()
+        }
         "run" | "run-script" | "rum" | "urn" => run(name, named, &args, command, world),
         _ if PROJECT.contains(&verb) => vec![script],
         "config" | "c" if matches!(named, "get" | "list" | "ls" | "") => Vec::new(),
