@@ -67,7 +67,7 @@ impl Place {
         }
         if let Some(rest) = fixed.strip_prefix(&world.home).filter(|rest| rest.starts_with('/')) {
             // What begins with a dot steers programs.
-            return if rest.starts_with("/.") || rest == "/bin" || rest.starts_with("/bin/") {
+            return if rest.starts_with("/.") || rest.ends_with("/bin") || rest.contains("/bin/") {
                 Zone::Home
             } else {
                 Zone::Disk

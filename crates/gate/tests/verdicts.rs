@@ -644,6 +644,38 @@ fn what_a_runner_runs_is_read() {
 }
 
 #[test]
+fn projects_elsewhere_are_not_the_project() {
+    expect(
+        Decision::Allow,
+        &[
+            "make -C sub test",
+            "cargo build --manifest-path sub/Cargo.toml --target-dir /tmp/t",
+            "eslint -c config/eslint.js src",
+            "gcc -o /tmp/a a.c",
+            "tox -e lint",
+        ],
+    );
+    expect(
+        Decision::Ask,
+        &[
+            "make -C /tmp/x",
+            "npm --prefix /tmp/x run build",
+            "cargo build --manifest-path /tmp/x/Cargo.toml",
+            "eslint -c /tmp/x.js src",
+            "vite --config=/tmp/x.js",
+            "mocha -r /tmp/x.js",
+            "python3 -m pickle /tmp/x",
+            "cd /opt/x && git push origin feature/login",
+            "git -C /opt/x push origin feature/login",
+            "mix run -e 'x'",
+        ],
+    );
+    denied_as("mass_deletion", &["nodemon --exec 'rm -rf /'", "mix cmd rm -rf /", "tox exec -- rm -rf ~"]);
+    denied_as("untrusted_code", &["python3 -c \"import pickle; pickle.load(open('/tmp/m.pkl', 'rb'))\""]);
+    expect(Decision::Allow, &["python3 -c \"import pickle; pickle.load(open('m.pkl', 'rb'))\"", "python3 -m app.main"]);
+}
+
+#[test]
 fn packages_come_in_pinned() {
     expect(
         Decision::Allow,

@@ -106,7 +106,7 @@ fn has_unread(code: &str, is_before_text: bool) -> bool {
     let pipes = code_without.match_indices('|').any(|(at, _)| {
         let rest = code_without[at + 1..].trim_start();
         let is_read = rest.starts_with("getline") && code_without[..at].trim().is_empty();
-        !is_read && !(rest.is_empty() && is_before_text)
+        !(is_read || rest.is_empty() && is_before_text)
     });
     let printed = code.split("print").skip(1).any(|rest| {
         let statement = rest.split(['}', ';', '\n']).next().unwrap_or_default().replace(">=", "  ");

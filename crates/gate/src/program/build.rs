@@ -42,7 +42,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
         "mvn" | "gradle" | "sbt" | "ant" | "bazel" | "bazelisk" | "buck" | "dotnet" | "swift" | "xcodebuild"
         | "msbuild" | "meson" | "cmake" | "ctest" | "zig" | "lein" | "flutter" | "dart" | "gleam" | "elm"
-        | "crystal" | "nim" | "mix" => {
+        | "crystal" | "nim" => {
             if matches!(verb, "deploy" | "publish" | "release" | "nuget" | "upload")
                 || has(&["deploy", "publish", "uploadArchives", "push"])
             {
@@ -117,7 +117,9 @@ fn cargo(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         }
         // Everything else works on the project: cargo's own verbs, its aliases, and installed tools.
         _ => {
-            let outward = ["deploy", "publish", "release", "upload"].iter().any(|word| verb.contains(word));
+            let outward = ["deploy", "publish", "release", "upload"]
+                .iter()
+                .any(|word| args.operands.iter().take(2).any(|operand| operand.text.contains(word)));
             let mut effects = project();
             effects.extend(
                 outward.then(|| Finding::questioned(RuleId::ExternalWrite, "acts outside the work tree").into()),

@@ -1,6 +1,7 @@
 //! Tools that build, test, check, format or serve the project with what is installed, and do no more than its files say.
 
 use crate::{
+    destination::{Destination, Direction},
     effect::{Effect, Finding, Program},
     shell::SimpleCommand,
     world::World,
@@ -115,6 +116,9 @@ const LOADS: [&str; 9] = [
     "--shell-escape", "-enable-write18",
 ];
 
+/// Tools that also run code of the line.
+const TAKES_CODE: [&str; 8] = ["kotlin", "runghc", "ghc", "scala-cli", "coffee", "vite-node", "groovyc", "crystal"];
+
 /// True for a tool of the table.
 pub(super) fn is_tool(name: &str) -> bool {
     let plain = plain(name);
@@ -141,6 +145,8 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     if words
         .iter()
         .any(|word| LOADS.iter().any(|option| word.text.starts_with(option)) || word.text.contains("\\write18"))
+        || (TAKES_CODE.contains(&name)
+            && words.iter().any(|word| matches!(word.text.as_str(), "-e" | "--eval" | "--exec")))
     {
         return Some(vec![Effect::Unverifiable("the tool loads code that the line names".to_owned())]);
     }
@@ -159,6 +165,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             at += 1;
         }
         at += 1;
+    }
+    for word in words.iter().filter(|word| word.text.contains("://")) {
+        let url = word.text.rsplit('=').next().unwrap_or_default();
+        effects.push(Effect::Network { to: Destination::parse(url, world), direction: Direction::Down });
     }
     effects.extend(super::mentioned(command, world));
     if words.iter().any(|word| word.text.starts_with('\\')) {

@@ -254,7 +254,9 @@ fn python_module(module: &Word, command: &SimpleCommand, world: &World) -> Vec<E
                 effects.extend(super::hostile::script(name).map(Effect::from));
                 effects.extend(super::mentioned(command, world));
                 if NETWORK_MODULES.contains(&name) {
-                    effects.push(Effect::Unverifiable(format!("the module `{name}` talks to other hosts")));
+                    effects.push(Effect::Unverifiable(format!(
+                        "the module `{name}` serves, sends or runs what it is given"
+                    )));
                 }
                 effects
             }

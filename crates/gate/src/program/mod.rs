@@ -39,6 +39,7 @@ use crate::{
     secret::{VARIABLE, pseudo},
     shell::{self, RedirectKind, SimpleCommand, Word},
     world::World,
+    zone::Zone,
 };
 use types::catalogue::RuleId;
 
@@ -108,10 +109,37 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         return by_path(&name, command, world);
     }
     let mut effects = table(&name, command, world).unwrap_or_else(|| unknown(&name, command, world));
+    if effects.iter().any(|effect| matches!(effect, Effect::Executes(Program::Project(_)))) {
+        effects.extend(projects_elsewhere(command, world));
+    }
     if effects.iter().any(|effect| matches!(effect, Effect::Unverifiable(_))) {
         // What is not understood may still name what it works on.
         effects.extend(mentioned(command, world));
         effects.extend(hands_shell(command));
+    }
+    effects
+}
+
+/// Projects, settings and plugins that a build is pointed at outside of the work tree: their code runs too.
+fn projects_elsewhere(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    #[rustfmt::skip]
+    const OUTPUTS: [&str; 16] = [
+        "-o", "--out", "--output", "--outdir", "--outfile", "--out-dir", "--target-dir", "--log", "--junit", "--report",
+        "--cache", "--coverage", "--destination", "-d", "--artifacts", "--basetemp",
+    ];
+    let mut effects = Vec::new();
+    let mut before = "";
+    for word in command.args() {
+        let (name, path) = word.text.split_once('=').unwrap_or((before, word.text.as_str()));
+        let is_path = path.starts_with(['/', '~']) || path.starts_with("../");
+        let is_output = OUTPUTS.iter().any(|option| name.to_ascii_lowercase().starts_with(option));
+        if is_path && !is_output {
+            let place = place(&Word { text: path.to_owned(), ..word.clone() }, command, world);
+            if matches!(place.zone(world), Zone::Tmp | Zone::Disk | Zone::Home | Zone::Unknown) {
+                effects.push(Effect::Executes(Program::File(place)));
+            }
+        }
+        before = if word.text.starts_with('-') { &word.text } else { "" };
     }
     effects
 }

@@ -203,6 +203,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     {
         return Some(vec![Effect::Unverifiable(format!("`{name}` runs what the line names"))]);
     }
+    if verb == "run" && command.args().iter().any(|word| matches!(word.text.as_str(), "-e" | "--eval")) {
+        return Some(vec![Effect::Unverifiable(format!("`{name}` runs code of the line"))]);
+    }
     if tool.project.contains(&verb) {
         return Some(project());
     }

@@ -6,6 +6,7 @@
 mod command;
 mod compound;
 mod elsewhere;
+mod escape;
 mod guarded;
 mod output;
 mod prescan;

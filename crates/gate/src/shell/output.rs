@@ -2,7 +2,7 @@
 
 use super::{
     command::{SimpleCommand, Stdin, Word},
-    word::ansi_c,
+    escape::ansi_c,
 };
 use crate::place::HOLE;
 

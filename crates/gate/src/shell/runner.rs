@@ -33,7 +33,7 @@ const UV: &[&str] = &[
 const NODE: &[&str] = &["--prefix", "-w", "--workspace", "-C", "--dir", "--filter", "-F", "--cwd", "-p", "--package"];
 
 /// Runners of what the project has installed.
-const RUNNERS: [Runner; 30] = [
+const RUNNERS: &[Runner] = &[
     runner("uv", &["run"], UV, "uv run"),
     runner("poetry", &["run"], &["-C", "--directory", "-P", "--project"], "poetry run"),
     runner("pdm", &["run"], &["-p", "--project"], "pdm run"),
@@ -63,6 +63,11 @@ const RUNNERS: [Runner; 30] = [
     runner("volta", &["run"], &["--node", "--npm", "--yarn"], "volta run"),
     runner("corepack", &["npm", "pnpm", "yarn"], &[], "corepack"),
     runner("dotenvx", &["run"], &["-f", "-e", "--env"], "dotenvx run"),
+    runner("mix", &["cmd"], &[], "mix cmd"),
+    runner("composer", &["exec"], &[], "composer exec"),
+    runner("nvm", &["exec"], &[], "nvm exec"),
+    runner("tox", &["exec"], &["-e"], "tox exec"),
+    runner("nodemon", &[], &["--exec", "-x", "-w", "--watch", "-e", "--ext", "-i"], "nodemon"),
     runner("xcrun", &[], &["--sdk", "--toolchain"], "xcrun"),
 ];
 
@@ -86,12 +91,16 @@ pub(super) fn open(command: &SimpleCommand) -> Option<Wrapped> {
         }
         i += usize::from(name != "corepack");
         // The tool chain stands before the command.
-        i += usize::from(name == "rustup");
+        i += usize::from(matches!(name.as_str(), "rustup" | "nvm"));
     }
-    let code =
-        args.iter().position(|word| matches!(word.text.as_str(), "-c" | "--call")).filter(|_| found.via == "npm exec");
+    let options: &[&str] = match found.via {
+        "npm exec" => &["-c", "--call"],
+        "nodemon" => &["--exec", "-x"],
+        _ => &[],
+    };
+    let code = args.iter().position(|word| options.contains(&word.text.as_str()));
     if let Some(code) = code.and_then(|at| args.get(at + 1)) {
-        return Some(Wrapped::Code { code: code.clone(), keep: true, via: "npm exec" });
+        return Some(Wrapped::Code { code: code.clone(), keep: true, via: found.via });
     }
     let inner = inner(args.get(i..)?, found.valued);
     if inner.is_empty() {
@@ -121,5 +130,6 @@ fn inner(args: &[Word], valued: &[&str]) -> Vec<Word> {
 
 /// True when a program found through this wrapper comes from the project's own environment.
 pub(crate) fn is_environment(via: &str) -> bool {
-    RUNNERS.iter().any(|runner| runner.via == via) && !matches!(via, "npm exec" | "xcrun" | "corepack" | "dotenvx run")
+    RUNNERS.iter().any(|runner| runner.via == via)
+        && !matches!(via, "npm exec" | "xcrun" | "corepack" | "dotenvx run" | "mix cmd" | "nodemon")
 }

@@ -1,6 +1,6 @@
 //! Expands words: quotes, escapes, tildes, variables, braces, and substitutions whose output is known.
 
-use super::{command::Word, guarded::guarded, walk::Walker};
+use super::{command::Word, escape::ansi_c, guarded::guarded, walk::Walker};
 use crate::place::{HOLE, has_glob};
 use brush_parser::{
     ParserOptions,
@@ -353,84 +353,4 @@ fn expand_braces(parts: &[BraceExpressionOrText], depth: usize) -> Option<Vec<St
         results = results.iter().flat_map(|head| choices.iter().map(move |tail| format!("{head}{tail}"))).collect();
     }
     Some(results)
-}
-
-/// Decodes the escapes of `$'…'`; also those of `echo -e` and `printf`, which are a subset.
-pub(super) fn ansi_c(text: &str) -> String {
-    let mut out: Vec<u8> = Vec::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            push_char(&mut out, c);
-            continue;
-        }
-        let mut digits = |radix: u32, most: usize| {
-            let mut value = None;
-            for _ in 0..most {
-                let Some(digit) = chars.peek().and_then(|c| c.to_digit(radix)) else { break };
-                chars.next();
-                value = Some(value.unwrap_or(0) * radix + digit);
-            }
-            value
-        };
-        // An octal escape has no letter, so it is tried first.
-        if let Some(value) = digits(8, 3) {
-            out.push(value as u8);
-            continue;
-        }
-        match chars.next() {
-            Some('n') => out.push(b'\n'),
-            Some('t') => out.push(b'\t'),
-            Some('r') => out.push(b'\r'),
-            Some('a') => out.push(7),
-            Some('b') => out.push(8),
-            Some('e' | 'E') => out.push(27),
-            Some('f') => out.push(12),
-            Some('v') => out.push(11),
-            Some('x') => {
-                let value = hex_digits(&mut chars, 2);
-                out.push(value as u8);
-            }
-            Some('u') => {
-                let value = hex_digits(&mut chars, 4);
-                push_char(&mut out, char::from_u32(value).unwrap_or(HOLE));
-            }
-            Some('U') => {
-                let value = hex_digits(&mut chars, 8);
-                push_char(&mut out, char::from_u32(value).unwrap_or(HOLE));
-            }
-            Some('c') => {
-                chars.next();
-                push_char(&mut out, HOLE);
-            }
-            Some(other) => push_char(&mut out, other),
-            None => out.push(b'\\'),
-        }
-    }
-    String::from_utf8_lossy(&out).replace(['\0', '\u{fffd}'], "")
-}
-
-fn hex_digits(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, most: usize) -> u32 {
-    let mut value: u32 = 0;
-    for _ in 0..most {
-        let Some(digit) = chars.peek().and_then(|c| c.to_digit(16)) else { break };
-        chars.next();
-        value = value.wrapping_mul(16).wrapping_add(digit);
-    }
-    value
-}
-
-fn push_char(out: &mut Vec<u8>, c: char) {
-    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn escapes_decode_as_in_bash() {
-        assert_eq!(ansi_c(r"\x72\155\u0020-rf"), "rm -rf");
-        assert_eq!(ansi_c(r"a\tb\\"), "a\tb\\");
-    }
 }

@@ -135,7 +135,7 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         ];
     }
     match verb {
-        "push" => push::effects(rest, world),
+        "push" => push::effects(rest, command, world),
         "send-pack" | "http-push" => {
             vec![Finding::refused(RuleId::GitRemote, "pushes to a remote", COMMIT).into()]
         }

@@ -5,7 +5,8 @@ use crate::{
     args::Args,
     destination::{Destination, Direction},
     effect::{Effect, Finding},
-    shell::Word,
+    place::is_under,
+    shell::{SimpleCommand, Word},
     world::World,
 };
 use types::catalogue::RuleId;
@@ -26,7 +27,7 @@ enum Kind {
 }
 
 /// Everything a push does.
-pub(super) fn effects(rest: &[Word], world: &World) -> Vec<Effect> {
+pub(super) fn effects(rest: &[Word], command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let args = Args::parse(rest, &VALUED);
     let refused = |reason: &str| vec![Finding::refused(RuleId::GitRemote, reason, COMMIT).into()];
     if args.has(&["--receive-pack", "--exec"]) {
@@ -50,7 +51,11 @@ pub(super) fn effects(rest: &[Word], world: &World) -> Vec<Effect> {
     if args.has(&["--all", "--tags", "--follow-tags", "--branches", "--no-verify"]) || args.is_dynamic {
         worst = worst.max(Kind::Other);
     }
+    // Another repository has remotes of its own under the same names.
+    let inside = command.cwd.as_deref().is_some_and(|cwd| is_under(cwd, &world.worktree));
+    let moved = command.args().iter().any(|word| word.text.starts_with("-C") || word.text.starts_with("--git-dir"));
     match worst {
+        Kind::Own if !inside || moved => questioned("pushes from another directory"),
         Kind::Own if named.is_some_and(|word| world.is_remote(&word.text)) => {
             let to = named.map(|word| word.text.clone()).unwrap_or_default();
             vec![Effect::Network { to: Destination::Remote(to), direction: Direction::Up }]
