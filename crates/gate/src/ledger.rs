@@ -153,7 +153,9 @@ impl Ledger {
         if is_denied {
             self.consecutive_denials = self.consecutive_denials.saturating_add(1);
             self.total_denials = self.total_denials.saturating_add(1);
-            if let Some(form) = self.pending.remove(&call.digest()).filter(|form| !form.is_empty()) {
+            let form = self.pending.remove(&call.digest());
+            // What was denied for being like another one is known by that one.
+            if let Some(form) = form.filter(|form| !form.is_empty() && verdict.stage != Stage::Ledger) {
                 if self.forms.len() >= MAX_FORMS {
                     self.forms.remove(0);
                 }
