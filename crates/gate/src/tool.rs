@@ -19,6 +19,9 @@ use crate::{
 use serde_json::Value;
 use types::{call::ToolCall, catalogue::RuleId};
 
+/// Most bytes of written content that are read in one shell line.
+const MAX_JUDGED: usize = 128 * 1024;
+
 /// A file that a call changes.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
@@ -117,11 +120,16 @@ fn bash(call: &ToolCall, world: &World, ledger: &Ledger) -> Result<Reading, Refu
     let remotes = line.commands.iter().filter_map(written::changed_remote).collect();
     let mut reading = Reading { commands: line.commands, per_command, whole, written: Vec::new(), remotes };
     reading.written = written::files(&reading, &trace.taints, world, ledger);
+    let mut room = MAX_JUDGED;
     for at in 0..reading.written.len() {
         let Some(file) = reading.written.get_mut(at) else { break };
-        if let Some(content) = file.content.clone() {
+        if let Some(content) = file.content.take() {
+            // What is not read now is not known later.
+            let Some(left) = room.checked_sub(content.len()) else { continue };
+            room = left;
             let place = Place { path: file.path.clone(), known: true, glob: false };
             let found = judged(file, &place, &content, world);
+            file.content = Some(content);
             reading.whole.extend(found);
         }
     }
