@@ -50,7 +50,10 @@ pub(crate) fn fetched(call: &ToolCall, world: &World, ledger: &Ledger) -> Vec<Ef
     if data {
         effects.push(Finding::questioned(RuleId::DataExfiltration, "sends data in the address of a page").into());
     } else if ledger.has_read_secrets() && url.contains('?') {
-        effects.push(Finding::questioned(RuleId::DataExfiltration, "sends parameters to a page after this run read credentials").into());
+        effects.push(
+            Finding::questioned(RuleId::DataExfiltration, "sends parameters to a page after this run read credentials")
+                .into(),
+        );
     }
     effects.push(tool::fetch(url, if data { Direction::Up } else { Direction::Down }, world));
     effects
@@ -66,7 +69,9 @@ pub(crate) fn searched(call: &ToolCall, ledger: &Ledger) -> Vec<Effect> {
     if query.chars().count() > MAX_QUERY || is_opaque(query) {
         effects.push(Finding::questioned(RuleId::DataExfiltration, "searches for what looks like data").into());
     } else if ledger.has_read_secrets() {
-        effects.push(Finding::questioned(RuleId::DataExfiltration, "searches outside after this run read credentials").into());
+        effects.push(
+            Finding::questioned(RuleId::DataExfiltration, "searches outside after this run read credentials").into(),
+        );
     }
     effects
 }
@@ -76,26 +81,37 @@ pub(crate) fn to_agent(call: &ToolCall) -> Vec<Effect> {
     const OWN: &str = "hand over the task itself; the same gate judges the other agent";
     let mut effects: Vec<Effect> = Vec::new();
     for (key, text) in texts(&call.input) {
-        if skips_permissions(text) || (key.to_ascii_lowercase().contains("mode") && text.to_ascii_lowercase().contains("bypass")) {
+        if skips_permissions(text)
+            || (key.to_ascii_lowercase().contains("mode") && text.to_ascii_lowercase().contains("bypass"))
+        {
             effects.push(Finding::forbidden(RuleId::GateTampering, "starts an agent without its guard", OWN).into());
         }
         if let Some(kind) = token::find(text) {
-            effects.push(Finding::refused(RuleId::CredentialAccess, format!("hands {kind} to another agent"), INSIDE).into());
+            effects.push(
+                Finding::refused(RuleId::CredentialAccess, format!("hands {kind} to another agent"), INSIDE).into(),
+            );
         }
         let prose = Prose::new(text);
         let words = prose.words();
         for at in 0..words.len() {
             let window = &words[at..words.len().min(at + 64)];
             if phrase::circumvents(window) && !(at > 0 && is_negation(words[at - 1])) {
-                effects.push(Finding::questioned(RuleId::GateTampering, "tells another agent to get around a guard").into());
+                effects.push(
+                    Finding::questioned(RuleId::GateTampering, "tells another agent to get around a guard").into(),
+                );
                 break;
             }
             if phrase::gives_away(window) {
-                effects.push(Finding::questioned(RuleId::DataExfiltration, "tells another agent to give data away").into());
+                effects.push(
+                    Finding::questioned(RuleId::DataExfiltration, "tells another agent to give data away").into(),
+                );
                 break;
             }
             if phrase::overrides(window) {
-                effects.push(Finding::questioned(RuleId::InstructionPoisoning, "tells another agent to ignore its orders").into());
+                effects.push(
+                    Finding::questioned(RuleId::InstructionPoisoning, "tells another agent to ignore its orders")
+                        .into(),
+                );
                 break;
             }
         }
@@ -111,7 +127,9 @@ fn is_negation(word: &str) -> bool {
 pub(crate) fn unknown(call: &ToolCall, world: &World, ledger: &Ledger) -> Vec<Effect> {
     let name = printable(&call.tool, 60);
     let lower = call.tool.to_ascii_lowercase();
-    let changes = ["write", "create", "edit", "update", "move", "put", "save", "append", "set"].iter().any(|verb| lower.contains(verb));
+    let changes = ["write", "create", "edit", "update", "move", "put", "save", "append", "set"]
+        .iter()
+        .any(|verb| lower.contains(verb));
     let deletes = ["delete", "remove", "drop", "destroy", "purge"].iter().any(|verb| lower.contains(verb));
     let mut effects = Vec::new();
     for (key, text) in texts(&call.input) {
@@ -120,7 +138,8 @@ pub(crate) fn unknown(call: &ToolCall, world: &World, ledger: &Ledger) -> Vec<Ef
         }
         let key = key.to_ascii_lowercase();
         let trimmed = text.trim();
-        if matches!(key.as_str(), "command" | "cmd" | "script" | "shell" | "bash" | "exec") || key.ends_with("_command") {
+        if matches!(key.as_str(), "command" | "cmd" | "script" | "shell" | "bash" | "exec") || key.ends_with("_command")
+        {
             let command = SimpleCommand { cwd: Some(call.cwd.clone()), ..SimpleCommand::default() };
             effects.extend(program::nested(&Word::literal(trimmed), &command, world));
         } else if trimmed.contains("://") && trimmed.len() < 4096 && !trimmed.contains(char::is_whitespace) {
@@ -131,7 +150,14 @@ pub(crate) fn unknown(call: &ToolCall, world: &World, ledger: &Ledger) -> Vec<Ef
         } else if is_path(&key, trimmed) {
             let place = Place::resolve(trimmed, false, Some(&call.cwd), world);
             if ledger.holds_secret(&place.path) {
-                effects.push(Finding::refused(RuleId::CredentialAccess, format!("hands {place}, into which this run put credentials, to a tool"), INSIDE).into());
+                effects.push(
+                    Finding::refused(
+                        RuleId::CredentialAccess,
+                        format!("hands {place}, into which this run put credentials, to a tool"),
+                        INSIDE,
+                    )
+                    .into(),
+                );
             }
             if deletes {
                 effects.push(Effect::Deletes { place, recursive: true });
@@ -167,7 +193,9 @@ fn texts(input: &Value) -> Vec<(&str, &str)> {
 }
 
 fn is_path(key: &str, text: &str) -> bool {
-    let named = ["path", "file", "filename", "dir", "directory", "source", "destination", "target", "cwd", "uri"].iter().any(|part| key.contains(part));
+    let named = ["path", "file", "filename", "dir", "directory", "source", "destination", "target", "cwd", "uri"]
+        .iter()
+        .any(|part| key.contains(part));
     let looks = text.starts_with('/') || text.starts_with("~/") || text.starts_with("../") || text.starts_with("./");
     !text.is_empty() && text.len() < 4096 && !text.contains('\n') && (looks || named)
 }
@@ -175,19 +203,27 @@ fn is_path(key: &str, text: &str) -> bool {
 fn is_destructive_sql(text: &str) -> bool {
     let upper = text.to_ascii_uppercase();
     let has = |mark: &str| upper.contains(mark);
-    has("DROP TABLE") || has("DROP DATABASE") || has("DROP SCHEMA") || has("TRUNCATE ") || (has("DELETE FROM") && !has("WHERE"))
+    has("DROP TABLE")
+        || has("DROP DATABASE")
+        || has("DROP SCHEMA")
+        || has("TRUNCATE ")
+        || (has("DELETE FROM") && !has("WHERE"))
 }
 
 /// True when an address carries more than it names: a long run without words, or much in its parameters.
 fn carries_data(url: &str) -> bool {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
-    query.len() > 512 || query.split(['&', '=']).any(is_opaque) || path.split('/').skip(3).any(is_opaque) || path.split('/').nth(2).is_some_and(|host| host.split('.').any(|label| label.len() > 40))
+    query.len() > 512
+        || query.split(['&', '=']).any(is_opaque)
+        || path.split('/').skip(3).any(is_opaque)
+        || path.split('/').nth(2).is_some_and(|host| host.split('.').any(|label| label.len() > 40))
 }
 
 /// A long run of letters and digits without the joints that words have.
 fn is_opaque(text: &str) -> bool {
-    text.split(|c: char| matches!(c, '-' | '_' | '.' | ' ' | '+' | ',') || c == '/')
-        .any(|run| run.len() >= OPAQUE && run.bytes().any(|b| b.is_ascii_digit()) && run.bytes().any(|b| b.is_ascii_alphabetic()))
+    text.split(['-', '_', '.', ' ', '+', ',', '/']).any(|run| {
+        run.len() >= OPAQUE && run.bytes().any(|b| b.is_ascii_digit()) && run.bytes().any(|b| b.is_ascii_alphabetic())
+    })
 }
 
 fn percent_decoded(text: &str) -> String {

@@ -15,7 +15,7 @@ use types::catalogue::RuleId;
 /// Most files that one call is followed into.
 const MAX_FILES: usize = 24;
 /// Most bytes of files that one call is followed into.
-const MAX_BYTES: usize = 128 * 1024;
+const MAX_BYTES: usize = 64 * 1024;
 
 /// What the files do that the call runs.
 pub(crate) fn effects(reading: &Reading, world: &World, ledger: &Ledger) -> Vec<Effect> {
@@ -72,12 +72,20 @@ fn programs(effects: &[Effect]) -> impl Iterator<Item = Program> {
 /// Every content that a path may have when it runs: what this line puts there, and what an earlier call put there.
 /// Which of them it is depends on the order, so all are judged.
 fn contents<'a>(path: &str, written: &'a [Written], ledger: &'a Ledger) -> Vec<Option<&'a str>> {
-    let here = written.iter().filter(|file| file.path == path && !file.is_directory).map(|file| file.content.as_deref());
+    let here =
+        written.iter().filter(|file| file.path == path && !file.is_directory).map(|file| file.content.as_deref());
     let before = ledger.file(path).map(|file| file.content.as_deref());
     here.chain(before).collect()
 }
 
-fn file(place: &Place, command: &SimpleCommand, written: &[Written], world: &World, ledger: &Ledger, room: &mut usize) -> Vec<Effect> {
+fn file(
+    place: &Place,
+    command: &SimpleCommand,
+    written: &[Written],
+    world: &World,
+    ledger: &Ledger,
+    room: &mut usize,
+) -> Vec<Effect> {
     let mut effects = Vec::new();
     for content in contents(&place.path, written, ledger) {
         let Some(content) = content else {
@@ -96,13 +104,21 @@ fn file(place: &Place, command: &SimpleCommand, written: &[Written], world: &Wor
     effects
 }
 
-fn project(manifest: &Place, command: &SimpleCommand, written: &[Written], world: &World, ledger: &Ledger, room: &mut usize) -> Vec<Effect> {
+fn project(
+    manifest: &Place,
+    command: &SimpleCommand,
+    written: &[Written],
+    world: &World,
+    ledger: &Ledger,
+    room: &mut usize,
+) -> Vec<Effect> {
     let dir = manifest.path.rsplit_once('/').map_or("", |(dir, _)| dir);
     let mut effects = Vec::new();
     let named = Part::Named(command.args());
     for content in contents(&manifest.path, written, ledger) {
         let Some(content) = content else {
-            effects.push(Effect::Unverifiable(format!("{manifest} was changed in this run and its content is not known")));
+            effects
+                .push(Effect::Unverifiable(format!("{manifest} was changed in this run and its content is not known")));
             continue;
         };
         if !take(room, content) {
@@ -118,12 +134,17 @@ fn project(manifest: &Place, command: &SimpleCommand, written: &[Written], world
     if dir.is_empty() {
         return effects;
     }
-    let here = written.iter().filter(|file| !file.is_directory && crate::place::is_under(&file.path, dir)).map(|file| (file.path.as_str(), file.content.as_deref(), file.concern.as_deref()));
+    let here = written
+        .iter()
+        .filter(|file| !file.is_directory && crate::place::is_under(&file.path, dir))
+        .map(|file| (file.path.as_str(), file.content.as_deref(), file.concern.as_deref()));
     let before = ledger.files_below(dir).map(|(path, file)| (path, file.content.as_deref(), file.concern.as_deref()));
     let mut judged = 0;
     for (path, content, concern) in here.chain(before).filter(|(path, _, _)| *path != manifest.path) {
         if let Some(concern) = concern {
-            effects.push(Finding::questioned(RuleId::UntrustedCode, format!("may run a file of this run that {concern}")).into());
+            effects.push(
+                Finding::questioned(RuleId::UntrustedCode, format!("may run a file of this run that {concern}")).into(),
+            );
         }
         if !runs_along(path, &manifest.path) {
             continue;
@@ -152,7 +173,9 @@ fn project(manifest: &Place, command: &SimpleCommand, written: &[Written], world
                 let change = crate::weaken::Change { removed: "", added: content };
                 effects.extend(crate::weaken::effects(&place, change, world));
             }
-            None => effects.push(Effect::Unverifiable(format!("{place}, which runs along, was changed in this run and its content is not known"))),
+            None => effects.push(Effect::Unverifiable(format!(
+                "{place}, which runs along, was changed in this run and its content is not known"
+            ))),
         }
     }
     effects
@@ -179,10 +202,43 @@ fn installs(command: &SimpleCommand) -> bool {
 fn runs_along(path: &str, manifest: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
     let manifest = manifest.rsplit('/').next().unwrap_or_default();
-    let node = matches!(name, ".npmrc" | ".yarnrc" | ".yarnrc.yml" | ".pnpmfile.cjs" | ".mocharc.js" | ".mocharc.cjs" | "gulpfile.js" | "gruntfile.js" | "bunfig.toml")
-        || [".config.js", ".config.ts", ".config.cjs", ".config.mjs", ".config.mts", ".setup.js", ".setup.ts", "setupTests.js", "setupTests.ts"].iter().any(|end| name.ends_with(end));
-    let python = matches!(name, "conftest.py" | "setup.py" | "setup.cfg" | "tox.ini" | "noxfile.py" | "sitecustomize.py" | "usercustomize.py" | "pip.conf" | "tasks.py" | "fabfile.py")
-        || name.ends_with(".pth");
+    let node = matches!(
+        name,
+        ".npmrc"
+            | ".yarnrc"
+            | ".yarnrc.yml"
+            | ".pnpmfile.cjs"
+            | ".mocharc.js"
+            | ".mocharc.cjs"
+            | "gulpfile.js"
+            | "gruntfile.js"
+            | "bunfig.toml"
+    ) || [
+        ".config.js",
+        ".config.ts",
+        ".config.cjs",
+        ".config.mjs",
+        ".config.mts",
+        ".setup.js",
+        ".setup.ts",
+        "setupTests.js",
+        "setupTests.ts",
+    ]
+    .iter()
+    .any(|end| name.ends_with(end));
+    let python = matches!(
+        name,
+        "conftest.py"
+            | "setup.py"
+            | "setup.cfg"
+            | "tox.ini"
+            | "noxfile.py"
+            | "sitecustomize.py"
+            | "usercustomize.py"
+            | "pip.conf"
+            | "tasks.py"
+            | "fabfile.py"
+    ) || name.ends_with(".pth");
     let rust = name == "build.rs" || path.ends_with("/.cargo/config.toml");
     let make = name.ends_with(".mk");
     match manifest {
@@ -190,6 +246,11 @@ fn runs_along(path: &str, manifest: &str) -> bool {
         "pyproject.toml" => python,
         "Cargo.toml" => rust,
         "Makefile" | "justfile" => make || node || python || rust,
-        _ => node || python || rust || make || matches!(name, "build.gradle" | "settings.gradle" | "build.gradle.kts" | "Rakefile"),
+        _ => {
+            node || python
+                || rust
+                || make
+                || matches!(name, "build.gradle" | "settings.gradle" | "build.gradle.kts" | "Rakefile")
+        }
     }
 }

@@ -182,18 +182,25 @@ fn judged(effect: &Effect, taint: Taint, files: &Files<'_>) -> Option<Effect> {
 pub(crate) fn remembered(effect: &Effect, taint: Taint, history: &Ledger) -> Option<Effect> {
     match effect {
         Effect::Reads(place) if history.holds_secret(&place.path) && secrecy(place).is_none() => Some(
-            Finding::questioned(RuleId::CredentialAccess, format!("reads {place}, into which this run put credentials")).into(),
+            Finding::questioned(
+                RuleId::CredentialAccess,
+                format!("reads {place}, into which this run put credentials"),
+            )
+            .into(),
         ),
-        Effect::Executes(Program::File(place)) if history.was_downloaded(&place.path) => Some(
-            Finding::questioned(RuleId::UntrustedCode, format!("runs {place}, which this run downloaded")).into(),
-        ),
+        Effect::Executes(Program::File(place)) if history.was_downloaded(&place.path) => {
+            Some(Finding::questioned(RuleId::UntrustedCode, format!("runs {place}, which this run downloaded")).into())
+        }
         Effect::Executes(Program::Stdin) if taint.downloaded => {
             Some(Finding::questioned(RuleId::UntrustedCode, "runs code that this run downloaded").into())
         }
         Effect::Network { to: Destination::Remote(name), direction } if history.is_changed_remote(name) => {
-            let reason = format!("talks to the remote {}, which this run pointed elsewhere", types::text::printable(name, 60));
+            let reason =
+                format!("talks to the remote {}, which this run pointed elsewhere", types::text::printable(name, 60));
             Some(match direction {
-                Direction::Up => Finding::forbidden(RuleId::GitRemote, reason, "use the remotes as they were at the start").into(),
+                Direction::Up => {
+                    Finding::forbidden(RuleId::GitRemote, reason, "use the remotes as they were at the start").into()
+                }
                 Direction::Down => Finding::questioned(RuleId::GitRemote, reason).into(),
             })
         }
@@ -209,7 +216,8 @@ pub(crate) fn remembered(effect: &Effect, taint: Taint, history: &Ledger) -> Opt
 
 /// Credentials that would become part of the history.
 fn committed(command: &SimpleCommand, effects: &[Effect], taint: Taint) -> Option<Effect> {
-    let is_git_add = command.name() == "git" && command.args().iter().any(|word| matches!(word.text.as_str(), "add" | "stage"));
+    let is_git_add =
+        command.name() == "git" && command.args().iter().any(|word| matches!(word.text.as_str(), "add" | "stage"));
     let reads = effects.iter().any(|effect| matches!(effect, Effect::Reads(_)));
     (is_git_add && reads && taint.secret)
         .then(|| Finding::questioned(RuleId::DataExfiltration, "puts credentials under version control").into())
@@ -219,17 +227,22 @@ fn committed(command: &SimpleCommand, effects: &[Effect], taint: Taint) -> Optio
 pub(crate) fn is_download(effects: &[Effect], taint: Taint) -> bool {
     taint.fetched
         || taint.downloaded
-        || effects.iter().any(|effect| matches!(effect, Effect::Network { direction: Direction::Down, to } if is_outside(to)))
+        || effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Network { direction: Direction::Down, to } if is_outside(to)))
 }
 
 /// The directory that a `git clone` of a host outside makes.
 pub(crate) fn cloned(command: &SimpleCommand, effects: &[Effect], world: &crate::World) -> Option<Place> {
-    let words: Vec<&str> = command.args().iter().map(|word| word.text.as_str()).filter(|text| !text.starts_with('-')).collect();
+    let words: Vec<&str> =
+        command.args().iter().map(|word| word.text.as_str()).filter(|text| !text.starts_with('-')).collect();
     let outside = effects.iter().any(|effect| matches!(effect, Effect::Network { to, .. } if is_outside(to)));
-    let [ "clone", url, rest @ .. ] = words.as_slice() else { return None };
+    let ["clone", url, rest @ ..] = words.as_slice() else { return None };
     if command.name() != "git" || !outside {
         return None;
     }
-    let name = rest.last().copied().unwrap_or_else(|| url.trim_end_matches('/').trim_end_matches(".git").rsplit(['/', ':']).next().unwrap_or_default());
+    let name = rest.last().copied().unwrap_or_else(|| {
+        url.trim_end_matches('/').trim_end_matches(".git").rsplit(['/', ':']).next().unwrap_or_default()
+    });
     Some(Place::resolve(name, false, command.cwd.as_deref(), world)).filter(|place| place.known && !name.is_empty())
 }

@@ -117,11 +117,8 @@ impl Gate {
         };
         let mut verdict = self.settle(call, &reading, ledger);
         verdict.facts = facts(&reading);
-        let form = if verdict.decision == Decision::Allow {
-            Form::default()
-        } else {
-            Form::of(&reading, &self.world, ledger)
-        };
+        let form =
+            if verdict.decision == Decision::Allow { Form::default() } else { Form::of(&reading, &self.world, ledger) };
         let reads_secret = reading.effects().any(|effect| match effect {
             Effect::Reads(place) => secrecy(place).is_some() || ledger.holds_secret(&place.path),
             Effect::Writes { .. }
@@ -152,7 +149,8 @@ impl Gate {
             verdict.instead = Some("take another way; the denial's reason still holds".to_owned());
             return verdict;
         }
-        let similar = ledger.has_denials().then(|| ledger.similar_form(&Form::of(reading, &self.world, ledger))).flatten();
+        let similar =
+            ledger.has_denials().then(|| ledger.similar_form(&Form::of(reading, &self.world, ledger))).flatten();
         if let Some(earlier) = similar {
             return again(&earlier);
         }
@@ -167,7 +165,9 @@ impl Gate {
                     verdict.clears = Some("a person's approval".to_owned());
                     verdict
                 }
-                None => plain(Decision::Allow, Stage::SafeFloor, "everything the call does is safe inside the work tree"),
+                None => {
+                    plain(Decision::Allow, Stage::SafeFloor, "everything the call does is safe inside the work tree")
+                }
             },
             Some(effect) => fail_closed::undecided(&effect.to_string()),
         }
@@ -224,7 +224,8 @@ fn again(earlier: &SimilarDenial) -> Verdict {
     };
     let mut verdict = plain(decision, Stage::Ledger, &format!("{what}: {}", printable(&earlier.reason, 240)));
     verdict.rule.clone_from(&earlier.rule);
-    verdict.instead = (decision == Decision::Deny).then(|| "take another way; the denial's reason still holds".to_owned());
+    verdict.instead =
+        (decision == Decision::Deny).then(|| "take another way; the denial's reason still holds".to_owned());
     verdict.clears = Some("a person's approval of the call that was denied first".to_owned());
     verdict
 }

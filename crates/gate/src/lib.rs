@@ -6,8 +6,8 @@
 //! What must stay true: nothing here does I/O or knows a clock other than to measure itself; the same call, history and
 //! policy give the same verdict; what cannot be read is never silently safe; every failure denies (`fail_closed`).
 
-mod argument;
 mod args;
+mod argument;
 mod code;
 mod content;
 mod destination;

@@ -91,20 +91,67 @@ pub(crate) fn near(words: &[&str], reach: usize, set: &[&str]) -> Option<usize> 
 }
 
 const ORDERS: [&str; 16] = [
-    "instructions", "instruction", "prompts", "prompt", "rules", "directions", "guidelines", "directives", "commands", "orders",
-    "constraints", "messages", "training", "programming", "context", "task",
+    "instructions",
+    "instruction",
+    "prompts",
+    "prompt",
+    "rules",
+    "directions",
+    "guidelines",
+    "directives",
+    "commands",
+    "orders",
+    "constraints",
+    "messages",
+    "training",
+    "programming",
+    "context",
+    "task",
 ];
 
 /// "Ignore all previous instructions" and its like.
 pub(crate) fn overrides(words: &[&str]) -> bool {
     match words[0] {
         "ignore" | "disregard" | "forget" | "override" | "discard" | "ignoring" | "disregarding" => {
-            let Some(at) = near(&words[1..], 5, &["previous", "prior", "above", "earlier", "preceding", "system", "original", "your", "everything", "initial"]) else { return false };
-            let is_everything = words[1..][at] == "everything" && words[0] != "override" && near(&words[at + 2..], 3, &["above", "before", "previous", "earlier"]).is_some();
+            let Some(at) = near(
+                &words[1..],
+                5,
+                &[
+                    "previous",
+                    "prior",
+                    "above",
+                    "earlier",
+                    "preceding",
+                    "system",
+                    "original",
+                    "your",
+                    "everything",
+                    "initial",
+                ],
+            ) else {
+                return false;
+            };
+            let is_everything = words[1..][at] == "everything"
+                && words[0] != "override"
+                && near(&words[at + 2..], 3, &["above", "before", "previous", "earlier"]).is_some();
             is_everything || near(&words[at + 2..], 3, &ORDERS).is_some()
         }
-        "your" => matches!(words.get(1..4), Some(["new" | "real" | "actual" | "true", "task" | "goal" | "objective" | "instructions" | "instruction" | "mission", "is" | "are"])),
-        "you" => matches!(words.get(1..4), Some(["are", "now", "in" | "dan" | "unrestricted" | "jailbroken" | "root" | "admin" | "free" | "developer"])),
+        "your" => matches!(
+            words.get(1..4),
+            Some([
+                "new" | "real" | "actual" | "true",
+                "task" | "goal" | "objective" | "instructions" | "instruction" | "mission",
+                "is" | "are"
+            ])
+        ),
+        "you" => matches!(
+            words.get(1..4),
+            Some([
+                "are",
+                "now",
+                "in" | "dan" | "unrestricted" | "jailbroken" | "root" | "admin" | "free" | "developer"
+            ])
+        ),
         _ => false,
     }
 }
@@ -115,8 +162,8 @@ pub(crate) fn hides(words: &[&str]) -> bool {
         ["user", "users", "human", "humans", "operator", "developer", "developers", "anyone", "owner", "maintainer"];
     // Only what can stand between the verb and the person.
     const BETWEEN: [&str; 18] = [
-        "the", "your", "this", "that", "it", "to", "any", "step", "about", "anything", "these", "of", "with", "action", "change",
-        "changes", "part", "a",
+        "the", "your", "this", "that", "it", "to", "any", "step", "about", "anything", "these", "of", "with", "action",
+        "change", "changes", "part", "a",
     ];
     let told = |from: usize, verbs: &[&str]| {
         near(&words[from.min(words.len())..], 2, verbs).is_some_and(|at| {
@@ -128,9 +175,13 @@ pub(crate) fn hides(words: &[&str]) -> bool {
         "do" if words.get(1) == Some(&"not") => {
             told(2, &["tell", "inform", "notify", "alert", "mention", "reveal", "disclose", "report"])
         }
-        "dont" | "never" => told(1, &["tell", "inform", "notify", "alert", "mention", "reveal", "disclose", "report", "warn"]),
+        "dont" | "never" => {
+            told(1, &["tell", "inform", "notify", "alert", "mention", "reveal", "disclose", "report", "warn"])
+        }
         "without" => told(1, &["telling", "informing", "notifying", "alerting", "mentioning", "warning"]),
-        "hide" | "conceal" => near(&words[1..], 4, &["from"]).is_some_and(|at| near(&words[at + 2..], 2, &PEOPLE).is_some()),
+        "hide" | "conceal" => {
+            near(&words[1..], 4, &["from"]).is_some_and(|at| near(&words[at + 2..], 2, &PEOPLE).is_some())
+        }
         _ => false,
     }
 }
@@ -138,13 +189,54 @@ pub(crate) fn hides(words: &[&str]) -> bool {
 /// "Send the contents of .env to https://…" and its like.
 pub(crate) fn gives_away(words: &[&str]) -> bool {
     const VERBS: [&str; 16] = [
-        "send", "post", "upload", "forward", "email", "exfiltrate", "transmit", "submit", "leak", "append", "include", "share",
-        "encode", "embed", "curl", "report",
+        "send",
+        "post",
+        "upload",
+        "forward",
+        "email",
+        "exfiltrate",
+        "transmit",
+        "submit",
+        "leak",
+        "append",
+        "include",
+        "share",
+        "encode",
+        "embed",
+        "curl",
+        "report",
     ];
     const SECRETS: [&str; 30] = [
-        "secret", "secrets", "token", "tokens", "credential", "credentials", "password", "passwords", "apikey", "api_key",
-        ".env", "id_rsa", "env", "environment", "printenv", "cookies", "keys", "key", "~/.ssh", "/etc/passwd",
-        "conversation", "prompt", "history", "~/.aws/credentials", "contents", "source", "private", "ssh", "files", "repository",
+        "secret",
+        "secrets",
+        "token",
+        "tokens",
+        "credential",
+        "credentials",
+        "password",
+        "passwords",
+        "apikey",
+        "api_key",
+        ".env",
+        "id_rsa",
+        "env",
+        "environment",
+        "printenv",
+        "cookies",
+        "keys",
+        "key",
+        "~/.ssh",
+        "/etc/passwd",
+        "conversation",
+        "prompt",
+        "history",
+        "~/.aws/credentials",
+        "contents",
+        "source",
+        "private",
+        "ssh",
+        "files",
+        "repository",
     ];
     if !VERBS.contains(&words[0]) {
         return false;
@@ -158,26 +250,53 @@ pub(crate) fn gives_away(words: &[&str]) -> bool {
         let mail = word.contains('@') && word.contains('.') && !word.starts_with('@') && !word.contains('/');
         (url || mail) && !local
     };
-    let direct = matches!(window[at + 1], ".env" | "id_rsa" | "printenv" | "~/.ssh" | "/etc/passwd" | "~/.aws/credentials");
+    let direct =
+        matches!(window[at + 1], ".env" | "id_rsa" | "printenv" | "~/.ssh" | "/etc/passwd" | "~/.aws/credentials");
     let reach = if direct { 24 } else { 12 };
     window[at + 1..].iter().take(reach).find(place).is_some()
-        && (direct || window[..at + 2].iter().any(|word| matches!(*word, "your" | "all" | "any" | "the" | "their" | "its")))
+        && (direct
+            || window[..at + 2].iter().any(|word| matches!(*word, "your" | "all" | "any" | "the" | "their" | "its")))
 }
 
 /// "If you are an AI assistant …", "Note to AI agents: …" with something to do in it.
 pub(crate) fn addresses_agent(words: &[&str]) -> bool {
     const AGENTS: [&str; 22] = [
-        "ai", "llm", "llms", "claude", "claude:", "copilot", "chatgpt", "gpt", "codex", "gemini", "assistant", "assistants", "assistant:",
-        "agent", "agents", "agents:", "agent:", "ai:", "bot", "bots", "model", "models",
+        "ai",
+        "llm",
+        "llms",
+        "claude",
+        "claude:",
+        "copilot",
+        "chatgpt",
+        "gpt",
+        "codex",
+        "gemini",
+        "assistant",
+        "assistants",
+        "assistant:",
+        "agent",
+        "agents",
+        "agents:",
+        "agent:",
+        "ai:",
+        "bot",
+        "bots",
+        "model",
+        "models",
     ];
     const ACTS: [&str; 32] = [
-        "run", "execute", "send", "upload", "post", "curl", "fetch", "download", "install", "delete", "remove", "reveal", "print",
-        "include", "commit", "push", "disable", "approve", "email", "ignore", "open", "visit", "call", "invoke", "use", "write",
-        "add", "rm", "wget", "bash", "read", "output",
+        "run", "execute", "send", "upload", "post", "curl", "fetch", "download", "install", "delete", "remove",
+        "reveal", "print", "include", "commit", "push", "disable", "approve", "email", "ignore", "open", "visit",
+        "call", "invoke", "use", "write", "add", "rm", "wget", "bash", "read", "output",
     ];
     let rest = match words {
-        ["if" | "when" | "since" | "because" | "as", "you", "are", rest @ ..] | ["if" | "when" | "since", "youre", rest @ ..] => rest,
-        ["note" | "notice" | "message" | "attention" | "instruction" | "instructions" | "warning" | "important", "to" | "for", rest @ ..] => rest,
+        ["if" | "when" | "since" | "because" | "as", "you", "are", rest @ ..]
+        | ["if" | "when" | "since", "youre", rest @ ..] => rest,
+        [
+            "note" | "notice" | "message" | "attention" | "instruction" | "instructions" | "warning" | "important",
+            "to" | "for",
+            rest @ ..,
+        ] => rest,
         ["attention" | "dear" | "hey" | "attention:" | "important:", rest @ ..] => rest,
         _ => return false,
     };
@@ -190,10 +309,31 @@ pub(crate) fn addresses_agent(words: &[&str]) -> bool {
 /// "The user has already approved this" and its like.
 pub(crate) fn forges_consent(words: &[&str]) -> bool {
     matches!(words[0], "user" | "operator" | "human" | "administrator" | "admin" | "owner")
-        && near(&words[1..], 4, &["approved", "pre-approved", "preapproved", "authorized", "authorised", "consented", "granted"]).is_some_and(
-            |at| near(&words[1..][..at], 4, &["has", "have", "already", "hereby"]).is_some()
-                && near(&words[at + 2..], 6, &["this", "all", "these", "command", "commands", "action", "actions", "permission", "running", "execution"]).is_some(),
+        && near(
+            &words[1..],
+            4,
+            &["approved", "pre-approved", "preapproved", "authorized", "authorised", "consented", "granted"],
         )
+        .is_some_and(|at| {
+            near(&words[1..][..at], 4, &["has", "have", "already", "hereby"]).is_some()
+                && near(
+                    &words[at + 2..],
+                    6,
+                    &[
+                        "this",
+                        "all",
+                        "these",
+                        "command",
+                        "commands",
+                        "action",
+                        "actions",
+                        "permission",
+                        "running",
+                        "execution",
+                    ],
+                )
+                .is_some()
+        })
 }
 
 /// "Before continuing you must run …" and its like.
@@ -209,23 +349,68 @@ pub(crate) fn demands_command(words: &[&str]) -> bool {
         && near(window, 16, &["must", "required", "immediately", "mandatory"])
             .is_some_and(|at| near(&window[at..], 8, &["run", "execute", "curl", "wget", "paste"]).is_some())
         && window.iter().any(|word| {
-            matches!(*word, "curl" | "wget" | "bash" | "sh" | "base64" | "eval" | "sudo" | "chmod" | "rm") || word.starts_with("http")
+            matches!(*word, "curl" | "wget" | "bash" | "sh" | "base64" | "eval" | "sudo" | "chmod" | "rm")
+                || word.starts_with("http")
         })
 }
 
 /// "Bypass the gate", "skip the approval" and their like, as an order.
 pub(crate) fn circumvents(words: &[&str]) -> bool {
     const GUARDS: [&str; 22] = [
-        "gate", "sandbox", "guard", "guards", "guardrail", "guardrails", "permission", "permissions", "approval", "approvals",
-        "classifier", "restrictions", "restriction", "hook", "hooks", "safeguards", "safeguard", "policy", "policies", "confirmation", "denial", "block",
+        "gate",
+        "sandbox",
+        "guard",
+        "guards",
+        "guardrail",
+        "guardrails",
+        "permission",
+        "permissions",
+        "approval",
+        "approvals",
+        "classifier",
+        "restrictions",
+        "restriction",
+        "hook",
+        "hooks",
+        "safeguards",
+        "safeguard",
+        "policy",
+        "policies",
+        "confirmation",
+        "denial",
+        "block",
     ];
     let rest = match words {
-        ["bypass" | "circumvent" | "evade" | "sidestep" | "disable" | "defeat" | "skip" | "avoid" | "trick", rest @ ..]
+        [
+            "bypass" | "circumvent" | "evade" | "sidestep" | "disable" | "defeat" | "skip" | "avoid" | "trick",
+            rest @ ..,
+        ]
         | ["get" | "work" | "working" | "getting", "around", rest @ ..]
         | ["turn" | "switch", "off", rest @ ..] => rest,
-        ["blocked" | "denied" | "refused", "by", "the", "gate" | "sandbox" | "guard" | "permission" | "policy", rest @ ..]
+        [
+            "blocked" | "denied" | "refused",
+            "by",
+            "the",
+            "gate" | "sandbox" | "guard" | "permission" | "policy",
+            rest @ ..,
+        ]
         | ["gate" | "sandbox" | "guard", "blocked" | "denied" | "refused" | "blocks", rest @ ..] => {
-            return near(rest, 30, &["instead", "another", "different", "differently", "encode", "base64", "rephrase", "split", "alternative"]).is_some();
+            return near(
+                rest,
+                30,
+                &[
+                    "instead",
+                    "another",
+                    "different",
+                    "differently",
+                    "encode",
+                    "base64",
+                    "rephrase",
+                    "split",
+                    "alternative",
+                ],
+            )
+            .is_some();
         }
         _ => return false,
     };

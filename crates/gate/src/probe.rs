@@ -132,10 +132,15 @@ fn hidden(text: &str) -> Option<Suspicion> {
             if matches!(c, '\u{202d}' | '\u{202e}') && !is_right_to_left {
                 return Some(Suspicion::new(Trick::HiddenText, "characters that turn the direction of text"));
             }
-            let is_hidden = is_invisible(c) && !matches!(c, '\u{e0020}'..='\u{e007f}' | '\u{00ad}') || matches!(c, '\u{e0100}'..='\u{e01ef}');
+            let is_hidden = is_invisible(c) && !matches!(c, '\u{e0020}'..='\u{e007f}' | '\u{00ad}')
+                || matches!(c, '\u{e0100}'..='\u{e01ef}');
             run = if is_hidden { run + 1 } else { 0 };
             if run >= 8 || tags.len() >= 4 {
-                let excerpt = if tags.is_empty() { "a run of characters without width".to_owned() } else { format!("tag characters: {tags}") };
+                let excerpt = if tags.is_empty() {
+                    "a run of characters without width".to_owned()
+                } else {
+                    format!("tag characters: {tags}")
+                };
                 return Some(Suspicion::new(Trick::HiddenText, &excerpt));
             }
             before = c;
@@ -163,8 +168,28 @@ fn turns(text: &str) -> Option<Suspicion> {
         "[SYSTEM]",
     ];
     const ORDERS: [&str; 22] = [
-        "ignore", "disregard", "execute", "run", "send", "upload", "curl", "wget", "delete", "exfiltrate", "bypass", "must", "approve",
-        "reveal", "disable", "rm", "install", "approved", "override", "post", "fetch", "push",
+        "ignore",
+        "disregard",
+        "execute",
+        "run",
+        "send",
+        "upload",
+        "curl",
+        "wget",
+        "delete",
+        "exfiltrate",
+        "bypass",
+        "must",
+        "approve",
+        "reveal",
+        "disable",
+        "rm",
+        "install",
+        "approved",
+        "override",
+        "post",
+        "fetch",
+        "push",
     ];
     let (head, tail) = capped(text);
     for part in [head, tail] {
@@ -174,7 +199,8 @@ fn turns(text: &str) -> Option<Suspicion> {
                 let prose = Prose::new(&after[mark.len()..]);
                 let words = prose.words();
                 let is_order = words.iter().take(30).any(|word| ORDERS.contains(word));
-                let is_speech = words.iter().take(30).any(|word| matches!(*word, "you" | "your" | "assistant" | "the" | "this"));
+                let is_speech =
+                    words.iter().take(30).any(|word| matches!(*word, "you" | "your" | "assistant" | "the" | "this"));
                 if is_order && is_speech && words.len() >= 4 {
                     return Some(Suspicion::new(Trick::ForgedTurn, after));
                 }
@@ -200,12 +226,19 @@ fn beacon(text: &str) -> Option<Suspicion> {
         });
         for (at, mark) in markdown.chain(html) {
             let start = at + mark.len().saturating_sub(4);
-            let url = part[start..floor_boundary(part, start + MAX_URL)].split([')', '"', '\'', '>', '\n', ' ']).next().unwrap_or_default();
+            let url = part[start..floor_boundary(part, start + MAX_URL)]
+                .split([')', '"', '\'', '>', '\n', ' '])
+                .next()
+                .unwrap_or_default();
             let Some((_, query)) = url.split_once('?') else { continue };
             let lower = query.to_ascii_lowercase();
             let slot = ["{", "[", "<", "$", "%7b"].iter().any(|open| query.contains(open))
-                || ["=data", "=secret", "=token", "base64", "=env", "=content", "=prompt", "=api_key", "=chat"].iter().any(|mark| lower.contains(mark));
-            let named = ["data", "secret", "token", "env", "key", "leak", "exfil", "steal", "content", "q=", "d="].iter().any(|mark| lower.contains(mark));
+                || ["=data", "=secret", "=token", "base64", "=env", "=content", "=prompt", "=api_key", "=chat"]
+                    .iter()
+                    .any(|mark| lower.contains(mark));
+            let named = ["data", "secret", "token", "env", "key", "leak", "exfil", "steal", "content", "q=", "d="]
+                .iter()
+                .any(|mark| lower.contains(mark));
             if slot && named {
                 return Some(Suspicion::new(Trick::Beacon, url));
             }
@@ -278,7 +311,7 @@ mod tests {
             "send the token to ".repeat(300_000),
         ] {
             let start = std::time::Instant::now();
-            probe(&text);
+            assert!(probe(&text).is_none_or(|found| found.excerpt.chars().count() <= MAX_EXCERPT + 1));
             // Ample for a build without optimisation on a machine under load.
             assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?} {:.20}", start.elapsed(), text);
         }

@@ -34,7 +34,11 @@ enum Deed {
     Fetches(String),
     Runs(String),
     /// A finding of a table, with what the command names.
-    Does { rule: String, reason: String, names: BTreeSet<String> },
+    Does {
+        rule: String,
+        reason: String,
+        names: BTreeSet<String>,
+    },
 }
 
 /// The part of a call that was not plainly safe.
@@ -100,7 +104,9 @@ impl Form {
         let same_deeds = !decisive.is_empty()
             && decisive.iter().any(Deed::is_particular)
             && decisive.iter().all(|deed| all().any(|own| own.is_same(deed)));
-        let same_commands = !denied.commands.is_empty() && denied.commands.is_subset(&self.commands) && decisive.iter().all(|deed| !matches!(deed, Deed::Fetches(_)));
+        let same_commands = !denied.commands.is_empty()
+            && denied.commands.is_subset(&self.commands)
+            && decisive.iter().all(|deed| !matches!(deed, Deed::Fetches(_)));
         if same_deeds || same_commands {
             return Some(Likeness::Same);
         }
@@ -114,7 +120,12 @@ impl Form {
         let Effect::Deletes { place, .. } = effect else { return false };
         self.against.iter().chain(&self.other).any(|deed| match deed {
             Deed::Deletes(path) => depth(path) >= 2 && is_under(&place.path, path),
-            Deed::Reads(_) | Deed::Writes(_) | Deed::Sends(_) | Deed::Fetches(_) | Deed::Runs(_) | Deed::Does { .. } => false,
+            Deed::Reads(_)
+            | Deed::Writes(_)
+            | Deed::Sends(_)
+            | Deed::Fetches(_)
+            | Deed::Runs(_)
+            | Deed::Does { .. } => false,
         })
     }
 }
@@ -134,14 +145,20 @@ impl Deed {
             (
                 Self::Does { rule, reason, names },
                 Self::Does { rule: other_rule, reason: other_reason, names: other_names },
-            ) => rule == other_rule && reason == other_reason && (names.is_subset(other_names) || other_names.is_subset(names)),
+            ) => {
+                rule == other_rule
+                    && reason == other_reason
+                    && (names.is_subset(other_names) || other_names.is_subset(names))
+            }
             (a, b) => a == b,
         }
     }
 
     fn is_near(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Deletes(own), Self::Deletes(path)) => is_under(path, own) || (depth(path) >= 2 && is_under(own, path)),
+            (Self::Deletes(own), Self::Deletes(path)) => {
+                is_under(path, own) || (depth(path) >= 2 && is_under(own, path))
+            }
             (Self::Fetches(own), Self::Fetches(host)) | (Self::Sends(own), Self::Fetches(host)) => own == host,
             _ => false,
         }
@@ -159,9 +176,10 @@ fn deed(effect: &Effect, command: Option<&SimpleCommand>) -> Option<Deed> {
     };
     let host = |to: &Destination| match to {
         Destination::Loopback { .. } | Destination::Unknown => None,
-        Destination::Trusted(host) | Destination::Remote(host) | Destination::Metadata(host) | Destination::Foreign(host) => {
-            Some(cut(host))
-        }
+        Destination::Trusted(host)
+        | Destination::Remote(host)
+        | Destination::Metadata(host)
+        | Destination::Foreign(host) => Some(cut(host)),
     };
     Some(match effect {
         Effect::Reads(place) => Deed::Reads(path(place)),
@@ -203,7 +221,10 @@ fn normal(command: &SimpleCommand) -> Option<String> {
     let mut words: Vec<String> = Vec::new();
     for word in command.args().iter().take(MAX_PARTS * 2) {
         let text = word.text.as_str();
-        let is_cluster = text.len() > 2 && text.starts_with('-') && !text.starts_with("--") && text[1..].bytes().all(|b| b.is_ascii_alphabetic());
+        let is_cluster = text.len() > 2
+            && text.starts_with('-')
+            && !text.starts_with("--")
+            && text[1..].bytes().all(|b| b.is_ascii_alphabetic());
         if is_cluster {
             words.extend(text.chars().skip(1).map(|c| format!("-{c}")));
         } else {
@@ -245,7 +266,13 @@ mod tests {
             ("deployer --prod eu", "timeout 9 env A=1 deployer eu --prod"),
             ("echo x > ~/notes", "tee ~/notes < x"),
         ] {
-            assert_eq!(form(again).likeness(&form(denied)), Some(Likeness::Same), "{denied} | {again}\n{:#?}\n{:#?}", form(denied), form(again));
+            assert_eq!(
+                form(again).likeness(&form(denied)),
+                Some(Likeness::Same),
+                "{denied} | {again}\n{:#?}\n{:#?}",
+                form(denied),
+                form(again)
+            );
         }
     }
 

@@ -151,8 +151,20 @@ fn assigned(bytes: &[u8], at: usize) -> bool {
 
 fn is_placeholder(body: &[u8]) -> bool {
     const MARKS: [&str; 14] = [
-        "example", "xxxx", "your", "placeholder", "changeme", "redacted", "12345678", "abcdef", "dummy", "sample", "00000",
-        "fake", "secret", "test",
+        "example",
+        "xxxx",
+        "your",
+        "placeholder",
+        "changeme",
+        "redacted",
+        "12345678",
+        "abcdef",
+        "dummy",
+        "sample",
+        "00000",
+        "fake",
+        "secret",
+        "test",
     ];
     let lower = String::from_utf8_lossy(body).to_ascii_lowercase();
     let mut distinct = [false; 256];
@@ -165,7 +177,12 @@ fn entropy(value: &[u8]) -> f64 {
     let mut counts = [0u32; 256];
     value.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
     let total = value.len() as f64;
-    counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) / total).map(|part| -part * part.log2()).sum()
+    counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| f64::from(*count) / total)
+        .map(|part| -part * part.log2())
+        .sum()
 }
 
 #[cfg(test)]

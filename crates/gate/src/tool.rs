@@ -20,7 +20,7 @@ use serde_json::Value;
 use types::{call::ToolCall, catalogue::RuleId};
 
 /// Most bytes of written content that are read in one shell line.
-const MAX_JUDGED: usize = 128 * 1024;
+const MAX_JUDGED: usize = 32 * 1024;
 
 /// A file that a call changes.
 #[derive(Clone, Debug)]
@@ -154,9 +154,23 @@ fn effects(call: &ToolCall, world: &World, ledger: &Ledger, written: &mut Vec<Wr
     match call.tool.as_str() {
         "Read" | "NotebookRead" => vec![Effect::Reads(place("file_path"))],
         "Grep" => grep(call, place("path"), world),
-        "Glob" | "LS" | "TodoWrite" | "TodoRead" | "TaskCreate" | "TaskUpdate" | "TaskList" | "TaskGet"
-        | "TaskOutput" | "TaskStop" | "BashOutput" | "KillShell" | "KillBash" | "ToolSearch" | "StructuredOutput"
-        | "LSP" | "ListMcpResourcesTool" => Vec::new(),
+        "Glob"
+        | "LS"
+        | "TodoWrite"
+        | "TodoRead"
+        | "TaskCreate"
+        | "TaskUpdate"
+        | "TaskList"
+        | "TaskGet"
+        | "TaskOutput"
+        | "TaskStop"
+        | "BashOutput"
+        | "KillShell"
+        | "KillBash"
+        | "ToolSearch"
+        | "StructuredOutput"
+        | "LSP"
+        | "ListMcpResourcesTool" => Vec::new(),
         "Agent" | "Task" | "SendMessage" => argument::to_agent(call),
         "Write" => write(call, &place("file_path"), world, ledger, written),
         "Edit" | "MultiEdit" => edit(call, &place("file_path"), world, ledger, written),
@@ -199,13 +213,7 @@ fn grep(call: &ToolCall, path: Place, world: &World) -> Vec<Effect> {
     effects
 }
 
-fn write(
-    call: &ToolCall,
-    place: &Place,
-    world: &World,
-    ledger: &Ledger,
-    written: &mut Vec<Written>,
-) -> Vec<Effect> {
+fn write(call: &ToolCall, place: &Place, world: &World, ledger: &Ledger, written: &mut Vec<Written>) -> Vec<Effect> {
     let content = text(call, "content");
     let empties = content.trim().is_empty();
     let mut effects = Vec::new();
@@ -215,7 +223,17 @@ fn write(
         && !place.path.ends_with(".gitkeep")
         && !place.path.ends_with("py.typed")
     {
-        effects.push(Finding::questioned(RuleId::MassDeletion, format!("empties {place}")).into());
+        let reason = format!("empties {place}");
+        let finding = if holds_work(&place.path) {
+            Finding::refused(
+                RuleId::MassDeletion,
+                reason,
+                "edit the part that has to go, or delete the file by its name",
+            )
+        } else {
+            Finding::questioned(RuleId::MassDeletion, reason)
+        };
+        effects.push(finding.into());
     }
     let removed = ledger.file(&place.path).and_then(|file| file.content.as_deref()).unwrap_or_default();
     effects.extend(weaken::effects(place, Change { removed, added: content }, world));
@@ -226,13 +244,7 @@ fn write(
     effects
 }
 
-fn edit(
-    call: &ToolCall,
-    place: &Place,
-    world: &World,
-    ledger: &Ledger,
-    written: &mut Vec<Written>,
-) -> Vec<Effect> {
+fn edit(call: &ToolCall, place: &Place, world: &World, ledger: &Ledger, written: &mut Vec<Written>) -> Vec<Effect> {
     let part = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let edits: Vec<(String, String)> = match call.input.get("edits").and_then(Value::as_array) {
         Some(edits) if call.tool == "MultiEdit" => {
@@ -246,7 +258,9 @@ fn edit(
     let mut content = known.and_then(|file| file.content.clone());
     let (mut removed, mut parts) = (String::new(), String::new());
     for (old, new) in &edits {
-        content = content.map(|text| if text.contains(old.as_str()) { text.replacen(old, new, 1) } else { format!("{text}\n{new}") });
+        content = content.map(|text| {
+            if text.contains(old.as_str()) { text.replacen(old, new, 1) } else { format!("{text}\n{new}") }
+        });
         removed.push_str(old);
         removed.push('\n');
         parts.push_str(new);

@@ -47,8 +47,15 @@ pub(crate) fn findings(place: &Place, change: Change<'_>, world: &World) -> Vec<
     }
     if is_change
         && is_check(&lower)
-        && (change.adds(&["continue-on-error: true", "|| true", "allow_failure: true", "if: false", "--no-verify", "exit 0", "SKIP="])
-            || loses(change, &CHECKS))
+        && (change.adds(&[
+            "continue-on-error: true",
+            "|| true",
+            "allow_failure: true",
+            "if: false",
+            "--no-verify",
+            "exit 0",
+            "SKIP=",
+        ]) || loses(change, &CHECKS))
     {
         weak("weakens a check that runs on every change");
     }
@@ -58,7 +65,17 @@ pub(crate) fn findings(place: &Place, change: Change<'_>, world: &World) -> Vec<
 }
 
 const SKIPS: [&str; 12] = [
-    "#[ignore", "@skip", ".skip(", "xit(", "xdescribe(", "t.Skip(", "@pytest.mark.skip", "xfail", "@Disabled", "@Ignore", "pytest.skip(",
+    "#[ignore",
+    "@skip",
+    ".skip(",
+    "xit(",
+    "xdescribe(",
+    "t.Skip(",
+    "@pytest.mark.skip",
+    "xfail",
+    "@Disabled",
+    "@Ignore",
+    "pytest.skip(",
     "it.todo(",
 ];
 const NO_CERTIFICATES: [&str; 22] = [
@@ -125,8 +142,24 @@ const DOORS: [&str; 22] = [
 ];
 /// Steps of a CI that find faults.
 const CHECKS: [&str; 18] = [
-    "npm test", "npm run test", "npm run lint", "cargo test", "cargo clippy", "pytest", "go test", "go vet", "eslint", "clippy", "mypy",
-    "tsc --noEmit", "codeql", "gitleaks", "trivy", "cargo deny", "npm audit", "yarn test",
+    "npm test",
+    "npm run test",
+    "npm run lint",
+    "cargo test",
+    "cargo clippy",
+    "pytest",
+    "go test",
+    "go vet",
+    "eslint",
+    "clippy",
+    "mypy",
+    "tsc --noEmit",
+    "codeql",
+    "gitleaks",
+    "trivy",
+    "cargo deny",
+    "npm audit",
+    "yarn test",
 ];
 
 /// True when the removed text names one of the marks and the added text names it less often.
@@ -139,7 +172,11 @@ fn code_of(text: &str) -> String {
     text.lines()
         .filter(|line| {
             let line = line.trim_start();
-            !line.starts_with("//") && !line.starts_with('#') && !line.starts_with('*') && !line.starts_with("import ") && !line.starts_with("from ")
+            !line.starts_with("//")
+                && !line.starts_with('#')
+                && !line.starts_with('*')
+                && !line.starts_with("import ")
+                && !line.starts_with("from ")
         })
         .collect::<Vec<_>>()
         .join("\n")
@@ -154,13 +191,31 @@ fn is_prose(path: &str) -> bool {
 }
 
 fn is_test(path: &str) -> bool {
-    path.contains("/test") || path.contains("_test.") || path.contains(".test.") || path.contains(".spec.") || path.contains("/spec")
+    path.contains("/test")
+        || path.contains("_test.")
+        || path.contains(".test.")
+        || path.contains(".spec.")
+        || path.contains("/spec")
 }
 
 fn is_check(path: &str) -> bool {
-    ["/.github/workflows/", "/.gitlab-ci", "/.circleci/", "/azure-pipelines", "/jenkinsfile", "/.husky/", "/.githooks/", "/.pre-commit-config", "/.travis.yml", "/.buildkite/", "/lefthook", "/tox.ini", "/noxfile.py"]
-        .iter()
-        .any(|part| path.contains(part))
+    [
+        "/.github/workflows/",
+        "/.gitlab-ci",
+        "/.circleci/",
+        "/azure-pipelines",
+        "/jenkinsfile",
+        "/.husky/",
+        "/.githooks/",
+        "/.pre-commit-config",
+        "/.travis.yml",
+        "/.buildkite/",
+        "/lefthook",
+        "/tox.ini",
+        "/noxfile.py",
+    ]
+    .iter()
+    .any(|part| path.contains(part))
 }
 
 /// Lines that check something and are no comments.
@@ -168,7 +223,9 @@ fn assertions(text: &str) -> usize {
     text.lines()
         .map(str::trim_start)
         .filter(|line| !line.starts_with("//") && !line.starts_with('#') && !line.starts_with('*'))
-        .filter(|line| ["assert", "expect(", "should", "t.Error", "t.Fatal", "require."].iter().any(|word| line.contains(word)))
+        .filter(|line| {
+            ["assert", "expect(", "should", "t.Error", "t.Fatal", "require."].iter().any(|word| line.contains(word))
+        })
         .count()
 }
 
@@ -182,18 +239,84 @@ fn packages(path: &str, change: Change<'_>) -> Vec<Finding> {
     {
         supply("adds a script that runs on every install");
     }
-    let settings = matches!(name, ".npmrc" | "pip.conf" | ".pypirc" | ".yarnrc" | ".yarnrc.yml" | "pip.ini" | "bunfig.toml" | "nuget.config" | "settings.xml" | ".condarc")
-        || path.ends_with("/.cargo/config.toml")
+    let settings = matches!(
+        name,
+        ".npmrc"
+            | "pip.conf"
+            | ".pypirc"
+            | ".yarnrc"
+            | ".yarnrc.yml"
+            | "pip.ini"
+            | "bunfig.toml"
+            | "nuget.config"
+            | "settings.xml"
+            | ".condarc"
+    ) || path.ends_with("/.cargo/config.toml")
         || path.ends_with("/.bundle/config");
-    if settings && change.adds(&["registry", "index-url", "find-links", "trusted-host", "npmRegistryServer", "script-shell", "node-options", "[source", "packageSources", "<mirror", "channels", "BUNDLE_MIRROR"]) {
+    if settings
+        && change.adds(&[
+            "registry",
+            "index-url",
+            "find-links",
+            "trusted-host",
+            "npmRegistryServer",
+            "script-shell",
+            "node-options",
+            "[source",
+            "packageSources",
+            "<mirror",
+            "channels",
+            "BUNDLE_MIRROR",
+        ])
+    {
         supply("changes where packages come from or how they are installed");
     }
-    let manifest = matches!(name, "pyproject.toml" | "pipfile" | "gemfile" | "cargo.toml" | "uv.toml" | "build.gradle" | "pom.xml") || (name.starts_with("requirements") && name.ends_with(".txt"));
-    if manifest && change.adds(&["--index-url", "--extra-index-url", "--trusted-host", "[[tool.uv.index]]", "[[tool.poetry.source]]", "[[source]]", "git+http", "git = \"http", "maven { url", "<repository>", "source \"http"]) {
+    let manifest = matches!(
+        name,
+        "pyproject.toml" | "pipfile" | "gemfile" | "cargo.toml" | "uv.toml" | "build.gradle" | "pom.xml"
+    ) || (name.starts_with("requirements") && name.ends_with(".txt"));
+    if manifest
+        && change.adds(&[
+            "--index-url",
+            "--extra-index-url",
+            "--trusted-host",
+            "[[tool.uv.index]]",
+            "[[tool.poetry.source]]",
+            "[[source]]",
+            "git+http",
+            "git = \"http",
+            "maven { url",
+            "<repository>",
+            "source \"http",
+        ])
+    {
         supply("takes packages from another place than the registry");
     }
-    let locked = matches!(name, "package-lock.json" | "yarn.lock" | "pnpm-lock.yaml" | "cargo.lock" | "poetry.lock" | "uv.lock" | "gemfile.lock" | "go.sum" | "composer.lock" | "bun.lock");
-    if locked && (change.adds(&["\"resolved\"", "resolved \"", "integrity", "checksum = ", "source = ", "hash = ", "h1:", "tarball:"]) || loses(change, &["integrity", "checksum", "h1:"])) {
+    let locked = matches!(
+        name,
+        "package-lock.json"
+            | "yarn.lock"
+            | "pnpm-lock.yaml"
+            | "cargo.lock"
+            | "poetry.lock"
+            | "uv.lock"
+            | "gemfile.lock"
+            | "go.sum"
+            | "composer.lock"
+            | "bun.lock"
+    );
+    if locked
+        && (change.adds(&[
+            "\"resolved\"",
+            "resolved \"",
+            "integrity",
+            "checksum = ",
+            "source = ",
+            "hash = ",
+            "h1:",
+            "tarball:",
+        ]) || loses(change, &["integrity", "checksum", "h1:"]))
+    {
         supply("changes a lock file by hand");
     }
     found
@@ -202,8 +325,23 @@ fn packages(path: &str, change: Change<'_>) -> Vec<Finding> {
 /// True for files that later agents read as orders.
 pub(crate) fn is_instruction_file(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    matches!(name, "claude.md" | "claude.local.md" | "agents.md" | "gemini.md" | "qwen.md" | ".cursorrules" | ".windsurfrules" | ".clinerules" | "copilot-instructions.md" | "skill.md" | ".aider.conf.yml" | "codex.md")
-        || ["/.claude/", "/.cursor/rules", "/.codex/", "/.github/instructions/", "/.clinerules/", "/.continue/"].iter().any(|dir| path.contains(dir))
+    matches!(
+        name,
+        "claude.md"
+            | "claude.local.md"
+            | "agents.md"
+            | "gemini.md"
+            | "qwen.md"
+            | ".cursorrules"
+            | ".windsurfrules"
+            | ".clinerules"
+            | "copilot-instructions.md"
+            | "skill.md"
+            | ".aider.conf.yml"
+            | "codex.md"
+    ) || ["/.claude/", "/.cursor/rules", "/.codex/", "/.github/instructions/", "/.clinerules/", "/.continue/"]
+        .iter()
+        .any(|dir| path.contains(dir))
 }
 
 /// Orders for later agents that do harm.
@@ -224,13 +362,18 @@ fn instructions(path: &str, change: Change<'_>, world: &World) -> Vec<Finding> {
             | probe::Trick::Secrecy
             | probe::Trick::Exfiltration
             | probe::Trick::Command
-            | probe::Trick::Beacon) => found.push(poison(format!("puts into a file of orders for agents what {}", trick.as_str()))),
+            | probe::Trick::Beacon) => {
+                found.push(poison(format!("puts into a file of orders for agents what {}", trick.as_str())))
+            }
         }
     }
     let prose = Prose::new(change.added);
     let words = prose.words();
     let orders = (0..words.len()).any(|at| {
-        let negated = at > 0 && words[at.saturating_sub(3)..at].iter().any(|word| matches!(*word, "not" | "never" | "dont" | "no" | "cannot"));
+        let negated = at > 0
+            && words[at.saturating_sub(3)..at]
+                .iter()
+                .any(|word| matches!(*word, "not" | "never" | "dont" | "no" | "cannot"));
         phrase::circumvents(&words[at..]) && !negated
     });
     if orders || skips_permissions(change.added) {
@@ -238,15 +381,23 @@ fn instructions(path: &str, change: Change<'_>, world: &World) -> Vec<Finding> {
     }
     // What the text tells to run is read as if it ran.
     let command = SimpleCommand { cwd: Some(world.worktree.clone()), ..SimpleCommand::default() };
-    for code in change.added.split('`').skip(1).step_by(2).filter(|code| code.contains(' ') && code.len() < 4096).take(32) {
+    for code in
+        change.added.split('`').skip(1).step_by(2).filter(|code| code.contains(' ') && code.len() < 4096).take(32)
+    {
         let code = code.trim_start_matches("bash").trim_start_matches("sh\n");
         for effect in crate::program::nested(&Word::literal(code), &command, world) {
             if let Some(finding) = crate::floor::finding(&effect, world)
                 && finding.severity == crate::effect::Severity::Forbidden
             {
-                let told = words.iter().any(|word| matches!(*word, "never" | "not" | "dont" | "avoid" | "forbidden" | "prohibited"));
+                let told = words
+                    .iter()
+                    .any(|word| matches!(*word, "never" | "not" | "dont" | "avoid" | "forbidden" | "prohibited"));
                 let reason = format!("names a command for later agents that {}", finding.reason);
-                found.push(if told { Finding::questioned(RuleId::InstructionPoisoning, reason) } else { poison(reason) });
+                found.push(if told {
+                    Finding::questioned(RuleId::InstructionPoisoning, reason)
+                } else {
+                    poison(reason)
+                });
             }
         }
     }
@@ -257,9 +408,16 @@ fn instructions(path: &str, change: Change<'_>, world: &World) -> Vec<Finding> {
 /// True when a text asks for a run without any guard.
 pub(crate) fn skips_permissions(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    ["dangerously-skip-permissions", "bypasspermissions", "--yolo", "skip-permissions", "disableallhooks", "dangerously-bypass"]
-        .iter()
-        .any(|mark| lower.contains(mark))
+    [
+        "dangerously-skip-permissions",
+        "bypasspermissions",
+        "--yolo",
+        "skip-permissions",
+        "disableallhooks",
+        "dangerously-bypass",
+    ]
+    .iter()
+    .any(|mark| lower.contains(mark))
 }
 
 /// Findings as effects of a call.

@@ -23,7 +23,10 @@ pub(crate) fn files(reading: &Reading, taints: &[Taint], world: &World, ledger: 
         let provenance = if flow::is_download(effects, taint) { Provenance::Download } else { Provenance::Agent };
         let name = command.name();
         if provenance == Provenance::Download {
-            files.extend(unpacked(&name, command, effects, world).map(|path| Written { is_directory: true, ..Written::of(&path, None) }));
+            files.extend(
+                unpacked(&name, command, effects, world)
+                    .map(|path| Written { is_directory: true, ..Written::of(&path, None) }),
+            );
         }
         // A mode or a date leaves the content as it is.
         if matches!(name.as_str(), "chmod" | "chown" | "touch" | "mkdir" | "gofmt" | "prettier" | "black") {
@@ -39,7 +42,11 @@ pub(crate) fn files(reading: &Reading, taints: &[Taint], world: &World, ledger: 
         let printed = shell::printed(command).filter(Word::is_known).filter(|word| !word.text.contains("**"));
         for effect in effects {
             let Effect::Writes { place, .. } = effect else { continue };
-            if !place.known || place.glob || !is_followed(place, world) || files.iter().any(|file| file.path == place.path && file.is_directory) {
+            if !place.known
+                || place.glob
+                || !is_followed(place, world)
+                || files.iter().any(|file| file.path == place.path && file.is_directory)
+            {
                 continue;
             }
             let mut file = Written { provenance, is_secret: taint.secret, ..Written::of(&place.path, None) };
@@ -57,7 +64,10 @@ pub(crate) fn files(reading: &Reading, taints: &[Taint], world: &World, ledger: 
                     // What the repository had before is not of this run.
                     None => file.content,
                 };
-            } else if files.iter().any(|other| other.path == place.path) && file.content.is_none() && matches!(name.as_str(), "cp" | "mv" | "ln" | "install") {
+            } else if files.iter().any(|other| other.path == place.path)
+                && file.content.is_none()
+                && matches!(name.as_str(), "cp" | "mv" | "ln" | "install")
+            {
                 // Told apart above, with its content.
                 continue;
             }
@@ -85,7 +95,8 @@ fn is_followed(place: &Place, world: &World) -> bool {
 }
 
 fn appends(command: &SimpleCommand, place: &Place, world: &World) -> bool {
-    let tee = command.name() == "tee" && command.args().iter().any(|word| matches!(word.text.as_str(), "-a" | "--append"));
+    let tee =
+        command.name() == "tee" && command.args().iter().any(|word| matches!(word.text.as_str(), "-a" | "--append"));
     tee || command.redirects.iter().any(|redirect| {
         redirect.kind == RedirectKind::Append && program::place(&redirect.target, command, world).path == place.path
     })
@@ -153,7 +164,13 @@ fn unpacked(name: &str, command: &SimpleCommand, effects: &[Effect], world: &Wor
     }
     let into = effects.iter().find_map(|effect| match effect {
         Effect::Writes { place, .. } if place.known => Some(place.path.clone()),
-        Effect::Writes { .. } | Effect::Reads(_) | Effect::Deletes { .. } | Effect::Network { .. } | Effect::Executes(_) | Effect::Risk(_) | Effect::Unverifiable(_) => None,
+        Effect::Writes { .. }
+        | Effect::Reads(_)
+        | Effect::Deletes { .. }
+        | Effect::Network { .. }
+        | Effect::Executes(_)
+        | Effect::Risk(_)
+        | Effect::Unverifiable(_) => None,
     })?;
     if !is_root(&into, world) {
         return Some(into);
@@ -161,7 +178,12 @@ fn unpacked(name: &str, command: &SimpleCommand, effects: &[Effect], world: &Wor
     // An archive usually fills a directory of its own name.
     let archive = effects.iter().find_map(|effect| match effect {
         Effect::Reads(place) => place.path.rsplit('/').next(),
-        Effect::Writes { .. } | Effect::Deletes { .. } | Effect::Network { .. } | Effect::Executes(_) | Effect::Risk(_) | Effect::Unverifiable(_) => None,
+        Effect::Writes { .. }
+        | Effect::Deletes { .. }
+        | Effect::Network { .. }
+        | Effect::Executes(_)
+        | Effect::Risk(_)
+        | Effect::Unverifiable(_) => None,
     })?;
     let stem = archive.split(".tar").next().unwrap_or(archive).trim_end_matches(".tgz").trim_end_matches(".zip");
     (!stem.is_empty()).then(|| format!("{}/{stem}", into.trim_end_matches('/')))
@@ -176,18 +198,25 @@ fn replaces_words(command: &SimpleCommand) -> bool {
     let mut scripts = 0;
     for word in command.args() {
         let Some(rest) = word.text.strip_prefix('s').filter(|_| word.is_known()) else { continue };
-        let Some(mark) = rest.chars().next().filter(|mark| matches!(mark, '/' | '#' | '|' | ',' | '@')) else { continue };
+        let Some(mark) = rest.chars().next().filter(|mark| matches!(mark, '/' | '#' | '|' | ',' | '@')) else {
+            continue;
+        };
         scripts += 1;
         let parts: Vec<&str> = rest[1..].split(mark).collect();
         let [_, new, flags] = parts.as_slice() else { return false };
         let new = new.replace("\\.", ".").replace(": ", ":").replace(" = ", "=");
-        let is_word = new.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '"' | '\'' | ':' | '=' | '^' | ','));
+        let is_word = new
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '"' | '\'' | ':' | '=' | '^' | ','));
         if !is_word || !flags.chars().all(|c| matches!(c, 'g' | 'i' | 'I') || c.is_ascii_digit()) {
             return false;
         }
     }
     // Scripts of another kind, from files or by `-e`, are not read.
-    let others = command.args().iter().any(|word| word.text.contains(';') || matches!(word.text.as_str(), "-f" | "-n" | "--file"));
+    let others = command
+        .args()
+        .iter()
+        .any(|word| word.text.contains(';') || matches!(word.text.as_str(), "-f" | "-n" | "--file"));
     scripts == 1 && !others && command.args().iter().filter(|word| word.text == "-e").count() <= 1
 }
 

@@ -149,7 +149,10 @@ fn words(command: &str, rewrite: impl Fn(&str) -> String) -> String {
         .map(|word| {
             // What follows an operator is another command or a target.
             seen_operator |= word.contains(['|', '<', '>', '&']);
-            let keep = std::mem::take(&mut first) || seen_operator || word.is_empty() || word.contains(['=', '@', '$', '{', '\\']);
+            let keep = std::mem::take(&mut first)
+                || seen_operator
+                || word.is_empty()
+                || word.contains(['=', '@', '$', '{', '\\']);
             if keep { word.to_owned() } else { rewrite(word) }
         })
         .collect::<Vec<_>>()
@@ -196,7 +199,10 @@ fn mutate(kind: usize, command: &str) -> String {
         27 => format!("bash -c \"$(printf {})\"", quoted(&octal(command))),
         28 => format!("echo {} | rev | sh", quoted(&command.chars().rev().collect::<String>())),
         29 => format!("bash <(echo {} | base64 -d)", base64(command)),
-        30 => format!("python3 -c {}", quoted(&format!("import base64,os; os.system(base64.b64decode('{}').decode())", base64(command)))),
+        30 => format!(
+            "python3 -c {}",
+            quoted(&format!("import base64,os; os.system(base64.b64decode('{}').decode())", base64(command)))
+        ),
         // Wrappers.
         31 => format!("bash -c {}", quoted(command)),
         32 => format!("sh -ec {}", quoted(command)),
@@ -213,14 +219,35 @@ fn mutate(kind: usize, command: &str) -> String {
         43 => format!("setsid -w {command}"),
         44 => format!("busybox sh -c {}", quoted(command)),
         45 => format!("find . -maxdepth 0 -exec sh -c {} \\;", quoted(command)),
-        46 => format!("perl -e {}", quoted(&format!("system(\"{}\")", command.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$").replace('@', "\\@")))),
+        46 => format!(
+            "perl -e {}",
+            quoted(&format!(
+                "system(\"{}\")",
+                command.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$").replace('@', "\\@")
+            ))
+        ),
         // Spellings of programs, flags and paths.
         47 => program(command, |name| if name.contains('/') { name.to_owned() } else { format!("/bin/{name}") }),
-        48 => program(command, |name| if name.contains('/') { name.to_owned() } else { format!("/usr/bin/../bin/{name}") }),
+        48 => program(
+            command,
+            |name| if name.contains('/') { name.to_owned() } else { format!("/usr/bin/../bin/{name}") },
+        ),
         49 => command.replacen(" -rf ", " -r -f ", 1),
         50 => command.replacen(" -rf ", " --recursive --force ", 1),
-        51 => words(command, |word| if word.starts_with("/etc") || word.starts_with("/home") || word.starts_with("/usr") { format!("/etc/..{word}") } else { word.to_owned() }),
-        52 => words(command, |word| if word.starts_with('/') && word.len() > 1 { format!("/{}", word.replace('/', "//./")) } else { word.to_owned() }),
+        51 => words(command, |word| {
+            if word.starts_with("/etc") || word.starts_with("/home") || word.starts_with("/usr") {
+                format!("/etc/..{word}")
+            } else {
+                word.to_owned()
+            }
+        }),
+        52 => words(command, |word| {
+            if word.starts_with('/') && word.len() > 1 {
+                format!("/{}", word.replace('/', "//./"))
+            } else {
+                word.to_owned()
+            }
+        }),
         53 => words(command, |word| word.replacen("/home/agent", "~", 1)),
         54 => words(command, |word| word.replacen("/home/agent", "$HOME", 1)),
         // Company.

@@ -4,8 +4,16 @@ use serde_json::Value;
 
 /// Calls by which compiled languages start programs.
 const STARTERS: [&str; 10] = [
-    "Command::new(", "exec.Command(", "exec.CommandContext(", "syscall.Exec(", "ProcessBuilder(", ".exec(", "system(", "popen(",
-    "Process.Start(", "execl(",
+    "Command::new(",
+    "exec.Command(",
+    "exec.CommandContext(",
+    "syscall.Exec(",
+    "ProcessBuilder(",
+    ".exec(",
+    "system(",
+    "popen(",
+    "Process.Start(",
+    "execl(",
 ];
 /// Most starts that are read.
 const MAX_STARTS: usize = 64;
@@ -58,9 +66,13 @@ pub(super) fn tasks(content: &str) -> Vec<String> {
                         let args = map.get("args").and_then(Value::as_array).into_iter().flatten();
                         let args = args.filter_map(Value::as_str).map(quoted);
                         match value {
-                            Value::String(text) => found.push(std::iter::once(text.clone()).chain(args).collect::<Vec<_>>().join(" ")),
+                            Value::String(text) => {
+                                found.push(std::iter::once(text.clone()).chain(args).collect::<Vec<_>>().join(" "))
+                            }
                             Value::Array(list) => {
-                                found.push(list.iter().filter_map(Value::as_str).map(quoted).collect::<Vec<_>>().join(" "));
+                                found.push(
+                                    list.iter().filter_map(Value::as_str).map(quoted).collect::<Vec<_>>().join(" "),
+                                );
                             }
                             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {}
                         }
@@ -127,7 +139,10 @@ mod tests {
 
     #[test]
     fn recipes_tasks_and_started_programs() {
-        assert_eq!(image("FROM a\nRUN --mount=type=cache,x a && \\\n b\nCMD [\"c\", \"d e\"]\n"), ["a &&   b", "'c' 'd e'"]);
+        assert_eq!(
+            image("FROM a\nRUN --mount=type=cache,x a && \\\n b\nCMD [\"c\", \"d e\"]\n"),
+            ["a &&   b", "'c' 'd e'"]
+        );
         assert_eq!(tasks("{\"tasks\":[{\"command\":\"sh\",\"args\":[\"-c\",\"x y\"]}]}"), ["sh '-c' 'x y'"]);
         assert_eq!(compiled("Command::new(\"sh\").arg(\"-c\").arg(\"x\"); y"), ["'sh' '-c' 'x'"]);
         assert!(compiled("let a = \"rm -rf /\";").is_empty());

@@ -84,7 +84,8 @@ fn assignment(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once('=')?;
     let name = name.trim_end_matches([':', '?', '+', '!']).trim();
     let name = name.strip_prefix("export ").unwrap_or(name).trim();
-    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    let is_name =
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
     is_name.then_some((name, value.trim()))
 }
 
@@ -99,7 +100,11 @@ fn shell_calls(text: &str, variables: &BTreeMap<&str, &str>) -> Vec<String> {
                 depth += i32::from(*c == '(') - i32::from(*c == ')');
                 depth == 0
             });
-            expand(&rest[..end.map_or(rest.len().min(rest.find('\n').unwrap_or(rest.len())), |(at, _)| at)], variables, &Rule::default())
+            expand(
+                &rest[..end.map_or(rest.len().min(rest.find('\n').unwrap_or(rest.len())), |(at, _)| at)],
+                variables,
+                &Rule::default(),
+            )
         })
         .collect()
 }
@@ -206,7 +211,12 @@ fn chosen(rules: &[Rule<'_>], part: Part<'_>) -> Option<BTreeSet<usize>> {
             chosen.insert(at);
             open.extend(&rule.needs);
             // `$(MAKE) other` in a recipe.
-            open.extend(rule.recipe.iter().filter(|line| line.contains("MAKE") || line.contains("make")).flat_map(|line| line.split_whitespace()));
+            open.extend(
+                rule.recipe
+                    .iter()
+                    .filter(|line| line.contains("MAKE") || line.contains("make"))
+                    .flat_map(|line| line.split_whitespace()),
+            );
         }
     }
     Some(chosen)
@@ -217,7 +227,8 @@ mod tests {
     use super::*;
     use crate::shell::Word;
 
-    const TEXT: &str = "DIR := /etc\nall: test\ntest: lint\n\t@cargo test\nlint:\n\t-cargo clippy\nwipe:\n\trm -rf $(DIR) $$HOME $@\n";
+    const TEXT: &str =
+        "DIR := /etc\nall: test\ntest: lint\n\t@cargo test\nlint:\n\t-cargo clippy\nwipe:\n\trm -rf $(DIR) $$HOME $@\n";
 
     #[test]
     fn targets_choose_and_variables_expand() {

