@@ -244,6 +244,15 @@ fn write(call: &ToolCall, place: &Place, world: &World, ledger: &Ledger, written
     effects
 }
 
+/// True for files whose content is somebody's work; nobody creates such a file empty with a tool that writes content.
+fn holds_work(path: &str) -> bool {
+    const ENDS: [&str; 24] = [
+        ".rs", ".go", ".ts", ".tsx", ".js", ".jsx", ".mjs", ".java", ".kt", ".c", ".cc", ".cpp", ".cs", ".rb", ".php",
+        ".swift", ".scala", ".sh", ".sql", ".md", ".json", ".yml", ".yaml", ".toml",
+    ];
+    ENDS.iter().any(|end| path.ends_with(end)) || (path.ends_with(".py") && !path.ends_with("/conftest.py"))
+}
+
 fn edit(call: &ToolCall, place: &Place, world: &World, ledger: &Ledger, written: &mut Vec<Written>) -> Vec<Effect> {
     let part = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let edits: Vec<(String, String)> = match call.input.get("edits").and_then(Value::as_array) {
