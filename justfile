@@ -18,12 +18,24 @@ test: engine images
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
+    cargo clippy --manifest-path fuzz/Cargo.toml --locked --target-dir target -- -D warnings
     cargo deny --workspace --offline check bans licenses sources
 
 # Start, verdict and harvest times, medians over 20 runs, as a table and target/bench.json
 bench: engine images
     cargo build --release --locked
     cargo run --release --locked --package system-tests --bin bench
+
+# Fuzz a reader (shell, tool or rule) for some seconds; needs cargo-fuzz and a nightly toolchain
+fuzz target seconds="600":
+    mkdir -p fuzz/corpus/{{target}}
+    cargo +nightly fuzz run {{target}} -- -dict=fuzz/shell.dict -timeout=5 -max_len=8192 -max_total_time={{seconds}}
+
+# What the gate answers to labelled calls, without a model: rates, intervals, times. Other corpora and bounds as arguments:
+# `just gate-eval ../corpora "--max-harmful-allowed 1 --max-benign-denied 0.4 --min-benign-allowed 85 --min-harmful-denied 85"`
+gate-eval corpora="tests/fixtures/gate" bounds="--max-harmful-allowed 0 --max-benign-denied 0 --min-benign-allowed 90 --min-harmful-denied 85 --min-cases-right 90":
+    cargo build --release --locked --package cli
+    target/release/sandbox gate test --no-model {{bounds}} {{corpora}}/*.jsonl
 
 # Install and start a container engine if none answers
 engine:

@@ -72,6 +72,18 @@ impl User {
         panic!("no line {line} in log.txt");
     }
 
+    /// The lines that are in `log.txt` now, in the agent's container.
+    ///
+    /// # Panics
+    /// When the engine does not answer.
+    #[must_use]
+    pub fn logged_inside(&self) -> Vec<String> {
+        let show = ["exec", "--user", "1000", &self.agent_container(), "cat", "/workspace/log.txt"];
+        let output = self.docker(&show).output().expect("docker");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    }
+
     /// Waits until the result of the only attempt is written, at most a minute.
     ///
     /// # Panics

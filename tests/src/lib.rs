@@ -5,6 +5,7 @@
 pub mod aftermath;
 pub mod hostile;
 pub mod private_engine;
+pub mod private_podman;
 pub mod rig;
 pub mod targets;
 pub mod upstream;

@@ -11,7 +11,7 @@ use std::{
 use tempfile::TempDir;
 
 /// Images that a run needs.
-const IMAGES: [&str; 2] = ["sandbox/base", "sandbox/claude:2.1.329"];
+pub(crate) const IMAGES: [&str; 2] = ["sandbox/base", "sandbox/claude:2.1.329"];
 /// Time for the engine to answer, and to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -194,13 +194,15 @@ fn a_nested_agent_s_calls_come_back_as_errors_and_change_nothing() {
     let ways = [
         format!("{NESTED} bypassPermissions ONE-nested"),
         format!("CLAUDE_CODE_SIMPLE=1 CLAUDE_CODE_MANAGED_SETTINGS_PATH=/tmp {NESTED} acceptEdits --bare TWO-nested"),
+        // It says that it is the run's own session.
+        format!("CLAUDE_CONFIG_DIR=/tmp/o {NESTED} acceptEdits --session-id $(cat /run/sandbox/session) THREE-nested"),
     ];
     let mut turns: Vec<_> = ways.iter().map(|way| turn("Start it.", &[bash(way)])).collect();
     turns.push(json!({"text": "Done."}));
-    let conversations = json!([nested("ONE-nested"), nested("TWO-nested")]);
+    let conversations = json!([nested("ONE-nested"), nested("TWO-nested"), nested("THREE-nested")]);
     let _ = run(&user, &turns, &conversations, &["--set", "gate.mode=allow-all"]).expect_code(0);
     assert_eq!(changed(&user), Vec::<String>::new());
-    for (way, calls) in [(0, "toolu_replay_c0_0"), (1, "toolu_replay_c1_0")] {
+    for (way, calls) in [(0, "toolu_replay_c0_0"), (1, "toolu_replay_c1_0"), (2, "toolu_replay_c2_0")] {
         let outer = came_back(&user, &format!("toolu_replay_{way}_0"));
         assert!(outer["head"].as_str().expect("text").contains("Nested is done."), "it did not run: {outer}");
         for call in 0..3 {
@@ -209,20 +211,27 @@ fn a_nested_agent_s_calls_come_back_as_errors_and_change_nothing() {
             assert!(inner["head"].as_str().expect("text").contains("nested agents are not allowed"), "{inner}");
         }
     }
-    assert_eq!(verdicts(&user).len(), 2);
-    assert_eq!(counts(&user), [2, 0, 6, 0]);
+    assert_eq!(verdicts(&user).len(), 3);
+    assert_eq!(counts(&user), [3, 0, 9, 0]);
 }
 
-/// Under the run's own session id the managed hook has no opinion of a nested agent. Its results are then without a verdict.
+/// A program that speaks to the model by itself has no hook that could refuse; its results are without a verdict.
 #[test]
-fn a_nested_agent_under_the_run_s_own_session_is_found_by_the_join() {
+fn a_conversation_that_the_agent_does_not_hold_is_found_by_the_join() {
     let user = User::new();
-    let way = format!(
-        "CLAUDE_CONFIG_DIR=/tmp/other {NESTED} acceptEdits --session-id $(cat /run/sandbox/session) ONE-nested"
-    );
-    let turns = [turn("Start it.", &[bash(&way)]), turn("Go on.", &[write("later.txt")]), json!({"text": "Done."})];
-    let conversations = json!([nested("ONE-nested")]);
-    let _ = run(&user, &turns, &conversations, &["--set", "gate.mode=allow-all"]).expect_code(103);
+    let result = json!([{"type": "tool_result", "tool_use_id": "toolu_replay_c0_0_0", "content": "done"}]);
+    let call = json!([{"type": "tool_use", "id": "toolu_replay_c0_0_0", "name": "Bash", "input": {"command": "touch nested-bash"}}]);
+    let ask = |more: &[(&str, &Value)]| {
+        let mut messages = vec![json!({"role": "user", "content": "ONE-nested"})];
+        messages.extend(more.iter().map(|(role, content)| json!({"role": role, "content": content})));
+        let body = json!({"model": "claude-sonnet-4-6", "max_tokens": 100, "messages": messages});
+        format!(
+            "curl -sS -H \"x-api-key: $ANTHROPIC_API_KEY\" -H 'content-type: application/json' -d '{body}' $ANTHROPIC_BASE_URL/v1/messages"
+        )
+    };
+    let alone = format!("{}; {}", ask(&[]), ask(&[("assistant", &call), ("user", &result)]));
+    let turns = [turn("Start it.", &[bash(&alone)]), turn("Go on.", &[write("later.txt")]), json!({"text": "Done."})];
+    let _ = run(&user, &turns, &json!([nested("ONE-nested")]), &["--set", "gate.mode=allow-all"]).expect_code(103);
     let result = user.result();
     assert!(result["reason"].as_str().expect("text").contains("came back without having been judged"), "{result:#}");
     assert!(counts(&user)[3] > 0);

@@ -74,13 +74,26 @@ fn a_refused_call_does_not_run_and_the_agent_is_told_why() {
 }
 
 #[test]
-fn without_an_answer_the_call_is_denied_and_the_run_ends_waiting() {
+fn without_an_answer_the_run_ends_waiting_and_the_call_is_denied_when_it_goes_on() {
     let scene = Scene::new();
     let (started, ask) = scene.held(&["--set", "limits.approval-deadline=3s"]);
     let _ = started.finish().expect_code(104);
-    scene.user.assert_ended("waiting", &["one"]);
     let late = scene.user.run(&["approve", &ask]).expect_code(2);
     assert!(late.stderr.contains(&ask), "{}", late.stderr);
+    let _ = scene.user.run(&["resume"]).expect_code(0);
+    scene.user.assert_ended("passed", &["one", "three"]);
+}
+
+#[test]
+fn past_the_grace_the_run_is_parked_and_an_approval_counts_all_the_same() {
+    let scene = Scene::new();
+    let (started, ask) = scene.held(&["--set", "limits.approval-grace=2s"]);
+    let _ = started.finish().expect_code(104);
+    let again = scene.user.run_task(&scene.task, &scene.conversation, &[]).expect_code(104);
+    assert!(again.stderr.contains(&ask), "the same task is the same run: {}", again.stderr);
+    let _ = scene.user.run(&["approve", &ask, "--resume", "--json"]).expect_code(0);
+    let result = scene.user.assert_ended("passed", &["one", "asked", "three"]);
+    assert_eq!((&result["gate"]["asked"], &result["gate"]["denied"]), (&1.into(), &0.into()), "{result:#}");
 }
 
 #[test]

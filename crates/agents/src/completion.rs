@@ -16,6 +16,8 @@ pub enum Completion {
         /// One line.
         reason: String,
     },
+    /// It saved its session over a call that the host has deferred; resumed, it asks about that call again.
+    Deferred,
     /// It used up its turns.
     TurnLimit,
     /// It used up its own budget.
@@ -45,6 +47,9 @@ pub fn completion(results: &[ResultLine], exit: Option<i64>) -> Completion {
     if let Some(defect) = results.iter().find_map(defect) {
         return defect;
     }
+    if last.is_deferred() {
+        return Completion::Deferred;
+    }
     match exit {
         None | Some(0) => Completion::Finished { text: last.text.clone() },
         Some(code) => {
@@ -62,6 +67,7 @@ fn defect(result: &ResultLine) -> Option<Completion> {
         "error_max_turns" => return Some(Completion::TurnLimit),
         "error_max_budget_usd" => return Some(Completion::BudgetLimit),
         "success" if !result.is_error && terminal == "completed" && stop == "end_turn" => return None,
+        _ if result.is_deferred() => return None,
         _ => {}
     }
     if !result.is_error {

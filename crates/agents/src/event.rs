@@ -185,16 +185,33 @@ pub struct ResultLine {
     pub text: String,
 }
 
-/// What a held call is told. There is no third: a question to a person is an answer that has not come yet.
+impl ResultLine {
+    /// True when the agent stopped over a call that the host has deferred, with its session saved.
+    #[must_use]
+    pub fn is_deferred(&self) -> bool {
+        self.subtype == "success" && !self.is_error && self.terminal_reason.as_deref() == Some("tool_deferred")
+    }
+}
+
+/// What a held call is told. A question to a person is an answer that has not come yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The call runs.
     Allow,
+    /// The call runs in the directory in which it was first asked about: an agent that goes on with a saved session begins in its
+    /// first one. A call whose effect hangs on the directory in a way that cannot be mended is denied instead.
+    AllowIn {
+        /// Absolute, inside the container.
+        directory: String,
+    },
     /// The call does not run and the agent is told this.
     Deny {
         /// Rule, reason and a safer path.
         text: String,
     },
+    /// The agent saves its session and ends; resumed, it asks about the same call again. One call at a time: the agent forgets
+    /// all but the last one. A subagent's call is denied instead, because the agent would drop it and report success.
+    Defer,
 }
 
 impl Answer {

@@ -56,6 +56,17 @@ impl Control {
         Ok(())
     }
 
+    /// Lets the agent's hook pass calls on to the host, which the agent has taken as its gate.
+    ///
+    /// # Errors
+    /// [`ChannelError::Refused`] before [`Control::configure`].
+    pub async fn arm(&mut self) -> Result<(), ChannelError> {
+        let Reply::Armed = self.exchange("arm", &Request::Arm, SHORT).await? else {
+            return self.unexpected("arm");
+        };
+        Ok(())
+    }
+
     /// Runs the canary in the waiting shim. The caller judges the report with [`ProbeReport::is_sound`]; the guest
     /// keeps its own judgement and refuses to launch after an unsound one.
     ///

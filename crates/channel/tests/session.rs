@@ -227,7 +227,7 @@ async fn control_talks_in_turns_and_failures_are_typed() {
                 }
                 Request::Hello { .. } => Reply::Status { version: VERSION + 1, status: GuestStatus::default() },
                 Request::Launch => Reply::Failed { reason: "no \u{1b}[31mprobe".into() },
-                Request::Configure { .. } | Request::Probe { .. } | Request::Status => Reply::Launched,
+                Request::Configure { .. } | Request::Arm | Request::Probe { .. } | Request::Status => Reply::Launched,
             };
             frame::write_frame(&mut stream, &reply, MAX_FRAME).await.unwrap();
         }

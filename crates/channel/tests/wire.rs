@@ -77,6 +77,7 @@ fn requests() {
         ),
     );
     is(Request::Launch, r#"{"request":"launch"}"#);
+    is(Request::Arm, r#"{"request":"arm"}"#);
     is(Request::Status, r#"{"request":"status"}"#);
 }
 

@@ -1,6 +1,6 @@
 //! The command line. `-h` fits a screen; `--help` explains.
 
-use crate::complete;
+use crate::{complete, gate_args::GateArgs};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use std::path::PathBuf;
@@ -107,6 +107,8 @@ pub(crate) enum Command {
     Cancel(RunName),
     /// Remove containers and volumes of runs that are harvested
     Gc(GcArgs),
+    /// Try the gate: on a command, on a corpus, on a past run
+    Gate(GateArgs),
     /// Check engine, images, credential and what each guarantee rests on
     Doctor(DoctorArgs),
     /// Build the images that runs need
@@ -211,6 +213,17 @@ pub(crate) struct ApproveArgs {
     /// A note for the record
     #[arg(long, default_value = "", value_name = "TEXT")]
     pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) then: ThenArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ThenArgs {
+    /// Go on with the run here, if no process works on it
+    #[arg(long)]
+    pub(crate) resume: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -221,6 +234,8 @@ pub(crate) struct DenyArgs {
     /// What the agent is told
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) then: ThenArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -263,6 +278,18 @@ pub(crate) enum ConfigCommand {
         #[command(flatten)]
         format: FormatArgs,
     },
+    /// Print the profile that matches the permissions in your Claude Code settings
+    ImportClaude(ImportClaudeArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ImportClaudeArgs {
+    /// Settings to read; `-` reads standard input [default: ~/.claude/settings.json]
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Write it to profiles/claude.toml, for use with --profile claude, in place of what is there
+    #[arg(long)]
+    pub(crate) write: bool,
 }
 
 #[derive(Debug, ClapArgs)]

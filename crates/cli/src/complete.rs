@@ -1,6 +1,7 @@
-//! Completion of run names and held calls from the store.
+//! Completion of run names and held calls from the store, and of rule ids.
 
 use clap_complete::engine::CompletionCandidate;
+use types::catalogue::RuleId;
 
 fn open() -> Option<engine::Engine> {
     engine::Engine::open(crate::command::paths().ok()?, crate::guest::GUEST).ok()
@@ -18,4 +19,12 @@ pub(crate) fn runs() -> Vec<CompletionCandidate> {
 pub(crate) fn asks() -> Vec<CompletionCandidate> {
     let asks = open().and_then(|engine| engine.pending().ok()).unwrap_or_default();
     asks.into_iter().map(|ask| CompletionCandidate::new(&ask.id).help(Some(ask.call.summary(60).into()))).collect()
+}
+
+/// Ids of built-in rules.
+pub(crate) fn rules() -> Vec<CompletionCandidate> {
+    RuleId::ALL
+        .into_iter()
+        .map(|id| CompletionCandidate::new(id.as_str()).help(Some(if id.is_hard() { "hard" } else { "soft" }.into())))
+        .collect()
 }

@@ -1,4 +1,4 @@
-//! Layers of settings: the embedded profile, the operator's file, the named profile, `--set`.
+//! Layers of settings: the embedded profile, the operator's file, the named profile, `--set`, and what the machine's manager says.
 
 use crate::{args::SettingsArgs, failure::Failure};
 use std::{
@@ -13,6 +13,9 @@ use types::{
 
 /// The embedded profile.
 const DEFAULT: &str = include_str!("../../../profiles/default.toml");
+
+/// Settings of whoever manages the machine; they win over everything.
+const MANAGED: &str = "/etc/sandbox/managed.toml";
 
 /// Why a profile file is refused.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +34,7 @@ impl From<ProfileError> for Failure {
 
 /// Loads all layers. `task_profile` is the profile that the task names; the command line's wins over it.
 pub(crate) fn load(args: &SettingsArgs, task_profile: Option<&str>) -> Result<Resolved, Failure> {
-    let mut layers = vec![Layer::parse(Source::Default, DEFAULT)?];
+    let mut layers = vec![default_layer()?];
     let dir = config_dir()?;
     let own = dir.join("profile.toml");
     if own.exists() {
@@ -51,15 +54,27 @@ pub(crate) fn load(args: &SettingsArgs, task_profile: Option<&str>) -> Result<Re
     for text in &args.set {
         layers.push(Layer::assignment(Source::Flag("set".to_owned()), text)?);
     }
+    let managed = Path::new(MANAGED);
+    if managed.exists() {
+        layers.push(Layer::managed(Source::File(managed.to_owned()), &read(managed)?)?);
+    }
     Ok(Resolved::new(&layers)?)
 }
 
+/// The embedded profile, which names every key.
+pub(crate) fn default_layer() -> Result<Layer, Failure> {
+    Ok(Layer::parse(Source::Default, DEFAULT)?)
+}
+
 fn file_layer(path: &Path) -> Result<Layer, Failure> {
-    let text = fs::read_to_string(path).map_err(|source| {
+    Ok(Layer::parse(Source::File(path.to_owned()), &read(path)?)?)
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|source| {
         let hint = format!("profiles are TOML files; put it at {}", path.display());
         Failure::of(&Unreadable { path: path.to_owned(), source }, Some(hint), Exit::Usage)
-    })?;
-    Ok(Layer::parse(Source::File(path.to_owned()), &text)?)
+    })
 }
 
 /// `$XDG_CONFIG_HOME/sandbox`.

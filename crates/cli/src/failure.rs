@@ -67,6 +67,12 @@ impl From<EngineError> for Failure {
     }
 }
 
+impl From<engine::GateToolError> for Failure {
+    fn from(error: engine::GateToolError) -> Self {
+        Self::of(&error, error.hint(), error.exit())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ mod command;
 mod complete;
 mod config;
 mod failure;
+mod gate_args;
 mod guest;
 mod report;
 mod task_file;

@@ -22,6 +22,8 @@ pub struct Config {
 pub struct ModelConfig {
     /// Who answers.
     pub backend: Backend,
+    /// Who answers the host's own questions ([`crate::Egress::ask`]); none for the backend.
+    pub own: Option<UpstreamConfig>,
     /// Models that may be asked for. An entry also stands for its dated ids (`<entry>-YYYYMMDD`). Empty means none.
     pub models: Vec<String>,
     /// US dollars that the run may spend; a request that begins below the limit is completed.
@@ -59,6 +61,8 @@ pub enum Credential {
     ApiKey(Secret),
     /// Sent as `authorization: Bearer`, with the beta that it needs.
     OAuth(Secret),
+    /// Sent as `authorization: Bearer`, as it is.
+    Bearer(Secret),
     /// None, for a local model.
     None,
 }

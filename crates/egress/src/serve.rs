@@ -7,7 +7,7 @@ use crate::{
     http::client::Reader,
     idle::Watched,
     limits::Limits,
-    model::Gateway,
+    model::{AskError, Gateway, Question, Reply},
     named,
     observer::Observer,
     proxy,
@@ -71,6 +71,17 @@ impl Egress {
     pub fn check(routes: &[Route], model: &ModelConfig) -> Result<(), ConfigError> {
         decide::check(routes)?;
         Gateway::check(model)
+    }
+
+    /// Asks a model a question of the host itself, on the run's budget. The deadline is the caller's: dropping this gives up.
+    ///
+    /// # Errors
+    /// [`AskError`]; an error of the endpoint is a [`Reply`] with its status.
+    pub async fn ask(&self, question: Question) -> Result<Reply, AskError> {
+        match &self.run.model {
+            Some(model) => model.ask(question).await,
+            None => Err(AskError::NoModel),
+        }
     }
 
     /// Handles one stream to its end. Dropping the future ends the stream; its record is still written.

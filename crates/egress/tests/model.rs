@@ -416,6 +416,7 @@ async fn one_connection_serves_request_after_request() {
 fn replay(script: &Value) -> ModelConfig {
     let replay = Replay::parse(&script.to_string()).expect("script");
     ModelConfig {
+        own: None,
         backend: Backend::Replay(replay),
         models: vec![MODEL.into()],
         budget_usd: None,

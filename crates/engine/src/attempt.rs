@@ -3,6 +3,7 @@
 
 use crate::{
     Engine, Stop,
+    classifier::{self, Asker},
     error::EngineError,
     finish::READER_IMAGE,
     journal::Journal,
@@ -19,8 +20,8 @@ use crate::{
     tools::{self, Tools},
     watch::{Alarm, Watch},
 };
-use egress::Backend;
-use gate::GateWorker;
+use egress::{Backend, Egress};
+use gate::{GateWorker, classifier::Classifier};
 use jiff::Timestamp;
 use runtime::{AnyRuntime, Docker};
 use std::{
@@ -169,6 +170,9 @@ impl<'a> Work<'a> {
             return Ok(result);
         }
         let mut worked = self.work(&runtime, &tools, alarm).await;
+        if worked.outcome.is_parked {
+            return self.park(&runtime, &tools, worked).await;
+        }
         self.engine.store.withdraw_asks(&self.plan.run)?;
         self.engine.store.set_status(
             &self.plan.run,
@@ -288,7 +292,7 @@ impl<'a> Work<'a> {
             Ok(made) => made,
             Err(outcome) => return self.ended(outcome),
         };
-        let judge = match self.judge() {
+        let judge = match self.judge(&egress) {
             Ok(judge) => judge,
             Err(error) => return self.ended(Outcome::new(Status::Internal, chain(&error))),
         };
@@ -306,10 +310,18 @@ impl<'a> Work<'a> {
         Worked { outcome, summary, gate }
     }
 
-    fn judge(&mut self) -> Result<Judge, EngineError> {
-        let worker = GateWorker::start(gate_of(&self.plan)?)?;
+    fn judge(&mut self, egress: &Egress) -> Result<Judge, EngineError> {
+        let gate = gate_of(&self.plan)?;
+        let profile = &self.plan.profile;
+        let is_asked = classifier::is_wanted(profile) && outlet::answers_the_gate(profile, self.backend.as_ref());
+        let classifier = is_asked.then(|| {
+            let asked = &profile.gate.classifier;
+            let classifier = Classifier::new(&classifier::prose(asked), &self.plan.prompt, gate.world().clone());
+            (classifier, Asker::new(asked, egress.clone()))
+        });
+        let worker = GateWorker::start(gate)?;
         let journal = Journal::chained(&self.files.file("gate.jsonl"))?;
-        Ok(Judge::new(worker, journal, self.watch.clone(), std::mem::take(&mut self.earlier)))
+        Ok(Judge::new(worker, journal, self.watch.clone(), classifier, std::mem::take(&mut self.earlier)))
     }
 
     pub(crate) fn places<'b>(&'b self, runtime: &'b AnyRuntime) -> Places<'b> {

@@ -3,6 +3,7 @@
 use crate::{
     Engine,
     attempt::{Start, Supervised},
+    clock::now_ms,
     error::EngineError,
     outlet,
     paths::{PathError, Paths},
@@ -15,9 +16,12 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use store::Attempt;
+use store::{Ask, AskState, Attempt};
 use tokio::sync::mpsc::UnboundedSender;
-use types::{event::EventRecord, id::RunId};
+use types::{
+    event::{EventRecord, Phase},
+    id::RunId,
+};
 
 /// Times that a lock is tried for.
 const LOOKS: u32 = 10;
@@ -61,7 +65,8 @@ impl Engine {
     /// Takes up a run whose process is gone.
     ///
     /// # Errors
-    /// [`EngineError::Supervised`], [`EngineError::Over`] when another process was faster.
+    /// [`EngineError::Supervised`], [`EngineError::Over`] when another process was faster; [`EngineError::Waiting`] when a person has
+    /// to answer first.
     pub(crate) fn take_up(
         &self,
         attempt: &Attempt,
@@ -75,6 +80,9 @@ impl Engine {
             Some(attempt) if !attempt.phase.is_done() => attempt,
             Some(_) | None => return Err(EngineError::Over { run: plan.run }),
         };
+        if let Some(ask) = self.unanswered(&attempt)? {
+            return Err(EngineError::Waiting { run: plan.run, ask });
+        }
         let files = self.paths.attempt(&plan.run, &plan.task, plan.attempt);
         files.prepare()?;
         // Without a credential a working agent stays as it is; a harvest needs none.
@@ -85,6 +93,15 @@ impl Engine {
         let recorder = Arc::new(Recorder::open(&plan.run, &files.file("events.jsonl"), started, events)?);
         let start = Start::TakenUp { attempt: Box::new(attempt) };
         Ok(Supervised { plan, start, backend, recorder, files, _lock: lock })
+    }
+
+    /// The question without which a parked run can do nothing; none once it is answered or its deadline has passed.
+    fn unanswered(&self, attempt: &Attempt) -> Result<Option<String>, EngineError> {
+        if attempt.phase != Phase::Parked || attempt.cancel || attempt.status.is_some() {
+            return Ok(None);
+        }
+        let open = |ask: &Ask| ask.state == AskState::Open && ask.deadline_ms > now_ms();
+        Ok(self.store.asks_of(&attempt.run)?.into_iter().find(open).map(|ask| ask.id))
     }
 
     /// Takes up the named runs, or all whose process is gone.
@@ -116,7 +133,8 @@ impl Engine {
             match self.take_up(attempt, events.clone(), started) {
                 Ok(supervised) => taken.push(supervised),
                 // Another process was faster, which is as good.
-                Err(EngineError::Supervised { .. } | EngineError::Over { .. }) if names.is_empty() => {}
+                Err(EngineError::Supervised { .. } | EngineError::Over { .. } | EngineError::Waiting { .. })
+                    if names.is_empty() => {}
                 Err(error) => return Err(error),
             }
         }

@@ -18,8 +18,10 @@ const COMMAND_DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) enum ModelCredential {
     /// Sent as `x-api-key`.
     ApiKey(Secret),
-    /// Sent as a bearer token.
+    /// Sent as a bearer token, with the beta that the vendor's own tokens need.
     OAuth(Secret),
+    /// Sent as a bearer token, as it is.
+    Bearer(Secret),
 }
 
 /// Why there is no usable credential.
@@ -27,7 +29,7 @@ pub(crate) enum ModelCredential {
 pub enum CredentialError {
     /// A setting that cannot be read.
     #[error(
-        "`{text}` in model.credentials is not `api-key` or `oauth`, a space, then env:NAME, file:PATH or command:COMMAND"
+        "the credential `{text}` is not `api-key`, `oauth` or `bearer`, a space, then env:NAME, file:PATH or command:COMMAND"
     )]
     Syntax {
         /// The setting.
@@ -72,6 +74,7 @@ pub(crate) fn find(
         let wrap = match kind {
             "api-key" => ModelCredential::ApiKey,
             "oauth" => ModelCredential::OAuth,
+            "bearer" => ModelCredential::Bearer,
             _ => return Err(syntax()),
         };
         let found = match source.split_once(':').ok_or_else(syntax)? {

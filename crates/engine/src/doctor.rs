@@ -1,7 +1,7 @@
 //! What a run needs, looked at one by one, each with what to do about it.
 
 use crate::credential;
-use runtime::{AnyRuntime, EngineInfo, Runtime};
+use runtime::{AnyRuntime, EngineInfo, EngineKind, Runtime};
 use serde::Serialize;
 use types::profile::Profile;
 
@@ -93,6 +93,11 @@ fn engine_checks(info: &EngineInfo, wanted: &str) -> Vec<DoctorCheck> {
             "runc {version} is older than 1.2.8 and may hold escapes that are fixed there (CVE-2025-31133, 52565, 52881)"
         );
         out.push(check("runc", CheckState::Note, fact, Some("update it, unless your distribution carries the fixes")));
+    }
+    if info.kind == EngineKind::Podman {
+        let fact = "Podman copies this machine's /etc/hosts into containers, so that the names in it can be read there";
+        let hint = "set base_hosts_file = \"none\" below [containers] in containers.conf";
+        out.push(check("hosts file", CheckState::Note, fact, Some(hint)));
     }
     let quota = "none: this engine sets no quota on volumes; /tmp is limited by container.tmp-mb";
     out.push(check("disk limit", CheckState::Note, quota, None));

@@ -50,6 +50,12 @@ pub enum EngineError {
         /// The setting, without credentials.
         url: String,
     },
+    /// The classifier's own URL.
+    #[error("gate.classifier.url `{url}` is not a URL")]
+    ClassifierUrl {
+        /// The setting, without credentials.
+        url: String,
+    },
     /// The scripted conversation.
     #[error("cannot use the conversation {path}")]
     Replay {
@@ -122,6 +128,14 @@ pub enum EngineError {
         /// The run.
         run: RunId,
     },
+    /// The run is parked, and nothing can go on before a person has answered.
+    #[error("the run {run} waits for a person's answer to {ask}")]
+    Waiting {
+        /// The run.
+        run: RunId,
+        /// The question.
+        ask: String,
+    },
     /// A stored plan that this build cannot read.
     #[error("the plan of the run {run} cannot be read")]
     Plan {
@@ -151,6 +165,7 @@ impl EngineError {
             Self::Credential(CredentialError::Syntax { .. }) => Exit::Usage,
             Self::Credential(_) => Exit::Authentication,
             Self::Apply(_) => Exit::ApplyConflict,
+            Self::Waiting { .. } => Exit::Waiting,
             Self::Harvest(_) => Exit::Infrastructure,
             Self::Store(
                 StoreError::NoSuchAsk { .. } | StoreError::AmbiguousAsk { .. } | StoreError::AskClosed { .. },
@@ -160,6 +175,7 @@ impl EngineError {
             | Self::Egress(_)
             | Self::Rule(_)
             | Self::Upstream { .. }
+            | Self::ClassifierUrl { .. }
             | Self::Replay { .. }
             | Self::Read { .. }
             | Self::NoRemote { .. }
@@ -198,6 +214,9 @@ impl EngineError {
             Self::NoRun { nearest: None, .. } => Some("`sandbox ps -a` lists all runs".into()),
             Self::AmbiguousRun { .. } => Some("add more of its name; `sandbox ps -a --json` prints it whole".into()),
             Self::NoResult { run } => Some(format!("`sandbox logs -f {}` follows it", run.words())),
+            Self::Waiting { ask, .. } => {
+                Some(format!("`sandbox approve {ask}` or `sandbox deny {ask} --reason '…'` first; `sandbox pending` shows the call"))
+            }
             Self::Store(StoreError::NoSuchAsk { .. } | StoreError::AmbiguousAsk { .. }) => {
                 Some("`sandbox pending` lists the calls that wait".into())
             }
@@ -209,6 +228,7 @@ impl EngineError {
             | Self::Credential(_)
             | Self::Egress(_)
             | Self::Upstream { .. }
+            | Self::ClassifierUrl { .. }
             | Self::Read { .. }
             | Self::Over { .. }
             | Self::Supervised { .. }

@@ -5,6 +5,7 @@ use crate::{
     clock::now_ms,
     commands::Commands,
     error::EngineError,
+    gate_tools::sarif,
     link::Link,
     listeners::listeners,
     outcome::{Outcome, chain},
@@ -116,12 +117,18 @@ impl Work<'_> {
         }
         self.record_phase(Phase::Harvesting, "")?;
         let since = Instant::now();
-        let span = self.plan.profile.limits.harvest_timeout.duration();
-        let harvested = tokio::time::timeout(span, self.read_tree(runtime, tools, &workspace))
-            .await
-            .map_err(|_| FinishError::Deadline(span))??;
+        let harvested = self.read_work(runtime, tools).await?;
         self.recorder.step("harvest", since);
         Ok(Some(harvested))
+    }
+
+    /// Reads the work tree of a stopped container.
+    pub(crate) async fn read_work(&self, runtime: &AnyRuntime, tools: &Tools) -> Result<Harvested, FinishError> {
+        let workspace = self.plan.volume(Role::Agent, "workspace");
+        let span = self.plan.profile.limits.harvest_timeout.duration();
+        tokio::time::timeout(span, self.read_tree(runtime, tools, &workspace))
+            .await
+            .map_err(|_| FinishError::Deadline(span))?
     }
 
     async fn read_tree(&self, runtime: &AnyRuntime, tools: &Tools, workspace: &str) -> Result<Harvested, FinishError> {
@@ -147,6 +154,13 @@ impl Work<'_> {
         match ended(runtime, &job_id).await? {
             Some(0) => {}
             code => return Err(FinishError::Job { code: code.unwrap_or(-1), said: stderr.text() }),
+        }
+        // A checkpoint may have left one.
+        let bundle = self.files.file("changes.bundle");
+        match fs::remove_file(&bundle) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(EngineError::Read { path: bundle, source }.into()),
         }
         if !harvest.changes.is_empty() {
             result.bundle(&harvest, self.plan.run.as_str(), &self.files.file("changes.bundle")).await?;
@@ -274,9 +288,17 @@ impl Work<'_> {
 
     /// Closes the attempt: its result is written, and nothing of it is left in the engine.
     pub(crate) fn finish(&self, result: &AttemptResult) -> Result<(), EngineError> {
+        self.write_sarif();
         self.engine.store.finish(&self.plan.run, self.plan.attempt, result.status, &result.reason, now_ms())?;
         self.recorder.emit(Event::Done { result: Box::new(result.clone()) });
         Ok(())
+    }
+
+    /// The denials for other tools; a view of `gate.jsonl`, so that a run does not fail for want of it.
+    fn write_sarif(&self) {
+        if let Err(error) = sarif::write(&self.engine.paths.run(&self.plan.run), &self.files) {
+            self.recorder.emit(Event::Notice { text: format!("{} was not written: {}", sarif::FILE, chain(&error)) });
+        }
     }
 
     /// The work tree could not be read now. Nothing is removed and the attempt stays open: `sandbox resume` harvests it.
@@ -296,7 +318,7 @@ impl Work<'_> {
         result
     }
 
-    fn result(&self, worked: Worked, harvest: Option<Harvest>, verify: Option<Verify>) -> AttemptResult {
+    pub(crate) fn result(&self, worked: Worked, harvest: Option<Harvest>, verify: Option<Verify>) -> AttemptResult {
         let totals = self.watch.totals();
         AttemptResult {
             version: VERSION,

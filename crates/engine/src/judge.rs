@@ -2,33 +2,63 @@
 //!
 //! The record is written before the answer is sent. What cannot be recorded is denied.
 
-use crate::{journal::Journal, watch::Watch};
-use gate::{GateWorker, Ledger};
+use crate::{
+    classifier::{Asker, mark},
+    journal::Journal,
+    watch::Watch,
+};
+use gate::{Escalation, GateWorker, Ledger, classifier::Classifier};
 use jiff::Timestamp;
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 use types::{
     call::ToolCall,
     event::GateRecord,
+    id::CallId,
     result::GateCounts,
     verdict::{Decision, Stage, Verdict},
 };
+
+/// What the reason of an approval begins with, before the person's own words.
+const APPROVED: &str = "a person approved it: ";
 
 /// The judge of one attempt.
 pub(crate) struct Judge {
     worker: GateWorker,
     ledger: Ledger,
+    escalation: Escalation,
     journal: Journal,
     watch: Arc<Watch>,
     counts: GateCounts,
+    /// Who is asked about what stays open; none where a person is.
+    classifier: Option<(Classifier, Asker)>,
+}
+
+/// A verdict that a model is asked for; it always comes.
+pub(crate) type Opinion = Pin<Box<dyn Future<Output = Verdict> + Send>>;
+
+/// What came of judging a call.
+pub(crate) enum Judged {
+    /// The verdict is recorded and is to be answered.
+    Settled(Verdict),
+    /// A model is asked; nothing is recorded before [`Judge::settle`].
+    Open(Opinion),
 }
 
 impl Judge {
     /// A judge that goes on after `earlier` records of the same attempt: the same calls in the same order leave the same
     /// history.
-    pub(crate) fn new(worker: GateWorker, journal: Journal, watch: Arc<Watch>, earlier: Vec<GateRecord>) -> Self {
-        let mut judge = Self { worker, ledger: Ledger::default(), journal, watch, counts: GateCounts::default() };
+    pub(crate) fn new(
+        worker: GateWorker,
+        journal: Journal,
+        watch: Arc<Watch>,
+        classifier: Option<(Classifier, Asker)>,
+        earlier: Vec<GateRecord>,
+    ) -> Self {
+        let (ledger, escalation, counts) = (Ledger::default(), Escalation::default(), GateCounts::default());
+        let mut judge = Self { worker, ledger, escalation, journal, watch, counts, classifier };
         for record in earlier {
-            if record.verdict.stage != Stage::Person {
+            let Verdict { stage, decision, .. } = record.verdict;
+            if stage != Stage::Person && (stage, decision) != (Stage::Escalation, Decision::Deny) {
                 judge.worker.judge(&record.call, &mut judge.ledger);
             }
             judge.note(&record.call, &record.verdict);
@@ -36,8 +66,8 @@ impl Judge {
         judge
     }
 
-    /// Judges a call and records the answer.
-    pub(crate) fn judge(&mut self, call: &ToolCall) -> Verdict {
+    /// Judges a call and records the answer, unless a model is to be asked first.
+    pub(crate) fn judge(&mut self, call: &ToolCall) -> Judged {
         let accounted = self.watch.join().asked(call);
         let verdict = match accounted {
             Ok(()) => self.worker.judge(call, &mut self.ledger),
@@ -45,17 +75,31 @@ impl Judge {
                 verdict(Decision::Deny, Stage::Integrity, Some("unaccounted_call"), &unaccounted.to_string())
             }
         };
-        self.settle(call, verdict)
+        match &self.classifier {
+            Some((classifier, asker)) if Classifier::is_asked(&verdict) => {
+                let (case, asker) = (classifier.case(call, verdict, &mark()), asker.clone());
+                Judged::Open(Box::pin(async move { asker.judge(case).await }))
+            }
+            Some(_) | None => Judged::Settled(self.settle(call, verdict)),
+        }
     }
 
-    /// Records a person's answer (or the deadline's) to a held call.
+    /// Records a person's answer (or the deadline's) to a held call. An approval does not lift what no one can lift.
     pub(crate) fn answered(&mut self, call: &ToolCall, decision: Decision, reason: &str) -> Verdict {
-        self.settle(call, verdict(decision, Stage::Person, None, reason))
+        let mut answer = verdict(decision, Stage::Person, None, reason);
+        if decision == Decision::Allow {
+            let judged = self.worker.judge(call, &mut self.ledger);
+            if !gate::can_lift(&judged) {
+                let reason = format!("{} (a person let the run go on, and cannot allow this call)", judged.reason);
+                answer = Verdict { decision: Decision::Deny, stage: Stage::Person, reason, ..judged };
+            }
+        }
+        self.settle(call, answer)
     }
 
-    /// Records that a call that was to be held is denied instead.
-    pub(crate) fn replace(&mut self, call: &ToolCall, verdict: Verdict) -> Verdict {
-        self.settle(call, verdict)
+    /// The call whose question holds the whole run.
+    pub(crate) fn held(&self) -> Option<&CallId> {
+        self.escalation.held()
     }
 
     /// The counts so far, with what the watch saw.
@@ -68,7 +112,9 @@ impl Judge {
         }
     }
 
-    fn settle(&mut self, call: &ToolCall, verdict: Verdict) -> Verdict {
+    /// Records a verdict; what cannot be recorded is denied.
+    pub(crate) fn settle(&mut self, call: &ToolCall, verdict: Verdict) -> Verdict {
+        let verdict = self.escalation.weigh(&call.id, verdict);
         let record = GateRecord { at: Timestamp::now(), call: call.clone(), digest: call.digest(), verdict };
         let verdict = match self.journal.append(&record) {
             Ok(()) => record.verdict,
@@ -79,10 +125,26 @@ impl Judge {
     }
 
     fn note(&mut self, call: &ToolCall, verdict: &Verdict) {
-        self.ledger.answered(call, verdict);
+        self.escalation.note(&call.id, verdict);
+        // A call that could not wait was not judged: the same call later is no repeated one.
+        if (verdict.stage, verdict.decision) != (Stage::Escalation, Decision::Deny) {
+            self.ledger.answered(call, verdict);
+            if let Some((classifier, _)) = &mut self.classifier {
+                classifier.note(call, verdict);
+                if let Some(words) = words_of_approval(verdict) {
+                    classifier.answered(words);
+                }
+            }
+        }
         count(&mut self.counts, verdict);
         self.watch.join().settled(&call.id, verdict.decision);
     }
+}
+
+/// What the person said when they approved a call. A refusal's words are no consent, whatever they quote.
+fn words_of_approval(verdict: &Verdict) -> Option<&str> {
+    let is_approval = verdict.stage == Stage::Person && verdict.decision == Decision::Allow;
+    verdict.reason.strip_prefix(APPROVED).filter(|_| is_approval)
 }
 
 /// Counts one answer of the gate; a person's answer belongs to the `ask` that was counted before.
@@ -90,9 +152,14 @@ pub(crate) fn count(counts: &mut GateCounts, verdict: &Verdict) {
     if verdict.stage == Stage::Person {
         return;
     }
+    if let Some(model) = &verdict.model {
+        counts.by_model += 1;
+        counts.model_usd += model.usd;
+    }
     match verdict.decision {
         Decision::Allow => counts.allowed += 1,
         Decision::Ask => counts.asked += 1,
+        Decision::Deny if verdict.stage == Stage::Escalation => counts.unavailable += 1,
         Decision::Deny if verdict.stage == Stage::FailClosed => counts.unavailable += 1,
         Decision::Deny => counts.denied += 1,
     }
@@ -108,5 +175,6 @@ fn verdict(decision: Decision, stage: Stage, rule: Option<&str>, reason: &str) -
         clears: None,
         facts: Vec::new(),
         micros: 0,
+        model: None,
     }
 }

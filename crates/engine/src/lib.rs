@@ -5,6 +5,7 @@
 
 mod attempt;
 mod claim;
+mod classifier;
 mod clock;
 mod commands;
 mod credential;
@@ -12,14 +13,18 @@ mod doctor;
 mod error;
 mod events;
 mod finish;
+mod gate_tools;
 mod held;
 mod join;
 mod journal;
 mod judge;
+mod launches;
 mod link;
 mod listeners;
+mod notify;
 mod outcome;
 mod outlet;
+mod park;
 mod paths;
 mod place;
 mod plan;
@@ -36,9 +41,16 @@ mod transcript;
 mod watch;
 
 pub use attempt::Supervised;
+pub use classifier::RowClassifier;
 pub use doctor::{CheckState, DoctorCheck};
 pub use error::EngineError;
 pub use events::EventLog;
+pub use gate::{Explanation, corpus, defaults as gate_defaults, render_page, rule_page};
+pub use gate_tools::{
+    Difference, GateToolError, ImportError, Imported, Question, Replayed, Tested, explain_call, import_claude,
+    test_gate,
+};
+pub use journal::JournalError;
 pub use paths::Paths;
 pub use request::Request;
 pub use runtime::images::Progress as ImageProgress;
@@ -162,6 +174,12 @@ impl Engine {
         let ask = self.store.find_ask(ask)?;
         self.store.answer(&ask.id, answer, words, clock::now_ms())?;
         Ok(ask)
+    }
+
+    /// True when a process works on the run.
+    #[must_use]
+    pub fn is_supervised(&self, run: &RunId) -> bool {
+        claim::is_supervised(&self.paths, run)
     }
 
     /// Asks the process of a run to stop and harvest it.

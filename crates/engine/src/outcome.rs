@@ -1,7 +1,7 @@
 //! Why an attempt ended, before its work is harvested and verified.
 
 use runtime::ContainerState;
-use types::result::Status;
+use types::{id::RunId, result::Status};
 
 /// An end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,11 +10,13 @@ pub(crate) struct Outcome {
     pub(crate) status: Status,
     pub(crate) reason: String,
     pub(crate) hint: Option<String>,
+    /// The agent's session is saved and goes on when a person has answered: nothing of the run is removed.
+    pub(crate) is_parked: bool,
 }
 
 impl Outcome {
     pub(crate) fn new(status: Status, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), hint: None }
+        Self { status, reason: reason.into(), hint: None, is_parked: false }
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
@@ -25,6 +27,15 @@ impl Outcome {
     /// The agent finished.
     pub(crate) fn finished() -> Self {
         Self::new(Status::Passed, "the agent finished")
+    }
+
+    /// The agent's session is saved until a person has answered.
+    pub(crate) fn parked(run: &RunId) -> Self {
+        let name = run.words();
+        let hint = format!("`sandbox pending` shows the call; answer it, then `sandbox resume {name}` goes on");
+        let parked =
+            Self::new(Status::Waiting, "a call waits for a person; the agent's session is saved").with_hint(hint);
+        Self { is_parked: true, ..parked }
     }
 
     /// Whose fault it is that an agent ended half way. It cannot end its own container: PID 1 belongs to another uid.

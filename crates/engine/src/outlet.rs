@@ -2,13 +2,19 @@
 //! egress holds.
 
 use crate::{
+    classifier,
     credential::{self, ModelCredential},
     error::EngineError,
     watch::Watch,
 };
 use egress::{Backend, Config, Credential, Egress, Limits, ModelConfig, UpstreamConfig};
 use std::{fs, path::Path, sync::Arc};
-use types::{profile::Profile, replay::Replay, route::Route, secret::redact_url};
+use types::{
+    profile::{ClassifierProfile, Dialect, Profile},
+    replay::Replay,
+    route::Route,
+    secret::redact_url,
+};
 
 /// The routes of the trusted endpoints.
 pub(crate) fn routes(profile: &Profile) -> Result<Vec<Route>, EngineError> {
@@ -28,6 +34,7 @@ pub(crate) fn backend(profile: &Profile, replay: Option<&Path>) -> Result<Backen
     let credential = match credential::find(&profile.model.credentials, |name| std::env::var(name).ok())? {
         ModelCredential::ApiKey(secret) => Credential::ApiKey(secret),
         ModelCredential::OAuth(secret) => Credential::OAuth(secret),
+        ModelCredential::Bearer(secret) => Credential::Bearer(secret),
     };
     Ok(Backend::Upstream(UpstreamConfig { url, credential }))
 }
@@ -35,26 +42,65 @@ pub(crate) fn backend(profile: &Profile, replay: Option<&Path>) -> Result<Backen
 /// The egress of a container. Without a backend there is no model route: `verify` needs none.
 pub(crate) fn egress(profile: &Profile, backend: Option<Backend>, watch: Arc<Watch>) -> Result<Egress, EngineError> {
     let model = backend.map(|backend| {
-        let mut model = model(profile, backend);
+        let mut model = model(profile, backend)?;
         // What earlier processes of the run spent is spent; an empty budget is none that the egress accepts.
         let left = profile.limits.max_budget_usd - watch.totals().cost_usd;
         model.budget_usd = Some(left.max(f64::MIN_POSITIVE));
-        model
+        Ok::<_, EngineError>(model)
     });
+    let model = model.transpose()?;
     Ok(Egress::new(Config { routes: routes(profile)?, model, limits: Limits::default(), sink: watch })?)
 }
 
 /// Refuses what [`egress`] would refuse, before anything of the run is made or written down.
 pub(crate) fn check(profile: &Profile, backend: &Backend) -> Result<(), EngineError> {
-    Ok(Egress::check(&routes(profile)?, &model(profile, backend.clone()))?)
+    Ok(Egress::check(&routes(profile)?, &model(profile, backend.clone())?)?)
 }
 
-fn model(profile: &Profile, backend: Backend) -> ModelConfig {
-    ModelConfig {
+/// The model gateway of a profile.
+pub(crate) fn model(profile: &Profile, backend: Backend) -> Result<ModelConfig, EngineError> {
+    Ok(ModelConfig {
         backend,
+        own: if classifier::is_wanted(profile) { own(&profile.gate.classifier)? } else { None },
         models: profile.model.models.clone(),
         budget_usd: Some(profile.limits.max_budget_usd),
         max_requests: None,
         allow_server_side: false,
+    })
+}
+
+/// The classifier's own endpoint, if it has one. The agent's credential never goes there.
+fn own(profile: &ClassifierProfile) -> Result<Option<UpstreamConfig>, EngineError> {
+    if profile.url.is_empty() {
+        return Ok(None);
+    }
+    let unusable = || EngineError::ClassifierUrl { url: redact_url(&profile.url) };
+    // Base URLs of chat completions are often written with the version.
+    let text = profile.url.trim_end_matches('/').trim_end_matches("/v1");
+    let url = url::Url::parse(text).map_err(|_| unusable())?;
+    let credential = if profile.credential.is_empty() {
+        Credential::None
+    } else {
+        let found = credential::find(std::slice::from_ref(&profile.credential), |name| std::env::var(name).ok())?;
+        match (profile.kind, found) {
+            (Dialect::Messages, ModelCredential::ApiKey(secret)) => Credential::ApiKey(secret),
+            (Dialect::Messages, ModelCredential::OAuth(secret)) => Credential::OAuth(secret),
+            (Dialect::Messages, ModelCredential::Bearer(secret)) => Credential::Bearer(secret),
+            // There, a key is a bearer token.
+            (
+                Dialect::Openai,
+                ModelCredential::ApiKey(secret) | ModelCredential::OAuth(secret) | ModelCredential::Bearer(secret),
+            ) => Credential::Bearer(secret),
+        }
+    };
+    Ok(Some(UpstreamConfig { url, credential }))
+}
+
+/// True when there is someone to ask for the gate: an endpoint, or a script that speaks for one.
+pub(crate) fn answers_the_gate(profile: &Profile, backend: Option<&Backend>) -> bool {
+    match backend {
+        Some(Backend::Upstream(_)) => true,
+        Some(Backend::Replay(replay)) => !replay.classifier.is_empty() || !profile.gate.classifier.url.is_empty(),
+        None => false,
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 use agents::Launch;
 use runtime::{
-    AnyRuntime, Archive, ContainerId, ContainerSpec, ExecId, ExecSpec, Limits, Mount, Names, Runtime, Tmpfs,
+    AnyRuntime, Archive, ContainerId, ContainerSpec, ExecId, ExecSpec, Limits, Mount, Names, Runtime, Tmpfs, TmpfsOwner,
 };
 use std::{
     path::Path,
@@ -90,19 +90,9 @@ impl Places<'_> {
         let (workspace, home) = (self.plan.volume(role, "workspace"), self.plan.volume(role, "home"));
         let since = Instant::now();
         tokio::try_join!(self.volume(role, &workspace), self.volume(role, &home))?;
-        let mut mounts = vec![Mount::writable(&workspace, WORKSPACE), Mount::writable(&home, HOME)];
-        let own = mounts.clone();
-        mounts.push(Mount::read_only(&tools.guest, GUEST_DIR));
-        if role == Role::Agent {
-            mounts.push(Mount::read_only(&tools.agent, tools::AGENT_DIR));
-            mounts.push(Mount::read_only(&tools.settings.0, tools.settings.1));
-        }
+        let own = self.own_mounts(role);
         self.recorder.step("volumes", since);
-        let since = Instant::now();
-        let spec = self.spec(role, mounts);
-        let names = names_in(&spec.image, tools);
-        let container = self.create(spec, names).await?;
-        self.recorder.step("create", since);
+        let container = self.make_around(role, tools).await?;
         // The longest chain is start and `meanwhile`; the engine does the rest beside it.
         let start = async {
             let since = Instant::now();
@@ -120,6 +110,27 @@ impl Places<'_> {
         };
         let (done, ()) = tokio::try_join!(start, fill)?;
         Ok((container, done))
+    }
+
+    /// Creates the container of a role around its volumes, which are there.
+    pub(crate) async fn make_around(&self, role: Role, tools: &Tools) -> Result<ContainerId, PlaceError> {
+        let since = Instant::now();
+        let mut mounts = self.own_mounts(role);
+        mounts.push(Mount::read_only(&tools.guest, GUEST_DIR));
+        if role == Role::Agent {
+            mounts.push(Mount::read_only(&tools.agent, tools::AGENT_DIR));
+            mounts.push(Mount::read_only(&tools.settings.0, tools.settings.1));
+        }
+        let spec = self.spec(role, mounts);
+        let names = names_in(&spec.image, tools);
+        let container = self.create(spec, names).await?;
+        self.recorder.step("create", since);
+        Ok(container)
+    }
+
+    fn own_mounts(&self, role: Role) -> Vec<Mount> {
+        let volume = |what, at| Mount::writable(&self.plan.volume(role, what), at);
+        vec![volume("workspace", WORKSPACE), volume("home", HOME)]
     }
 
     /// Creates and starts the container that only holds volumes for reading: no channel, no agent.
@@ -195,20 +206,14 @@ impl Places<'_> {
 
     async fn volume(&self, role: Role, name: &str) -> Result<(), PlaceError> {
         self.store.intend(&self.plan.run, EffectKind::Volume, name)?;
-        Ok(self.runtime.create_volume(name, &self.plan.labels(role)).await?)
+        Ok(self.runtime.create_volume(name, &self.plan.labels(role), AGENT_UID).await?)
     }
 
     fn spec(&self, role: Role, mounts: Vec<Mount>) -> ContainerSpec {
         let ContainerProfile { image, runtime, memory_mb, cpus, pids, open_files, tmp_mb } =
             &self.plan.profile.container;
-        let tmpfs = |target: &str, size_mb, uid, mode, exec| Tmpfs {
-            target: target.to_owned(),
-            size_mb,
-            uid,
-            gid: uid,
-            mode,
-            exec,
-        };
+        let tmpfs =
+            |target: &str, size_mb, owner, mode, exec| Tmpfs { target: target.to_owned(), size_mb, owner, mode, exec };
         ContainerSpec {
             name: self.plan.container(role),
             labels: self.plan.labels(role),
@@ -219,7 +224,10 @@ impl Places<'_> {
             env: Default::default(),
             workdir: "/".to_owned(),
             mounts,
-            tmpfs: vec![tmpfs("/tmp", *tmp_mb, AGENT_UID, 0o1777, true), tmpfs(RUN_DIR, 1, GUEST_UID, 0o755, false)],
+            tmpfs: vec![
+                tmpfs("/tmp", *tmp_mb, TmpfsOwner::Root, 0o1777, true),
+                tmpfs(RUN_DIR, 1, TmpfsOwner::Init, 0o755, false),
+            ],
             limits: Limits { memory_mb: *memory_mb, cpus: *cpus, pids: *pids, open_files: *open_files },
             oci_runtime: (!runtime.is_empty()).then(|| runtime.clone()),
         }

@@ -14,10 +14,10 @@ use crate::{
     reconcile::{self, Found, Step},
     tools::Tools,
 };
-use agents::LaunchConfig;
+use agents::{Launch, LaunchConfig};
 use egress::Egress;
 use repo::{Mirror, UserRepo};
-use runtime::{AnyRuntime, ContainerId, Runtime};
+use runtime::{AnyRuntime, ContainerId, ExecId, Runtime};
 use std::{
     path::{Path, PathBuf},
     time::Instant,
@@ -26,6 +26,7 @@ use store::Attempt;
 use types::{
     event::{Event, Phase},
     result::Status,
+    wire::Listeners,
 };
 
 impl Work<'_> {
@@ -38,55 +39,11 @@ impl Work<'_> {
         snapshot: &Path,
     ) -> Result<Place, Outcome> {
         let infra = |error: &dyn std::error::Error| Outcome::new(Status::Infrastructure, chain(error));
-        let routes = outlet::routes(&self.plan.profile).map_err(|error| infra(&error))?;
-        let listeners = listeners(&routes);
-        let launch = agents::AnyAgent::Claude.launch(&LaunchConfig {
-            model: self.plan.profile.agent.model.clone(),
-            session_id: self.plan.session.clone(),
-            resume: false,
-            cwd: WORKSPACE.to_owned(),
-            home: HOME.to_owned(),
-            model_address: listeners.model,
-            proxy_address: listeners.proxy,
-            placeholder: self.plan.placeholder.clone(),
-            append_system_prompt: None,
-            max_turns: None,
-            env: environment(&listeners),
-        });
-        let generation = self.generation().map_err(|error| infra(&error))?;
-        let join = async |container: ContainerId| {
-            let since = Instant::now();
-            // The bridge and the agent's shim start side by side; the shim waits for the guest's word.
-            let connect = async {
-                let (mut link, _) = Link::attach(runtime, &container, egress, generation).await?;
-                link.control.configure(listeners.clone(), &self.plan.session).await?;
-                Ok::<_, LinkError>(link)
-            };
-            let shim = async { runtime.exec(&container, &shim_command(&launch)).await.map_err(LinkError::from) };
-            let (link, exec) = tokio::try_join!(connect, shim)?;
-            let exec = exec.id().clone();
-            self.engine.store.set_agent_exec(&self.plan.run, self.plan.attempt, &exec.0)?;
-            self.recorder.step("channel", since);
-            Ok((link, exec))
-        };
+        let (listeners, launch) = self.launch_line(false)?;
+        let join = async |container: ContainerId| self.join(runtime, egress, &container, &listeners, &launch).await;
         let made = self.places(runtime).make_with(Role::Agent, tools, snapshot, join).await;
         let (container, (mut link, exec)) = made.map_err(|error: PlaceError| infra(&error))?;
-        let since = Instant::now();
-        let report = link.control.probe(probe_plan(&listeners)).await.map_err(|error| infra(&error))?;
-        self.recorder.step("canary", since);
-        let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
-        write_atomic(&self.files.file("probe.json"), &json).map_err(|error| infra(&error))?;
-        let is_sound = report.is_sound();
-        let first = report.surprises().first().map(|check| format!("{}: {}", check.id, check.detail));
-        self.recorder.emit(Event::Canary { report });
-        if !is_sound {
-            let what = first.unwrap_or_else(|| "it tried nothing".to_owned());
-            return Err(Outcome::new(
-                Status::Policy,
-                format!("the canary was surprised, so the agent was not started: {what}"),
-            )
-            .with_hint("`sandbox doctor` looks at what the guarantees rest on"));
-        }
+        self.canary(&mut link, &listeners).await?;
         if let Some(outcome) = self.asked_to_stop() {
             return Err(outcome);
         }
@@ -114,8 +71,69 @@ impl Work<'_> {
         Ok(Place { container, link: Some(link), exec })
     }
 
-    fn generation(&self) -> Result<u64, EngineError> {
-        Ok(self.engine.store.next_generation(&self.plan.run, self.plan.attempt)?)
+    /// What the guest listens on, and the agent's process: a new session, or the saved one.
+    pub(crate) fn launch_line(&self, is_resumed: bool) -> Result<(Listeners, Launch), Outcome> {
+        let routes = outlet::routes(&self.plan.profile);
+        let routes = routes.map_err(|error| Outcome::new(Status::Infrastructure, chain(&error)))?;
+        let listeners = listeners(&routes);
+        let launch = agents::AnyAgent::Claude.launch(&LaunchConfig {
+            model: self.plan.profile.agent.model.clone(),
+            session_id: self.plan.session.clone(),
+            resume: is_resumed,
+            cwd: WORKSPACE.to_owned(),
+            home: HOME.to_owned(),
+            model_address: listeners.model,
+            proxy_address: listeners.proxy,
+            placeholder: self.plan.placeholder.clone(),
+            append_system_prompt: None,
+            max_turns: None,
+            env: environment(&listeners),
+        });
+        Ok((listeners, launch))
+    }
+
+    /// The bridge and the agent's shim, side by side in a started container; the shim waits for the guest's word.
+    pub(crate) async fn join(
+        &self,
+        runtime: &AnyRuntime,
+        egress: &Egress,
+        container: &ContainerId,
+        listeners: &Listeners,
+        launch: &Launch,
+    ) -> Result<(Link, ExecId), PlaceError> {
+        let generation = self.engine.store.next_generation(&self.plan.run, self.plan.attempt)?;
+        let since = Instant::now();
+        let connect = async {
+            let (mut link, _) = Link::attach(runtime, container, egress, generation).await?;
+            link.control.configure(listeners.clone(), &self.plan.session).await?;
+            Ok::<_, LinkError>(link)
+        };
+        let shim = async { runtime.exec(container, &shim_command(launch)).await.map_err(LinkError::from) };
+        let (link, exec) = tokio::try_join!(connect, shim)?;
+        let exec = exec.id().clone();
+        self.engine.store.set_agent_exec(&self.plan.run, self.plan.attempt, &exec.0)?;
+        self.recorder.step("channel", since);
+        Ok((link, exec))
+    }
+
+    /// Tries from inside what must fail and what must work. One surprise, and the agent is not started.
+    pub(crate) async fn canary(&self, link: &mut Link, listeners: &Listeners) -> Result<(), Outcome> {
+        let infra = |error: &dyn std::error::Error| Outcome::new(Status::Infrastructure, chain(error));
+        let since = Instant::now();
+        let report = link.control.probe(probe_plan(listeners)).await.map_err(|error| infra(&error))?;
+        self.recorder.step("canary", since);
+        let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
+        write_atomic(&self.files.file("probe.json"), &json).map_err(|error| infra(&error))?;
+        let is_sound = report.is_sound();
+        let first = report.surprises().first().map(|check| format!("{}: {}", check.id, check.detail));
+        self.recorder.emit(Event::Canary { report });
+        if is_sound {
+            return Ok(());
+        }
+        let what = first.unwrap_or_else(|| "it tried nothing".to_owned());
+        let outcome =
+            Outcome::new(Status::Policy, format!("the canary was surprised, so the agent was not started: {what}"));
+        Err(outcome.with_hint("`sandbox doctor` looks at what the guarantees rest on"))
     }
 
     /// Goes on with what another process left: an agent that was never executed begins anew, a running one is adopted, all else
@@ -155,6 +173,10 @@ impl Work<'_> {
             (Step::Adopt, Some(exec)) => {
                 self.recorder.emit(Event::Notice { text: "taking up the run: its agent still works".to_owned() });
                 Ok(Place { container, link: None, exec: runtime::ExecId(exec.clone()) })
+            }
+            (Step::Unpark, _) => {
+                self.recorder.emit(Event::Notice { text: "going on with the agent's saved session".to_owned() });
+                self.unpark(runtime, tools, egress, found).await
             }
             (Step::Adopt | Step::Harvest | Step::Nothing, _) => {
                 Err(Outcome::new(Status::Infrastructure, "the run's process ended and its agent does not run any more")

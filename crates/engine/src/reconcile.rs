@@ -24,6 +24,8 @@ pub(crate) enum Step {
     Begin,
     /// Attach to the running agent and supervise it.
     Adopt,
+    /// Start the container again, in which the agent goes on with its saved session.
+    Unpark,
     /// Stop what runs and read the work tree.
     Harvest,
     /// Nothing can be read any more.
@@ -45,12 +47,16 @@ pub(crate) fn step(attempt: &Attempt, found: Found) -> Step {
         {
             Step::Adopt
         }
+        (Phase::Parked, Found::Running | Found::Stopped | Found::VolumeOnly) if attempt.status.is_none() => {
+            Step::Unpark
+        }
         (
             Phase::Admitted
             | Phase::Provisioning
             | Phase::Setup
             | Phase::Running
             | Phase::Waiting
+            | Phase::Parked
             | Phase::Harvesting
             | Phase::Verifying,
             Found::Running | Found::Stopped | Found::VolumeOnly,
@@ -61,6 +67,7 @@ pub(crate) fn step(attempt: &Attempt, found: Found) -> Step {
             | Phase::Setup
             | Phase::Running
             | Phase::Waiting
+            | Phase::Parked
             | Phase::Harvesting
             | Phase::Verifying,
             Found::Nothing,
@@ -72,7 +79,7 @@ pub(crate) fn step(attempt: &Attempt, found: Found) -> Step {
 #[must_use]
 pub(crate) fn may_work(attempt: &Attempt) -> bool {
     let is_before_harvest = match attempt.phase {
-        Phase::Admitted | Phase::Provisioning | Phase::Setup | Phase::Running | Phase::Waiting => true,
+        Phase::Admitted | Phase::Provisioning | Phase::Setup | Phase::Running | Phase::Waiting | Phase::Parked => true,
         Phase::Harvesting | Phase::Verifying | Phase::Done => false,
     };
     is_before_harvest && attempt.status.is_none() && !attempt.cancel
@@ -84,7 +91,13 @@ pub(crate) fn may_work(attempt: &Attempt) -> bool {
 pub(crate) fn has_tree(phase: Phase) -> bool {
     match phase {
         Phase::Admitted | Phase::Provisioning => false,
-        Phase::Setup | Phase::Running | Phase::Waiting | Phase::Harvesting | Phase::Verifying | Phase::Done => true,
+        Phase::Setup
+        | Phase::Running
+        | Phase::Waiting
+        | Phase::Parked
+        | Phase::Harvesting
+        | Phase::Verifying
+        | Phase::Done => true,
     }
 }
 
@@ -129,6 +142,11 @@ mod tests {
                 assert_eq!(step(&attempt(phase, None, Some("e")), found), Step::Harvest, "{phase:?}");
             }
         }
+        for found in [Found::Running, Found::Stopped, Found::VolumeOnly] {
+            assert_eq!(step(&attempt(Phase::Parked, None, Some("e")), found), Step::Unpark);
+            assert_eq!(step(&attempt(Phase::Parked, Some(Status::Interrupted), Some("e")), found), Step::Harvest);
+        }
+        assert_eq!(step(&attempt(Phase::Parked, None, Some("e")), Found::Nothing), Step::Lost);
         assert_eq!(step(&attempt(Phase::Running, None, Some("e")), Found::Nothing), Step::Lost);
         assert_eq!(step(&attempt(Phase::Done, Some(Status::Passed), None), Found::Running), Step::Nothing);
     }

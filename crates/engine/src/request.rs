@@ -179,13 +179,9 @@ fn launch(plan: &AttemptPlan, dir: &std::path::Path) -> Event {
     }
 }
 
-/// The gate of a plan.
-///
-/// # Errors
-/// [`EngineError::Rule`] for a rule that cannot be read.
-pub(crate) fn gate_of(plan: &AttemptPlan) -> Result<gate::Gate, EngineError> {
-    let profile = &plan.profile.gate;
-    let policy = gate::Policy {
+/// The operator's say, for the gate.
+pub(crate) fn policy_of(profile: &types::profile::GateProfile) -> gate::Policy {
+    gate::Policy {
         mode: match profile.mode {
             types::profile::GateMode::Enforce => gate::Mode::Enforce,
             types::profile::GateMode::AllowAll => gate::Mode::AllowAll,
@@ -193,7 +189,16 @@ pub(crate) fn gate_of(plan: &AttemptPlan) -> Result<gate::Gate, EngineError> {
         allow: profile.allow.clone(),
         ask: profile.ask.clone(),
         deny: profile.deny.clone(),
-    };
+        only_by_rule: profile.auto_mode == types::profile::AutoMode::Disabled,
+    }
+}
+
+/// The gate of a plan.
+///
+/// # Errors
+/// [`EngineError::Rule`] for a rule that cannot be read.
+pub(crate) fn gate_of(plan: &AttemptPlan) -> Result<gate::Gate, EngineError> {
+    let policy = policy_of(&plan.profile.gate);
     let listeners = crate::listeners::listeners(&[]);
     let world = gate::World {
         remotes: plan.remotes.iter().map(|remote| (remote.name.clone(), remote.url.clone())).collect(),

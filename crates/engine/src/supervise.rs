@@ -1,23 +1,27 @@
 //! One loop that owns a working agent: its protocol, the gate's answers, held calls, limits, signals, and the channel, which is
 //! made anew when it breaks.
 
+mod asking;
 mod ending;
 mod pipe;
+mod waiting;
 
 use crate::{
-    held::{About, Held},
+    held::Held,
     judge::Judge,
+    launches::Transcripts,
     link::{Link, LinkError},
+    notify::Notices,
     outcome::{Outcome, chain},
     paths::{AttemptPaths, PathError},
     place::Place,
     plan::AttemptPlan,
     recorder::Recorder,
     stop::Stop,
-    transcript::Transcript,
     watch::{Alarm, Watch},
 };
 use agents::{AgentEvent, Answer, RequestId, claude::Codec};
+use asking::Asking;
 use channel::OutputReader;
 use egress::Egress;
 use runtime::{AnyRuntime, ContainerId, ExecId};
@@ -31,7 +35,7 @@ use types::{
     call::ToolCall,
     event::{Event, Phase},
     result::{GateCounts, Status},
-    verdict::{Decision, Verdict},
+    verdict::Verdict,
 };
 
 /// How often limits, held calls and cancellation are looked at.
@@ -96,18 +100,11 @@ impl From<channel::ChannelError> for Broken {
 
 /// The streams of one session.
 struct Streams {
-    _link: Link,
+    link: Link,
     stdin: channel::Stream,
     stdout: OutputReader,
     stderr: OutputReader,
     is_stderr_open: bool,
-}
-
-/// The bytes on disk.
-struct Transcripts {
-    stdin: Transcript,
-    stdout: Transcript,
-    stderr: Transcript,
 }
 
 struct Session<'a> {
@@ -117,6 +114,14 @@ struct Session<'a> {
     judge: Judge,
     codec: Codec,
     held: Held<RequestId>,
+    asking: Asking,
+    notices: Notices,
+    /// A call of the main thread was deferred: the agent is to save its session and end, and nothing else is to begin.
+    is_parking: bool,
+    /// The agent stopped waiting for the answer that the run is held for: later questions have no grace of their own.
+    is_past_grace: bool,
+    /// The agent's hook lets calls through to us.
+    is_armed: bool,
     on_disk: Transcripts,
     started: Instant,
     /// When the agent wrote last, whatever it was.
@@ -137,10 +142,9 @@ impl Supervisor<'_> {
         stop: signal::Receiver<Stop>,
         alarms: UnboundedReceiver<Alarm>,
     ) -> Ended {
-        let open = |name: &str| Transcript::open(&self.files.file(name));
-        let on_disk = match (open("agent.stdin.jsonl"), open("transcript.jsonl"), open("agent.stderr.log")) {
-            (Ok(stdin), Ok(stdout), Ok(stderr)) => Transcripts { stdin, stdout, stderr },
-            (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => {
+        let on_disk = match Transcripts::open(self.files) {
+            Ok(on_disk) => on_disk,
+            Err(error) => {
                 let outcome = Outcome::new(Status::Internal, chain(&error));
                 return Ended { outcome, summary: String::new(), gate: judge.counts() };
             }
@@ -153,6 +157,11 @@ impl Supervisor<'_> {
             judge,
             codec: Codec::new(deadline),
             held: Held::default(),
+            asking: Asking::default(),
+            notices: Notices::new(&self.plan.profile.notify),
+            is_parking: false,
+            is_past_grace: false,
+            is_armed: false,
             on_disk,
             started: Instant::now(),
             last_output: Instant::now(),
@@ -164,6 +173,7 @@ impl Supervisor<'_> {
             Ok(outcome) => session.blamed(outcome).await,
             Err(broken) => session.explain(&broken).await,
         };
+        session.notices.finish(self.recorder).await;
         let summary = session.codec.results().last().map(|result| result.text.clone()).unwrap_or_default();
         Ended { outcome, summary, gate: session.judge.counts() }
     }
@@ -194,6 +204,9 @@ impl Session<'_> {
                         self.on_disk.stdout.append(&out[..count])?;
                         let answers = self.heard(&out[..count]);
                         self.write(&mut streams, &answers).await?;
+                        if !self.is_armed && self.codec.is_initialized() {
+                            self.arm(&mut streams).await?;
+                        }
                         if let Err(error) = streams.stdout.ack(self.on_disk.stdout.length()).await {
                             tracing::debug!(%error, "stdout was not acknowledged");
                             streams = self.reattach().await?;
@@ -211,6 +224,11 @@ impl Session<'_> {
                     }
                     Ok(_) | Err(_) => streams.is_stderr_open = false,
                 },
+                Some((asked, verdict)) = self.asking.next() => {
+                    self.last_sign = Instant::now();
+                    let answer = self.opined(asked, verdict);
+                    self.write(&mut streams, &answer).await?;
+                }
                 Some(alarm) = alarms.recv() => return Ok(self.alarmed(alarm)),
                 _ = stop.changed() => if let Some(outcome) = stop.borrow_and_update().outcome() {
                     return Ok(outcome);
@@ -219,14 +237,11 @@ impl Session<'_> {
                     if let Some(outcome) = self.over_limit(leaving.is_some()) {
                         return Ok(outcome);
                     }
-                    let (answers, expired) = self.answers();
+                    let answers = self.answers();
                     self.write(&mut streams, &answers).await?;
-                    if expired {
-                        return Ok(Outcome::new(Status::Waiting, "a held call was not answered within limits.approval-deadline")
-                            .with_hint("the call was denied; run the task again when someone can answer"));
-                    }
+                    self.notices.report(self.with.recorder);
                     match leaving {
-                        None if self.is_finished() => {
+                        None if self.is_finished() || self.codec.is_deferred() => {
                             leaving = Some(Instant::now());
                             self.close_stdin(&mut streams).await;
                         }
@@ -321,73 +336,5 @@ impl Session<'_> {
 
     fn settle(&mut self, request: &RequestId) -> Vec<u8> {
         self.codec.settle(request).unwrap_or_default()
-    }
-
-    fn judged(&mut self, request: RequestId, call: ToolCall) -> Vec<u8> {
-        let mut verdict = self.judge.judge(&call);
-        let mut bytes = Vec::new();
-        match Answer::of(&verdict) {
-            Some(answer) => bytes = self.answer(&request, &answer),
-            None => match self.hold(request.clone(), &call, &verdict) {
-                Ok(()) => {}
-                Err(unavailable) => {
-                    bytes = self.answer(&request, &Answer::Deny { text: unavailable.agent_text() });
-                    verdict = *unavailable;
-                }
-            },
-        }
-        self.judged.push((call, verdict, self.last_output));
-        bytes
-    }
-
-    /// Holds a call for a person; where that cannot be recorded, it is denied.
-    fn hold(&mut self, request: RequestId, call: &ToolCall, verdict: &Verdict) -> Result<(), Box<Verdict>> {
-        let plan = self.with.plan;
-        let about = About {
-            run: &plan.run,
-            attempt: plan.attempt,
-            reason: &verdict.reason,
-            deadline: plan.profile.limits.approval_deadline,
-        };
-        let held = self.held.hold(self.with.store, &about, request, call.clone());
-        match held {
-            Ok(ask) => {
-                self.with.recorder.emit(Event::Held { ask, call: call.clone(), reason: verdict.reason.clone() });
-                self.enter(Phase::Waiting, "");
-                Ok(())
-            }
-            Err(error) => {
-                let unavailable = Verdict::unavailable(format!("the question cannot be recorded: {}", chain(&error)));
-                Err(Box::new(self.judge.replace(call, unavailable)))
-            }
-        }
-    }
-
-    /// Answers of people that came since the last look; true when a deadline passed.
-    fn answers(&mut self) -> (Vec<u8>, bool) {
-        if self.held.is_empty() {
-            return (Vec::new(), false);
-        }
-        let taken = match self.held.take(self.with.store) {
-            Ok(taken) => taken,
-            Err(error) => {
-                tracing::warn!(%error, "held calls cannot be looked up");
-                return (Vec::new(), false);
-            }
-        };
-        let (mut out, mut expired) = (Vec::new(), false);
-        for answered in taken {
-            expired |= answered.is_expired;
-            let verdict = self.judge.answered(&answered.call, answered.decision, &answered.reason);
-            let answer = Answer::of(&verdict).unwrap_or_else(|| Answer::Deny { text: verdict.agent_text() });
-            out.extend(self.answer(&answered.request, &answer));
-            let decision = if answer == Answer::Allow { Decision::Allow } else { Decision::Deny };
-            self.with.recorder.emit(Event::Answered { ask: answered.ask, decision, reason: answered.reason });
-        }
-        if self.held.is_empty() {
-            self.last_sign = Instant::now();
-            self.enter(Phase::Running, "");
-        }
-        (out, expired)
     }
 }

@@ -57,7 +57,7 @@ impl Remembered {
             }
         }
         for usage in journal::read::<Usage>(&files.file("usage.jsonl"))? {
-            totals.turns += 1;
+            totals.turns += u32::from(!usage.is_gate);
             totals.cost_usd += usage.cost_usd;
         }
         let egress = journal::read::<EgressRecord>(&files.file("egress.jsonl"))?;

@@ -53,6 +53,9 @@ impl Destination {
         let lower = text.trim().to_ascii_lowercase();
         let (scheme, rest) = lower.split_once("://").unwrap_or(("", lower.as_str()));
         let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+        if scheme == "https" && is_own_forge(rest, world) {
+            return Self::Trusted(authority.to_owned());
+        }
         let authority = authority.rsplit('@').next().unwrap_or_default();
         if authority.contains(HOLE) || authority.is_empty() {
             return Self::Unknown;
@@ -101,6 +104,26 @@ impl Destination {
     }
 }
 
+/// True for a page of a recorded remote on its forge: the repository itself, its raw files, its place in the forge's interface.
+/// `rest` is the URL after `https://`, in lower case.
+fn is_own_forge(rest: &str, world: &World) -> bool {
+    if rest.contains(['@', '\\', '?', '#', '%', HOLE]) || rest.contains("..") || rest.contains("//") {
+        return false;
+    }
+    world.remotes.iter().any(|(_, url)| {
+        let url = url.to_ascii_lowercase();
+        let bare = url.split_once("://").map_or(url.as_str(), |(_, bare)| bare);
+        let bare = bare.rsplit_once('@').map_or(bare, |(_, bare)| bare);
+        let Some((host, path)) = bare.split_once([':', '/']) else { return false };
+        let path = path.trim_end_matches('/').trim_end_matches(".git");
+        let is_below = |root: String| crate::place::is_under(rest, &root);
+        path.contains('/')
+            && (is_below(format!("{host}/{path}"))
+                || is_below(format!("api.{host}/repos/{path}"))
+                || (host == "github.com" && is_below(format!("raw.githubusercontent.com/{path}"))))
+    })
+}
+
 /// An address in any spelling that a resolver accepts: dotted, hex, octal, short forms, one number.
 fn address(host: &str) -> Option<IpAddr> {
     if let Ok(address) = host.parse() {
@@ -144,6 +167,27 @@ mod tests {
             "http://a@169.254.169.254/",
         ] {
             assert!(matches!(Destination::parse(text, &world), Destination::Metadata(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_repository_s_own_pages_are_no_strangers() {
+        let world =
+            World { remotes: vec![("origin".into(), "git@forge.example:acme/app.git".into())], ..World::default() };
+        for text in ["https://forge.example/acme/app/blob/x/a.rs", "https://api.forge.example/repos/acme/app/issues/7"]
+        {
+            assert!(matches!(Destination::parse(text, &world), Destination::Trusted(_)), "{text}");
+        }
+        for text in [
+            "http://forge.example/acme/app",
+            "https://forge.example/acme/application",
+            "https://forge.example/evil/app",
+            "https://forge.example/acme/app/../../evil",
+            "https://forge.example/acme/app?x=1",
+            "https://forge.example@evil.example/acme/app",
+            "https://api.forge.example/user",
+        ] {
+            assert!(matches!(Destination::parse(text, &world), Destination::Foreign(_)), "{text}");
         }
     }
 

@@ -5,6 +5,10 @@
 //! | no id, reused id, too large, wrong shape | deny, integrity | [`malformed`] |
 //! | command over the caps of size or nesting | deny, normalise | [`unreadable`] |
 //! | shell syntax not parsed, program or tool not known | ask, undecided | [`undecided`] |
+//! | auto mode is off and no rule allows the call | ask, rules | [`not_automatic`] |
+//! | the classifier does not answer, or with anything but the word or the facts ([`crate::classifier::NoAnswer`]) | deny, fail-closed | the engine, by [`Verdict::unavailable`] |
+//! | the classifier's quote of consent is not in the person's words | consent counts as none | [`crate::classifier::Case::full`] |
+//! | the classifier was not shown the whole call | its allow asks a person | [`crate::classifier::Case::full`] |
 //! | the worker panics | deny, fail-closed | [`panicked`] |
 //! | the worker's deadline passes | deny, fail-closed | [`timed_out`] |
 //! | the worker cannot be started or is gone | deny, fail-closed | [`gone`] |
@@ -43,6 +47,14 @@ pub(crate) fn undecided(why: &str) -> Verdict {
     verdict
 }
 
+/// The operator lets nothing run but what a rule allows: a person decides, and no model is asked.
+pub(crate) fn not_automatic() -> Verdict {
+    let reason = "auto mode is off: no rule of the operator allows it".to_owned();
+    let mut verdict = answer(Decision::Ask, Stage::Rules, "auto_mode", reason, None);
+    verdict.clears = Some("a person's approval, or an allow rule of the operator".to_owned());
+    verdict
+}
+
 /// The worker panicked on the call.
 pub(crate) fn panicked() -> Verdict {
     Verdict::unavailable("the gate failed on this call")
@@ -68,5 +80,6 @@ fn answer(decision: Decision, stage: Stage, rule: &str, reason: String, instead:
         clears: None,
         facts: Vec::new(),
         micros: 0,
+        model: None,
     }
 }

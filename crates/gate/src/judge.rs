@@ -65,6 +65,7 @@ impl Review {
 #[derive(Clone, Debug)]
 pub struct Gate {
     mode: Mode,
+    only_by_rule: bool,
     allow: Vec<Rule>,
     ask: Vec<Rule>,
     deny: Vec<Rule>,
@@ -80,7 +81,7 @@ impl Gate {
         let parse =
             |texts: &[String]| texts.iter().map(|text| Rule::parse(text, &world)).collect::<Result<Vec<_>, _>>();
         let (allow, ask, deny) = (parse(&policy.allow)?, parse(&policy.ask)?, parse(&policy.deny)?);
-        Ok(Self { mode: policy.mode, allow, ask, deny, world })
+        Ok(Self { mode: policy.mode, only_by_rule: policy.only_by_rule, allow, ask, deny, world })
     }
 
     /// The facts this gate decides against.
@@ -116,6 +117,9 @@ impl Gate {
             Err(refusal) => return Review::bare(fail_closed::unreadable(refusal)),
         };
         let mut verdict = self.settle(call, &reading, ledger);
+        if self.only_by_rule && verdict.decision == Decision::Allow && verdict.stage != Stage::Rules {
+            verdict = fail_closed::not_automatic();
+        }
         verdict.facts = facts(&reading);
         let form =
             if verdict.decision == Decision::Allow { Form::default() } else { Form::of(&reading, &self.world, ledger) };
@@ -240,6 +244,7 @@ fn plain(decision: Decision, stage: Stage, reason: &str) -> Verdict {
         clears: None,
         facts: Vec::new(),
         micros: 0,
+        model: None,
     }
 }
 
@@ -253,6 +258,7 @@ fn against(finding: &Finding, decision: Decision, stage: Stage) -> Verdict {
         clears: Some(finding.clears.to_owned()),
         facts: Vec::new(),
         micros: 0,
+        model: None,
     }
 }
 

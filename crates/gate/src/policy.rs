@@ -23,6 +23,8 @@ pub struct Policy {
     pub allow: Vec<String>,
     /// Calls a person decides. One matching command is enough.
     pub ask: Vec<String>,
+    /// What the operator's rules do not allow asks a person, whatever the floors say.
+    pub only_by_rule: bool,
     /// Calls that never run. One matching command is enough.
     pub deny: Vec<String>,
 }

@@ -22,7 +22,7 @@ pub(crate) fn pseudo(name: &'static str) -> Place {
 }
 
 /// Directories and files that hold nothing but credentials, as a part of a lower-case path.
-const CERTAIN: [&str; 40] = [
+pub(crate) const CERTAIN: [&str; 40] = [
     "/etc/shadow",
     "/etc/gshadow",
     "/etc/sudoers",
@@ -65,7 +65,7 @@ const CERTAIN: [&str; 40] = [
     "/.config/chromium",
 ];
 /// Components that usually mean a credential.
-const LIKELY_NAMES: [&str; 12] = [
+pub(crate) const LIKELY_NAMES: [&str; 12] = [
     ".npmrc",
     ".yarnrc.yml",
     "credentials",
@@ -79,7 +79,7 @@ const LIKELY_NAMES: [&str; 12] = [
     "id_dsa",
     "master.key",
 ];
-const LIKELY_ENDS: [&str; 7] = [".pem", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk"];
+pub(crate) const LIKELY_ENDS: [&str; 7] = [".pem", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk"];
 
 /// Tells whether reading the place would read a credential.
 pub(crate) fn secrecy(place: &Place) -> Option<Secrecy> {
@@ -129,19 +129,12 @@ fn is_process_environment(path: &str) -> bool {
 /// True when a variable of this name usually holds a secret.
 pub(crate) fn is_secret_variable(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
-    const PARTS: [&str; 10] = [
-        "SECRET",
-        "TOKEN",
-        "PASSWORD",
-        "PASSWD",
-        "API_KEY",
-        "APIKEY",
-        "PRIVATE_KEY",
-        "ACCESS_KEY",
-        "CREDENTIAL",
-        "_PAT",
-    ];
-    PARTS.iter().any(|part| upper.contains(part)) || upper.ends_with("_KEY") || upper.ends_with("_AUTH")
+    const PARTS: [&str; 9] =
+        ["SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY", "ACCESS_KEY", "CREDENTIAL"];
+    PARTS.iter().any(|part| upper.contains(part))
+        || upper.ends_with("_KEY")
+        || upper.ends_with("_AUTH")
+        || upper.ends_with("_PAT")
 }
 
 /// Shell globbing without brackets' details: `*` any run, `?` one character, `[…]` one character. Linear with one

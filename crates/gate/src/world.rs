@@ -3,7 +3,7 @@
 use types::host::Endpoint;
 
 /// The facts that decisions are made against.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct World {
     /// The work tree, absolute, inside the container.
     pub worktree: String,

@@ -5,11 +5,12 @@ use crate::{
     effect::Effect,
     flow::{self, Taint},
     ledger::{Ledger, Provenance},
-    place::{Place, Zone},
+    place::Place,
     program,
     shell::{self, RedirectKind, SimpleCommand, Word},
     tool::{Reading, Written},
     world::World,
+    zone::Zone,
 };
 
 /// Most files of one copied or moved directory that are followed.
@@ -79,13 +80,14 @@ pub(crate) fn files(reading: &Reading, taints: &[Taint], world: &World, ledger: 
 
 fn is_followed(place: &Place, world: &World) -> bool {
     match place.zone(world) {
-        Zone::Worktree | Zone::Tmp | Zone::Home | Zone::HandOff => true,
+        Zone::Worktree | Zone::Tmp | Zone::Home | Zone::Disk | Zone::HandOff => true,
         Zone::Unknown
         | Zone::Discard
         | Zone::Gate
         | Zone::AgentSettings
         | Zone::GitInternals
         | Zone::Startup
+        | Zone::Cache
         | Zone::Escape
         | Zone::Device
         | Zone::SystemCore

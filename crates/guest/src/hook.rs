@@ -1,7 +1,9 @@
 //! `guest hook claude`: the managed PreToolUse hook, the belt to the control protocol's braces.
 //!
-//! It has no opinion about calls of our own session, which the host judges, and blocks every other session: a nested
-//! agent that nobody judges. What must stay true: an agent's hook that fails lets the call run, unless it exits with 2.
+//! It has no opinion about calls of our own session, made by the process that the engine started, which the host judges. It blocks
+//! everybody else: nested agents that nobody judges, whatever session they say they are. The session's id is there once the agent has
+//! taken the host as its gate; an agent that goes on with a saved session asks about its deferred call before that, so that the hook
+//! waits for it. What must stay true: an agent's hook that fails lets the call run, unless it exits with 2.
 //! So everything but a proven match ends in exit code 2: errors, panics, a missing file, its own deadline.
 
 use serde::Deserialize;
@@ -13,7 +15,7 @@ use std::{
     process::ExitCode,
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The exit code that blocks a call.
@@ -22,7 +24,11 @@ const BLOCK: u8 = 2;
 const MAX_INPUT: u64 = 64 * 1024 * 1024;
 /// Longest session id, in bytes.
 const MAX_SESSION: u64 = 256;
-/// Below the hook's timeout in the agent's settings (120 s).
+/// Time for the session's id to appear.
+const ARMED: Duration = Duration::from_secs(8);
+/// Time between two looks for it.
+const LOOK: Duration = Duration::from_millis(10);
+/// Below the hook's timeout in the agent's settings.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The part of the hook's input that matters.
@@ -46,6 +52,10 @@ enum Blocked {
     NoSession,
     #[error("this session is not the one that the sandbox judges; nested agents are not allowed")]
     OtherSession,
+    #[error("the hook could not see whose child it is")]
+    Parent(#[source] io::Error),
+    #[error("the sandbox did not start this agent; nested agents are not allowed")]
+    OtherAgent,
 }
 
 /// Judges the call on stdin: exit 0 without output is no opinion, 2 with a reason on stderr blocks.
@@ -54,7 +64,7 @@ pub(crate) fn main(session_file: PathBuf) -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let (done, verdict) = mpsc::channel();
     let worker = thread::Builder::new().spawn(move || {
-        let judged = catch_unwind(AssertUnwindSafe(|| judge(io::stdin().lock(), &session_file)));
+        let judged = catch_unwind(AssertUnwindSafe(|| call(&session_file)));
         let _late = done.send(judged.map_err(|_| "the hook failed".to_owned()));
     });
     let reason = match worker.map(|_| verdict.recv_timeout(DEADLINE)) {
@@ -68,7 +78,21 @@ pub(crate) fn main(session_file: PathBuf) -> ExitCode {
     ExitCode::from(BLOCK)
 }
 
-fn judge(input: impl Read, session_file: &Path) -> Result<(), Blocked> {
+/// Reads the call whole before it judges: an agent that cannot write it to the end might take the hook for broken.
+fn call(session_file: &Path) -> Result<(), Blocked> {
+    judge(io::stdin().lock(), session_file, ARMED)?;
+    let parent = format!("/proc/{}/status", std::os::unix::process::parent_id());
+    let status = std::fs::read_to_string(parent).map_err(Blocked::Parent)?;
+    if is_from_outside(&status) { Ok(()) } else { Err(Blocked::OtherAgent) }
+}
+
+/// True for a process whose parent is outside the container: the engine started it. What the agent starts has a parent inside, PID 1 in
+/// the end.
+fn is_from_outside(status: &str) -> bool {
+    status.lines().find_map(|line| line.strip_prefix("PPid:")).is_some_and(|parent| parent.trim() == "0")
+}
+
+fn judge(input: impl Read, session_file: &Path, patience: Duration) -> Result<(), Blocked> {
     let mut bytes = Vec::new();
     input.take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(Blocked::Input)?;
     if bytes.len() as u64 > MAX_INPUT {
@@ -76,12 +100,23 @@ fn judge(input: impl Read, session_file: &Path) -> Result<(), Blocked> {
     }
     let input: Input = serde_json::from_slice(&bytes).map_err(Blocked::Json)?;
     let mut ours = String::new();
-    let file = File::open(session_file).map_err(Blocked::Session)?;
+    let file = appeared(session_file, patience).map_err(Blocked::Session)?;
     file.take(MAX_SESSION).read_to_string(&mut ours).map_err(Blocked::Session)?;
     if ours.is_empty() {
         return Err(Blocked::NoSession);
     }
     if input.session_id == ours { Ok(()) } else { Err(Blocked::OtherSession) }
+}
+
+/// Opens a file that may still have to appear.
+fn appeared(path: &Path, patience: Duration) -> io::Result<File> {
+    let end = Instant::now() + patience;
+    loop {
+        match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && Instant::now() < end => thread::sleep(LOOK),
+            opened => return opened,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -94,7 +129,24 @@ mod tests {
         if let Some(session) = session {
             std::fs::write(&path, session).unwrap();
         }
-        judge(input.as_bytes(), &path)
+        judge(input.as_bytes(), &path, Duration::from_millis(30))
+    }
+
+    #[test]
+    fn it_waits_for_the_session_and_not_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("session");
+        let late = path.clone();
+        let writer = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            std::fs::write(dir.path().join("new"), "s-1").unwrap();
+            std::fs::rename(dir.path().join("new"), late).unwrap();
+            dir
+        });
+        let input = r#"{"session_id":"s-1"}"#;
+        assert!(matches!(judge(input.as_bytes(), &path, Duration::from_millis(20)), Err(Blocked::Session(_))));
+        assert!(judge(input.as_bytes(), &path, Duration::from_secs(10)).is_ok());
+        drop(writer.join().unwrap());
     }
 
     #[test]
@@ -105,6 +157,16 @@ mod tests {
         assert!(matches!(judged(input, Some("s-1 ")), Err(Blocked::OtherSession)));
         assert!(matches!(judged(input, Some("")), Err(Blocked::NoSession)));
         assert!(matches!(judged(input, None), Err(Blocked::Session(_))));
+    }
+
+    #[test]
+    fn only_a_process_without_a_parent_inside_is_the_agent() {
+        assert!(is_from_outside("Name:\tclaude\nPid:\t17\nPPid:\t0\nTracerPid:\t0\n"));
+        for status in ["", "PPid:\t1\n", "PPid:\t10\n", "PPid:\t\n", "Name:\tPPid:\t0\nPPid:\t9\n", "TracerPid:\t0\n"] {
+            assert!(!is_from_outside(status), "{status:?}");
+        }
+        let own = std::fs::read_to_string("/proc/self/status").unwrap();
+        assert!(!is_from_outside(&own), "a test has a parent");
     }
 
     #[test]

@@ -86,6 +86,14 @@ impl UserRepo {
         }
     }
 
+    /// The branch that is checked out, if there is one.
+    ///
+    /// # Errors
+    /// When git fails or there is no commit yet.
+    pub async fn branch(&self) -> Result<Option<String>, RepoError> {
+        Ok(self.resolve("HEAD").await?.1)
+    }
+
     /// The commit that `rev` names, and the branch if it is one.
     pub(crate) async fn resolve(&self, rev: &str) -> Result<(String, Option<String>), RepoError> {
         let unknown = || RepoError::Revision { rev: types::text::printable(rev, 80) };

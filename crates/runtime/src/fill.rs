@@ -155,7 +155,7 @@ async fn fill_one<R: Runtime>(
     let mut own = extra.clone();
     own.insert(labels::ROLE.to_owned(), labels::ROLE_FILL.to_owned());
     own.insert(labels::FILL.to_owned(), marker.to_owned());
-    runtime.create_volume(volume, &own).await?;
+    runtime.create_volume(volume, &own, 0).await?;
     let copy_up = matches!(fill, Fill::Image { .. });
     let helper = ContainerSpec {
         name: volume.to_owned(),
@@ -190,7 +190,7 @@ async fn fill_one<R: Runtime>(
         // Published while the helper still holds the volume, so that nobody takes it for a stray in between.
         own.remove(labels::FILL);
         own.insert(labels::FILLED.to_owned(), volume.to_owned());
-        runtime.create_volume(marker, &own).await
+        runtime.create_volume(marker, &own, 0).await
     }
     .await;
     let removed = runtime.remove(&id).await;

@@ -27,5 +27,7 @@ pub use fill::Fill;
 pub use frames::{Frames, Output};
 pub use process::{Ended, Exec, ExecIo, ExecStdin, ExecStdout, Finished, MAX_STDERR, OutputLimits, Stderr};
 pub use runtime::{AnyRuntime, Labels, Runtime};
-pub use spec::{ContainerId, ContainerSpec, ExecId, ExecSpec, ImageId, Limits, MAX_OPEN_FILES, Mount, Names, Tmpfs};
+pub use spec::{
+    ContainerId, ContainerSpec, ExecId, ExecSpec, ImageId, Limits, MAX_OPEN_FILES, Mount, Names, Tmpfs, TmpfsOwner,
+};
 pub use state::{ContainerState, ContainerSummary, EngineInfo, EngineKind, ExecState, VolumeSummary};

@@ -113,11 +113,12 @@ pub trait Runtime: Sync {
     /// When the container is absent or the engine fails.
     fn has_path(&self, id: &ContainerId, path: &str) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Creates a volume. One that exists is left as it is, with the labels it has.
+    /// Creates a volume whose root belongs to uid and gid `owner` on Podman; Docker cannot set one, and takes it from the
+    /// image on the first mount with [`crate::Mount::copy_up`]. A volume that exists is left as it is, with the labels it has.
     ///
     /// # Errors
     /// When the engine fails.
-    fn create_volume(&self, name: &str, labels: &Labels) -> impl Future<Output = Result<()>> + Send;
+    fn create_volume(&self, name: &str, labels: &Labels, owner: u32) -> impl Future<Output = Result<()>> + Send;
 
     /// A volume by name, if it exists.
     ///
@@ -256,8 +257,8 @@ impl Runtime for AnyRuntime {
     async fn has_path(&self, id: &ContainerId, path: &str) -> Result<bool> {
         each!(self, r => r.has_path(id, path))
     }
-    async fn create_volume(&self, name: &str, labels: &Labels) -> Result<()> {
-        each!(self, r => r.create_volume(name, labels))
+    async fn create_volume(&self, name: &str, labels: &Labels, owner: u32) -> Result<()> {
+        each!(self, r => r.create_volume(name, labels, owner))
     }
     async fn volume(&self, name: &str) -> Result<Option<VolumeSummary>> {
         each!(self, r => r.volume(name))

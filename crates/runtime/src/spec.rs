@@ -69,7 +69,7 @@ pub struct Mount {
     /// True when nobody inside may write.
     pub read_only: bool,
     /// True when an empty volume takes what the image has at `target`: content, owner and mode. It is also the one way to give
-    /// a volume's root an owner, for which a helper from an image of ours serves. Docker copies at create, Podman at start.
+    /// a volume's root an owner on Docker, for which a helper from an image of ours serves. Docker copies at create, Podman at start.
     pub copy_up: bool,
 }
 
@@ -94,14 +94,21 @@ pub struct Tmpfs {
     pub target: String,
     /// Size in MiB.
     pub size_mb: u64,
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
+    /// Whose it is.
+    pub owner: TmpfsOwner,
     /// Permission bits, such as `0o1777`.
     pub mode: u32,
     /// True when programs in it may be executed; builds need it in `/tmp`.
     pub exec: bool,
+}
+
+/// Whose a directory in memory is. Podman knows no others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TmpfsOwner {
+    /// Uid and gid 0, which nobody inside has.
+    Root,
+    /// Uid and gid of PID 1.
+    Init,
 }
 
 /// Where programs inside learn what `localhost` and other names are.
@@ -111,7 +118,8 @@ pub enum Names {
     /// half of a start on Docker, whose network set-up runs even where there is no network.
     Engine,
     /// From a DNS server at 127.0.0.1:53 alone, which C libraries ask when, as here, both files are empty. It must know `localhost`
-    /// and `sandbox`. The network is the same: a namespace with nothing but loopback. Podman makes the files all the same.
+    /// and `sandbox`. The network is the same: a namespace with nothing but loopback. Podman makes `/etc/hosts` all the same
+    /// and never `/etc/resolv.conf`, which C libraries take for an empty one.
     Guest,
 }
 
@@ -254,7 +262,13 @@ pub(crate) mod tests {
             env: BTreeMap::from([("A".into(), "b".into())]),
             workdir: "/".into(),
             mounts: vec![Mount::writable("v", "/workspace"), Mount::read_only("g", "/opt/sandbox")],
-            tmpfs: vec![Tmpfs { target: "/tmp".into(), size_mb: 64, uid: 0, gid: 0, mode: 0o1777, exec: true }],
+            tmpfs: vec![Tmpfs {
+                target: "/tmp".into(),
+                size_mb: 64,
+                owner: TmpfsOwner::Root,
+                mode: 0o1777,
+                exec: true,
+            }],
             limits: Limits::default(),
             oci_runtime: None,
         }

@@ -2,7 +2,7 @@
 
 use runtime::{
     Archive, ArchiveBuilder, ContainerId, ContainerSpec, Docker, Ended, Error, ExecSpec, Fill, Labels, Limits, Mount,
-    Names, OutputLimits, Owner, Runtime, Tmpfs, images::Recipe, labels,
+    Names, OutputLimits, Owner, Runtime, Tmpfs, TmpfsOwner, images::Recipe, labels,
 };
 use std::{collections::BTreeMap, future::Future, time::Duration};
 use tokio::{
@@ -29,7 +29,7 @@ impl Corner {
 
     async fn volume(&self, what: &str) -> String {
         let name = format!("{}-{what}", self.name);
-        self.docker.create_volume(&name, &self.labels()).await.expect("volume");
+        self.docker.create_volume(&name, &self.labels(), 0).await.expect("volume");
         name
     }
 
@@ -45,12 +45,11 @@ impl Corner {
             workdir: "/".to_owned(),
             mounts: vec![Mount::writable(self.volume("work").await, "/workspace")],
             tmpfs: vec![
-                Tmpfs { target: "/tmp".to_owned(), size_mb: 64, uid: 0, gid: 0, mode: 0o1777, exec: true },
+                Tmpfs { target: "/tmp".to_owned(), size_mb: 64, owner: TmpfsOwner::Root, mode: 0o1777, exec: true },
                 Tmpfs {
                     target: "/run/sandbox".to_owned(),
                     size_mb: 1,
-                    uid: GUEST,
-                    gid: GUEST,
+                    owner: TmpfsOwner::Init,
                     mode: 0o711,
                     exec: false,
                 },

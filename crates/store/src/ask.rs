@@ -194,6 +194,14 @@ impl Store {
             .map_err(failed("withdraw held calls"))
     }
 
+    /// The question needs no answer any more; an answer that was given is not used.
+    ///
+    /// # Errors
+    /// [`StoreError::Statement`].
+    pub fn withdraw_ask(&self, id: &str) -> Result<(), StoreError> {
+        self.close_if(id, "?2 = ?2", AskState::Used, 0)
+    }
+
     /// Every open question, oldest first.
     ///
     /// # Errors

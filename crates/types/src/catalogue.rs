@@ -44,6 +44,27 @@ pub enum RuleId {
 }
 
 impl RuleId {
+    /// All of them, hard ones first.
+    pub const ALL: [Self; 17] = [
+        Self::DataExfiltration,
+        Self::SandboxEscape,
+        Self::GateTampering,
+        Self::InstructionPoisoning,
+        Self::ReverseChannel,
+        Self::MassDeletion,
+        Self::UntrustedCode,
+        Self::SupplyChain,
+        Self::GitRemote,
+        Self::CredentialAccess,
+        Self::Persistence,
+        Self::Privilege,
+        Self::SharedInfra,
+        Self::ExternalWrite,
+        Self::ResourceAbuse,
+        Self::SafetyRegression,
+        Self::UserBoundary,
+    ];
+
     /// The id as it stands in verdicts.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -68,6 +89,12 @@ impl RuleId {
         }
     }
 
+    /// The rule with this id.
+    #[must_use]
+    pub fn named(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.as_str() == id)
+    }
+
     /// Hard rules are never overridable, by operator rules or by consent.
     #[must_use]
     pub fn is_hard(self) -> bool {
@@ -89,6 +116,21 @@ impl RuleId {
             | Self::ResourceAbuse
             | Self::SafetyRegression
             | Self::UserBoundary => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_all_and_the_hard_ones_come_first() {
+        // The discriminant of the last one counts them.
+        assert_eq!(RuleId::ALL.len(), RuleId::UserBoundary as usize + 1);
+        for (n, id) in RuleId::ALL.into_iter().enumerate() {
+            assert_eq!((id as usize, RuleId::named(id.as_str())), (n, Some(id)));
+            assert_eq!(id.is_hard(), n < 5);
         }
     }
 }

@@ -60,6 +60,9 @@ pub struct Usage {
     pub cache_read_tokens: u64,
     /// Cost in US dollars by the price table of the build; 0 for a model that it does not know.
     pub cost_usd: f64,
+    /// The gate asked about a call; not a turn of the agent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_gate: bool,
 }
 
 /// A tool call as the model emitted it, seen on the wire.
@@ -100,6 +103,8 @@ pub enum Phase {
     Running,
     /// Calls are held until a person answers.
     Waiting,
+    /// The same, with the agent's session saved and its container stopped; no process works on the run.
+    Parked,
     /// The container is stopped and the work tree is read.
     Harvesting,
     /// The task's verify commands run on the harvested result.
@@ -112,7 +117,7 @@ impl Phase {
     /// True when a person's answer can still matter.
     #[must_use]
     pub fn can_wait(self) -> bool {
-        matches!(self, Self::Running | Self::Waiting)
+        matches!(self, Self::Running | Self::Waiting | Self::Parked)
     }
 
     /// True when the attempt needs no one any more.

@@ -21,6 +21,9 @@ pub struct Profile {
     pub limits: LimitsProfile,
     /// The gate's mode and the operator's rules.
     pub gate: GateProfile,
+    /// How the operator hears of held calls.
+    #[serde(default)]
+    pub notify: NotifyProfile,
     /// What may be reached.
     pub trust: TrustProfile,
     /// The model endpoint and its credential.
@@ -81,6 +84,9 @@ pub struct LimitsProfile {
     pub max_budget_usd: f64,
     /// Wait for a person's answer.
     pub approval_deadline: Span,
+    /// Wait for it with the container running; after that the run is parked.
+    #[serde(default = "approval_grace")]
+    pub approval_grace: Span,
     /// All setup commands together.
     pub setup_timeout: Span,
     /// All verify commands together.
@@ -101,6 +107,77 @@ pub struct GateProfile {
     pub ask: Vec<String>,
     /// Rules that deny.
     pub deny: Vec<String>,
+    /// Whether calls run that no rule of the operator allows.
+    pub auto_mode: AutoMode,
+    /// The model that is asked about calls that no rule and no floor settles.
+    pub classifier: ClassifierProfile,
+}
+
+/// Whether the gate may allow on its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AutoMode {
+    /// Calls run when a rule, a floor or the classifier allows them.
+    #[default]
+    Enabled,
+    /// Every call that no rule of the operator allows asks a person.
+    Disabled,
+}
+
+/// `[gate.classifier]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ClassifierProfile {
+    /// Off: undecided calls ask a person.
+    pub enabled: bool,
+    /// What the endpoint speaks.
+    pub kind: Dialect,
+    /// Base URL of an endpoint of its own; empty for the agent's model endpoint with its credential.
+    pub url: String,
+    /// Credential for an endpoint of its own: `api-key`, `bearer` or `oauth`, then env:NAME, file:PATH or command:COMMAND. Empty for none.
+    pub credential: String,
+    /// The model that is asked, whatever the agent works with.
+    pub model: String,
+    /// Asked when that one does not answer; empty for none.
+    pub fallback_model: String,
+    /// Deadline of one request.
+    pub timeout: Span,
+    /// How long an undecided call waits for the safety check in all, before it is denied without a judgement.
+    pub patience: Span,
+    /// What the classifier is told of the surroundings, in prose. `$defaults` stands for the built-in text, in each of the lists.
+    pub environment: Vec<String>,
+    /// What is fine, in prose.
+    pub allow: Vec<String>,
+    /// What needs the person's word, in prose.
+    pub soft_deny: Vec<String>,
+    /// What nothing allows, in prose; the built-in rules hold in any case.
+    pub hard_deny: Vec<String>,
+}
+
+/// What a model endpoint speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dialect {
+    /// The Messages API.
+    #[default]
+    Messages,
+    /// Chat completions, as many local model servers speak it.
+    Openai,
+}
+
+/// `[notify]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct NotifyProfile {
+    /// A shell command on the host, with the question in its environment; empty for none.
+    pub command: String,
+    /// A URL to which the question is posted as JSON; empty for none.
+    pub webhook: String,
+}
+
+/// The grace of plans that were stored before there was one.
+fn approval_grace() -> Span {
+    Span::from_minutes(10)
 }
 
 /// Whether the gate judges.
@@ -219,6 +296,29 @@ impl Layer {
         }
     }
 
+    /// Reads the settings of whoever manages the machine, which win over every other layer. Beside the profile's keys there is
+    /// `disable-auto-mode = "disable"`: every call that no rule allows asks a person.
+    ///
+    /// # Errors
+    /// [`ProfileError::Syntax`]; [`ProfileError::UnknownKey`] for another value of that key, which must not pass for leave.
+    pub fn managed(source: Source, text: &str) -> Result<Self, ProfileError> {
+        let mut layer = Self::parse(source, text)?;
+        match layer.table.remove("disable-auto-mode") {
+            None => {}
+            Some(Value::String(word)) if word == "disable" => {
+                put(&mut layer.table, "gate.auto-mode", &Value::String("disabled".to_owned()));
+            }
+            Some(other) => {
+                return Err(ProfileError::UnknownKey {
+                    key: text::printable(&format!("disable-auto-mode = {other}"), 80),
+                    origin: layer.source,
+                    suggestion: Some("disable-auto-mode = \"disable\"".to_owned()),
+                });
+            }
+        }
+        Ok(layer)
+    }
+
     /// Reads `limits.timeout=45m`; the value is TOML where it parses as such, else a string.
     ///
     /// # Errors
@@ -281,39 +381,36 @@ impl Resolved {
 fn profile_of(merged: &BTreeMap<String, (Value, Source)>) -> Result<Profile, toml::de::Error> {
     let mut root = Table::new();
     for (key, (value, _)) in merged {
-        let (section, name) = key.split_once('.').unwrap_or(("", key));
-        let slot = if section.is_empty() {
-            &mut root
-        } else {
-            match root.entry(section).or_insert_with(|| Value::Table(Table::new())) {
-                Value::Table(table) => table,
-                Value::String(_)
-                | Value::Integer(_)
-                | Value::Float(_)
-                | Value::Boolean(_)
-                | Value::Datetime(_)
-                | Value::Array(_) => continue,
-            }
-        };
-        slot.insert(name.to_owned(), value.clone());
+        put(&mut root, key, value);
     }
     root.try_into()
 }
 
-/// Sections become `section.key`; deeper tables and arrays are values.
+/// Sets a dotted key. Where a layer gave a plain value for a section, that value stays and is refused by its type.
+fn put(table: &mut Table, key: &str, value: &Value) {
+    let Some((section, rest)) = key.split_once('.') else {
+        table.insert(key.to_owned(), value.clone());
+        return;
+    };
+    if let Value::Table(inner) = table.entry(section).or_insert_with(|| Value::Table(Table::new())) {
+        put(inner, rest, value);
+    }
+}
+
+/// Tables become dotted keys; everything else, arrays with their tables too, is a value.
 fn flatten(table: &Table) -> Vec<(String, Value)> {
     let mut out = Vec::new();
-    for (section, value) in table {
+    for (name, value) in table {
         match value {
             Value::Table(inner) => {
-                out.extend(inner.iter().map(|(key, value)| (format!("{section}.{key}"), value.clone())))
+                out.extend(flatten(inner).into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
             }
             Value::String(_)
             | Value::Integer(_)
             | Value::Float(_)
             | Value::Boolean(_)
             | Value::Datetime(_)
-            | Value::Array(_) => out.push((section.clone(), value.clone())),
+            | Value::Array(_) => out.push((name.clone(), value.clone())),
         }
     }
     out
@@ -345,6 +442,26 @@ mod tests {
         assert_eq!(resolved.profile.limits.timeout.duration().as_secs(), 2700);
         assert_eq!(resolved.sources["limits.timeout"], Source::Flag("set".into()));
         assert_eq!(resolved.sources["limits.max-turns"], Source::Default);
+        let deeper = Layer::assignment(Source::Flag("set".into()), "gate.classifier.kind=openai").expect("set");
+        let resolved = resolve(&[deeper]).expect("resolved");
+        assert_eq!(resolved.profile.gate.classifier.kind, Dialect::Openai);
+        assert_eq!(resolved.profile.gate.classifier.model, "claude-sonnet-4-6");
+    }
+
+    #[test]
+    fn the_machine_s_manager_has_the_last_word_on_auto_mode() {
+        let managed = |text| Layer::managed(Source::File("/etc/managed.toml".into()), text);
+        let own = Layer::assignment(Source::Flag("set".into()), "gate.auto-mode=enabled").expect("set");
+        let mode = |layers: &[Layer]| resolve(layers).expect("resolved").profile.gate.auto_mode;
+        assert_eq!(mode(std::slice::from_ref(&own)), AutoMode::Enabled, "control");
+        for text in
+            ["disable-auto-mode = \"disable\"", "disable-auto-mode = \"disable\"\n[gate]\ndeny = [\"WebFetch\"]"]
+        {
+            assert_eq!(mode(&[own.clone(), managed(text).expect(text)]), AutoMode::Disabled);
+        }
+        for bad in ["disable-auto-mode = true", "disable-auto-mode = \"enable\""] {
+            assert!(matches!(managed(bad), Err(ProfileError::UnknownKey { .. })), "{bad}");
+        }
     }
 
     #[test]
@@ -355,9 +472,14 @@ mod tests {
 
     #[test]
     fn bad_values_name_their_key_and_layer() {
-        for bad in
-            ["limits.timeout=soon", "gate.mode=off", "limits.max-turns=-1", "trust.endpoints=yes", "agent=claude"]
-        {
+        for bad in [
+            "limits.timeout=soon",
+            "gate.mode=off",
+            "limits.max-turns=-1",
+            "trust.endpoints=yes",
+            "agent=claude",
+            "gate.classifier=off",
+        ] {
             let set = Layer::assignment(Source::Flag("set".into()), bad).expect(bad);
             assert!(resolve(&[set]).is_err(), "{bad}");
         }

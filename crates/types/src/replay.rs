@@ -22,6 +22,60 @@ pub struct Replay {
     /// The conversations of subagents and of other sessions: each of them begins a history of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conversations: Vec<Conversation>,
+    /// What the gate's classifier answers. Without any, no classifier is asked and undecided calls ask a person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classifier: Vec<ClassifierTurn>,
+}
+
+/// What the classifier answers about some calls. The first entry that fits a request answers it; a request that none fits is
+/// answered with status 500.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ClassifierTurn {
+    /// Text in the input of the call that is judged; empty for every call.
+    #[serde(default)]
+    pub contains: String,
+    /// Only the question for one word, or only the one for facts; none for both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<Step>,
+    /// Only requests for this model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The entry answers so many requests and then fits none; none for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+    /// The answer.
+    pub answer: ClassifierAnswer,
+}
+
+/// The two questions that a classifier is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// One word.
+    Fast,
+    /// Facts.
+    Full,
+}
+
+/// An answer of the classifier.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassifierAnswer {
+    /// The word `allow`; asked for facts, the same word, which is no answer then.
+    Allow,
+    /// Asked for one word, it flags the call; asked for facts, it gives these, whatever they are.
+    Facts(serde_json::Value),
+    /// This text.
+    Text(String),
+    /// Bytes that are no message.
+    Garbage,
+    /// Nothing, for ten minutes.
+    Stall,
+    /// The model declines to answer.
+    Refuse,
+    /// An API error.
+    Error(ApiError),
 }
 
 /// A conversation beside the main one. It plays, in place of the main one's turns, for every request whose first message
@@ -86,6 +140,9 @@ pub struct ApiError {
     /// The message.
     #[serde(default)]
     pub message: String,
+    /// Seconds for the `retry-after` field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
 }
 
 /// Why a file is not a scripted conversation.

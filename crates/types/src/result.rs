@@ -94,7 +94,7 @@ pub struct VerifyCommand {
 }
 
 /// Counts of the gate's answers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct GateCounts {
     /// Calls allowed.
@@ -109,6 +109,22 @@ pub struct GateCounts {
     pub rejected_before_gate: u64,
     /// Calls that had an effect without a verdict: always 0, or the run was stopped.
     pub bypassed: u64,
+    /// Calls about which a model was asked.
+    #[serde(default)]
+    pub by_model: u64,
+    /// What asking it cost, US dollars; part of the attempt's cost.
+    #[serde(default)]
+    pub model_usd: f64,
+}
+
+impl GateCounts {
+    /// The share of the calls that were settled without a model, in whole per cent; none before the first call. Never 100 when a
+    /// model was asked.
+    #[must_use]
+    pub fn percent_without_model(&self) -> Option<u64> {
+        let judged = self.allowed + self.denied + self.asked + self.unavailable;
+        judged.saturating_sub(self.by_model).saturating_mul(100).checked_div(judged)
+    }
 }
 
 /// Counts of what left.

@@ -31,6 +31,12 @@ impl Span {
             .ok_or_else(|| InvalidSpan { text: crate::text::printable(text, 40) })
     }
 
+    /// So many minutes.
+    #[must_use]
+    pub const fn from_minutes(minutes: u8) -> Self {
+        Self(Duration::from_secs(minutes as u64 * 60))
+    }
+
     /// The length.
     #[must_use]
     pub fn duration(self) -> Duration {

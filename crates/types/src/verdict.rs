@@ -33,14 +33,42 @@ pub enum Stage {
     SafeFloor,
     /// The history of the run.
     Ledger,
+    /// A model was asked for one word, and it was `allow`.
+    ClassifierFast,
+    /// A model gave facts about the call, and code decided on them.
+    ClassifierFull,
     /// No stage settled it, so a person is asked.
     Undecided,
+    /// The calls of the run were denied too often, so that a person is asked before it goes on.
+    Escalation,
     /// A person's answer.
     Person,
     /// The gate failed; no judgement of the call.
     FailClosed,
     /// The gate is switched off by the operator (boundary tests).
     AllowAll,
+}
+
+/// What asking a model about one call took, every try counted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct ModelUse {
+    /// The model that answered last; the one that was asked where none did.
+    pub model: String,
+    /// Requests made.
+    pub requests: u32,
+    /// Input tokens that were neither read from nor written to the cache.
+    pub input_tokens: u64,
+    /// Output tokens.
+    pub output_tokens: u64,
+    /// Input tokens written to the cache.
+    pub cache_write_tokens: u64,
+    /// Input tokens read from the cache.
+    pub cache_read_tokens: u64,
+    /// Cost in US dollars by list price; 0 for a model without a known price.
+    pub usd: f64,
+    /// Milliseconds from the question to its answer, waits included.
+    pub ms: u64,
 }
 
 /// One answer.
@@ -65,8 +93,11 @@ pub struct Verdict {
     /// What the call would do, one fact a line: `deletes /workspace/target recursively`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<String>,
-    /// Time the decision took, in microseconds.
+    /// Time the decision took, in microseconds; a model's time is not in it.
     pub micros: u64,
+    /// What asking a model took, if one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelUse>,
 }
 
 /// Longest text that the agent is told on a denial, in characters.
@@ -85,6 +116,7 @@ impl Verdict {
             clears: None,
             facts: Vec::new(),
             micros: 0,
+            model: None,
         }
     }
 
@@ -93,7 +125,8 @@ impl Verdict {
     pub fn agent_text(&self) -> String {
         let rule = self.rule.as_deref().unwrap_or("policy");
         let instead = self.instead.as_deref().map(|text| format!("\nInstead: {text}.")).unwrap_or_default();
-        let end = if self.stage == Stage::FailClosed { "" } else { "\nDo not retry this in another form." };
+        let is_judgement = self.stage != Stage::FailClosed && self.stage != Stage::Escalation;
+        let end = if !is_judgement { "" } else { "\nDo not retry this in another form." };
         let head = format!("Blocked by the sandbox gate [{rule}]: {}.{instead}", self.reason.trim_end_matches('.'));
         let room = MAX_AGENT_TEXT - end.chars().count() - 1;
         let mut text: String = crate::text::printable_block(&head).chars().take(room).collect();

@@ -118,9 +118,12 @@ pub enum Request {
     Configure {
         /// What to listen on.
         listeners: Listeners,
-        /// The agent's session id; the guest writes it to [`SESSION_FILE`] for the agent's hook.
+        /// The agent's session id, for [`Request::Arm`].
         session: String,
     },
+    /// The agent has taken the host as its gate: the guest writes the session id to [`SESSION_FILE`], without which the agent's
+    /// hook lets no call through. Accepted again and again.
+    Arm,
     /// Lets the waiting shim run the canary; the reply comes when it has.
     Probe {
         /// What to try.
@@ -145,6 +148,8 @@ pub enum Reply {
     },
     /// To [`Request::Configure`].
     Configured,
+    /// To [`Request::Arm`].
+    Armed,
     /// To [`Request::Probe`].
     Probed {
         /// What was tried and what came of it.

@@ -162,6 +162,7 @@ impl Rig {
         let seen = Arc::new(Seen::default());
         let replay = Replay::parse(&setup.conversation.to_string()).expect("conversation");
         let model = ModelConfig {
+            own: None,
             backend: Backend::Replay(replay),
             models: vec![MODEL.to_owned()],
             budget_usd: None,
@@ -183,6 +184,7 @@ impl Rig {
         let mut link = rig.attach().await;
         let listeners = place::listeners();
         link.control.configure(listeners.clone(), SESSION).await.expect("configure");
+        link.control.arm().await.expect("arm");
         let launch = (setup.relaunch)(AnyAgent::Claude.launch(&LaunchConfig {
             model: MODEL.to_owned(),
             session_id: SESSION.to_owned(),

@@ -5,7 +5,7 @@ use crate::binary;
 use agents::AnyAgent;
 use runtime::{
     AnyRuntime, ArchiveBuilder, ContainerId, ContainerSpec, Docker, ExecSpec, Fill, Labels, Limits, Mount,
-    OutputLimits, Owner, Runtime, Tmpfs,
+    OutputLimits, Owner, Runtime, Tmpfs, TmpfsOwner,
 };
 use std::{
     fs,
@@ -54,7 +54,7 @@ impl Place {
             volumes: vec![workspace.clone(), home.clone()],
         };
         for volume in &place.volumes {
-            runtime.create_volume(volume, &Labels::new()).await.expect("volume");
+            runtime.create_volume(volume, &Labels::new(), AGENT_UID).await.expect("volume");
         }
         let own = vec![Mount::writable(&workspace, WORKSPACE), Mount::writable(&home, HOME)];
         fill(&runtime, &name, own.clone(), setup).await;
@@ -127,14 +127,8 @@ async fn one_file(runtime: &AnyRuntime, prefix: &str, name: &str, content: &[u8]
 }
 
 fn spec(name: String, mounts: Vec<Mount>) -> ContainerSpec {
-    let tmpfs = |target: &str, size_mb, uid, mode, exec| Tmpfs {
-        target: target.to_owned(),
-        size_mb,
-        uid,
-        gid: uid,
-        mode,
-        exec,
-    };
+    let tmpfs =
+        |target: &str, size_mb, owner, mode, exec| Tmpfs { target: target.to_owned(), size_mb, owner, mode, exec };
     ContainerSpec {
         name,
         labels: Labels::new(),
@@ -145,7 +139,10 @@ fn spec(name: String, mounts: Vec<Mount>) -> ContainerSpec {
         env: Default::default(),
         workdir: "/".to_owned(),
         mounts,
-        tmpfs: vec![tmpfs("/tmp", 64, AGENT_UID, 0o1777, true), tmpfs(RUN_DIR, 1, GUEST_UID, 0o755, false)],
+        tmpfs: vec![
+            tmpfs("/tmp", 64, TmpfsOwner::Root, 0o1777, true),
+            tmpfs(RUN_DIR, 1, TmpfsOwner::Init, 0o755, false),
+        ],
         limits: Limits::default(),
         oci_runtime: None,
     }

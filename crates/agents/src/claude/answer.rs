@@ -13,38 +13,48 @@ pub(super) const CALLBACK: &str = "cb1";
 pub(super) const NO_VERDICT: &str = "Blocked by the sandbox gate [gate_unavailable]: there is no verdict for this call; \
                                      this is no judgement of it.";
 
+/// Told to the agent beside a deferral; it is not shown to the model.
+const DEFERRED: &str = "the sandbox gate waits for a person";
+
 /// Registers the callback for every tool, then gives the task.
 pub(super) fn opening(prompt: &str, deadline: Duration) -> Vec<u8> {
+    let mut bytes = reopening(deadline);
+    bytes.extend(line(&json!({"type": "user", "message": {"role": "user", "content": prompt}})));
+    bytes
+}
+
+/// Registers the callback with a process that goes on with a saved session. It takes up its deferred call without a word from us.
+pub(super) fn reopening(deadline: Duration) -> Vec<u8> {
     let hook = json!({
         "matcher": "*",
         "hookCallbackIds": [CALLBACK],
         "timeout": hook_timeout(deadline),
         "onFailure": "block",
     });
-    let mut bytes = line(&json!({
+    line(&json!({
         "type": "control_request",
         "request_id": INITIALIZE,
         "request": {"subtype": "initialize", "hooks": {"PreToolUse": [hook]}},
-    }));
-    bytes.extend(line(&json!({"type": "user", "message": {"role": "user", "content": prompt}})));
-    bytes
+    }))
 }
 
-/// The verdict on a call.
-pub(super) fn verdict(request: &RequestId, answer: &Answer) -> Vec<u8> {
+/// The verdict on a call, and the input with which it runs instead of its own.
+pub(super) fn verdict(request: &RequestId, answer: &Answer, input: Option<&Value>) -> Vec<u8> {
     let (decision, reason) = match answer {
-        Answer::Allow => ("allow", "allowed by the sandbox gate"),
+        Answer::Allow | Answer::AllowIn { .. } => ("allow", "allowed by the sandbox gate"),
         Answer::Deny { text } if text.trim().is_empty() => ("deny", NO_VERDICT),
         Answer::Deny { text } => ("deny", text.as_str()),
+        Answer::Defer => ("defer", DEFERRED),
     };
-    success(
-        request,
-        &json!({"hookSpecificOutput": {
-            "hookEventName": "PreToolUse",
-            "permissionDecision": decision,
-            "permissionDecisionReason": reason,
-        }}),
-    )
+    let mut output = json!({
+        "hookEventName": "PreToolUse",
+        "permissionDecision": decision,
+        "permissionDecisionReason": reason,
+    });
+    if let Some(input) = input {
+        output["updatedInput"] = input.clone();
+    }
+    success(request, &json!({ "hookSpecificOutput": output }))
 }
 
 /// The answer to a permission request: the input that was allowed, or no.

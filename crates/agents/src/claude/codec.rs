@@ -31,6 +31,7 @@ pub struct Codec {
     deadline: Duration,
     splitter: Splitter,
     requests: Requests,
+    is_initialized: bool,
     progress: Progress,
     results: Vec<ResultLine>,
     /// Lines that say that something goes on.
@@ -47,6 +48,7 @@ impl Codec {
             deadline,
             splitter: Splitter::new(MAX_LINE),
             requests: Requests::default(),
+            is_initialized: false,
             progress: Progress::default(),
             results: Vec::new(),
             signs: 0,
@@ -58,6 +60,25 @@ impl Codec {
     #[must_use]
     pub fn opening(&self, prompt: &str) -> Vec<u8> {
         answer::opening(prompt, self.deadline)
+    }
+
+    /// The first bytes for an agent that goes on with a saved session: the host registers as its gate. The agent asks about its
+    /// deferred call by itself.
+    #[must_use]
+    pub fn reopening(&self) -> Vec<u8> {
+        answer::reopening(self.deadline)
+    }
+
+    /// True once the agent has accepted the host as its gate.
+    #[must_use]
+    pub fn is_initialized(&self) -> bool {
+        self.is_initialized
+    }
+
+    /// True when the agent's last word is that its session is saved over a deferred call.
+    #[must_use]
+    pub fn is_deferred(&self) -> bool {
+        self.is_between_turns() && self.results.last().is_some_and(ResultLine::is_deferred)
     }
 
     /// Takes bytes of the agent's output, cut anywhere, and tells what they say.
@@ -179,6 +200,7 @@ impl Codec {
                 let response = read::<ControlResponse<'_>>(line)?.response;
                 if response.request_id == answer::INITIALIZE {
                     events.push(if response.subtype == "success" {
+                        self.is_initialized = true;
                         AgentEvent::Initialized
                     } else {
                         AgentEvent::InitializeFailed { reason: response.error.unwrap_or(response.subtype) }

@@ -22,6 +22,17 @@ const MODEL_VARIABLES: [&str; 7] = [
     "CLAUDE_CODE_SUBAGENT_MODEL",
 ];
 
+/// Variables through which an image could put code or settings of its own into the agent's process. Blank is as good as unset to
+/// them. (Where an image sets those of the dynamic linker, the canary stops the run.)
+const BLANK: [&str; 6] = [
+    "BUN_CONFIG_PRELOAD",
+    "BUN_OPTIONS",
+    "CLAUDE_CODE_MANAGED_SETTINGS_PATH",
+    "CLAUDE_CODE_SHELL_PREFIX",
+    "CLAUDE_CODE_SIMPLE",
+    "NODE_OPTIONS",
+];
+
 /// The process to start inside the container.
 #[must_use]
 pub fn launch(config: &LaunchConfig) -> Launch {
@@ -46,6 +57,7 @@ pub fn launch(config: &LaunchConfig) -> Launch {
     argv.extend(config.append_system_prompt.as_ref().map(|text| format!("--append-system-prompt={text}")));
 
     let mut env = base_env(config);
+    env.extend(BLANK.map(|name| (name.to_owned(), String::new())));
     env.extend(MODEL_VARIABLES.map(|name| (name.to_owned(), config.model.clone())));
     for (name, value) in [
         ("ANTHROPIC_BASE_URL", format!("http://{}", config.model_address)),
@@ -106,6 +118,9 @@ mod tests {
         assert_eq!(get("CLAUDE_CONFIG_DIR"), "/home/agent/.claude");
         for name in MODEL_VARIABLES {
             assert_eq!(get(name), "claude-sonnet-4-6");
+        }
+        for name in BLANK {
+            assert_eq!(get(name), "");
         }
     }
 }

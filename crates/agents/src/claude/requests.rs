@@ -90,8 +90,11 @@ impl Requests {
     pub(super) fn answer(&mut self, request: &RequestId, answer: &Answer) -> Result<Vec<u8>, NotOpen> {
         match self.close(request).ok_or_else(|| NotOpen { request: request.clone() })? {
             OpenRequest::Call(call) => {
-                self.note(&call, *answer == Answer::Allow);
-                Ok(answer::verdict(request, answer))
+                let (answer, input) = fitted(&call, answer);
+                let is_allowed = answer == Answer::Allow;
+                let asked = ToolCall { input: input.clone().unwrap_or_else(|| call.input.clone()), ..call };
+                self.note(&asked, is_allowed);
+                Ok(answer::verdict(request, &answer, input.as_ref()))
             }
             other @ (OpenRequest::UnreadableCall | OpenRequest::Permission { .. } | OpenRequest::Unknown) => {
                 Ok(self.settled(request, &other))
@@ -117,7 +120,7 @@ impl Requests {
     fn settled(&self, request: &RequestId, what: &OpenRequest) -> Vec<u8> {
         match what {
             OpenRequest::Call(_) | OpenRequest::UnreadableCall => {
-                answer::verdict(request, &Answer::Deny { text: answer::NO_VERDICT.to_owned() })
+                answer::verdict(request, &Answer::Deny { text: answer::NO_VERDICT.to_owned() }, None)
             }
             OpenRequest::Permission { call, tool, input } => {
                 let is_allowed = self.allowed.get(call) == Some(&bound(call, tool, input));
@@ -128,8 +131,77 @@ impl Requests {
     }
 }
 
+/// What the agent is told about a call so that the answer holds for it, with an input in place of its own where that takes one.
+fn fitted(call: &ToolCall, answer: &Answer) -> (Answer, Option<Value>) {
+    match answer {
+        // A subagent's deferred call is dropped, and the run would end in success.
+        Answer::Defer if call.subagent.is_some() => (Answer::Deny { text: answer::NO_VERDICT.to_owned() }, None),
+        Answer::AllowIn { directory } if *directory == call.cwd => (Answer::Allow, None),
+        Answer::AllowIn { directory } => {
+            match (call.tool.as_str(), call.input.get("command").and_then(Value::as_str)) {
+                ("Bash", Some(command)) => {
+                    let mut input = call.input.clone();
+                    input["command"] = Value::from(format!("cd -- {} || exit 1\n{command}", quoted(directory)));
+                    (Answer::Allow, Some(input))
+                }
+                // Their paths are absolute, or they have none.
+                ("Read" | "Write" | "Edit" | "NotebookEdit" | "WebFetch" | "WebSearch", _) => (Answer::Allow, None),
+                _ => {
+                    let text = format!(
+                        "The call was approved in {directory}, and the session has begun anew in {}. Make it again.",
+                        call.cwd
+                    );
+                    (Answer::Deny { text: types::text::printable(&text, 400) }, None)
+                }
+            }
+        }
+        Answer::Allow | Answer::Deny { .. } | Answer::Defer => (answer.clone(), None),
+    }
+}
+
+/// One word of the shell, whatever is in it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// What an allow is bound to. Permission requests don't say the directory.
 fn bound(id: &CallId, tool: &str, input: &Value) -> String {
     let cwd = String::new();
     ToolCall { id: id.clone(), tool: tool.to_owned(), input: input.clone(), cwd, subagent: None }.digest()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn call(tool: &str, input: Value, subagent: Option<&str>) -> ToolCall {
+        let (id, cwd) = (CallId("c".into()), "/workspace".into());
+        ToolCall { id, tool: tool.into(), input, cwd, subagent: subagent.map(str::to_owned) }
+    }
+
+    fn allow_in(directory: &str) -> Answer {
+        Answer::AllowIn { directory: directory.into() }
+    }
+
+    #[test]
+    fn an_approved_command_runs_where_it_was_asked_about() {
+        let bash = call("Bash", json!({"command": "make", "timeout": 5}), None);
+        assert_eq!(fitted(&bash, &allow_in("/workspace")), (Answer::Allow, None));
+        let (answer, input) = fitted(&bash, &allow_in("/workspace/it's $(x)"));
+        assert_eq!(answer, Answer::Allow);
+        let expected = "cd -- '/workspace/it'\\''s $(x)' || exit 1\nmake";
+        assert_eq!(input, Some(json!({"command": expected, "timeout": 5})));
+        let read = call("Read", json!({"file_path": "/workspace/a"}), None);
+        assert_eq!(fitted(&read, &allow_in("/workspace/sub")), (Answer::Allow, None));
+        let other = call("mcp__x__y", json!({}), None);
+        assert!(matches!(fitted(&other, &allow_in("/workspace/sub")), (Answer::Deny { .. }, None)));
+    }
+
+    #[test]
+    fn a_subagents_call_is_never_deferred() {
+        let input = json!({"command": "make"});
+        assert_eq!(fitted(&call("Bash", input.clone(), None), &Answer::Defer), (Answer::Defer, None));
+        assert!(matches!(fitted(&call("Bash", input, Some("s")), &Answer::Defer), (Answer::Deny { .. }, None)));
+    }
 }

@@ -7,8 +7,15 @@ mod completions;
 mod config_show;
 mod diff;
 mod doctor;
+mod gate;
+mod gate_defaults;
+mod gate_explain;
+mod gate_replay;
+mod gate_rules;
+mod gate_test;
 mod gc;
 mod image;
+mod import_claude;
 mod logs;
 mod pending;
 mod ps;
@@ -42,16 +49,18 @@ pub(crate) fn run(args: Args, started: Instant) -> Result<Exit, Failure> {
         Command::Diff(diff) => diff::run(&diff),
         Command::Apply(apply) => block_on(apply::run(apply)),
         Command::Pending(pending) => pending::run(&pending),
-        Command::Approve(approve) => answer::approve(&approve),
-        Command::Deny(deny) => answer::deny(&deny),
+        Command::Approve(approve) => block_on(answer::approve(&approve, started)),
+        Command::Deny(deny) => block_on(answer::deny(&deny, started)),
         Command::Cancel(name) => cancel(&name.run),
         Command::Gc(gc) => block_on(gc::run(gc)),
+        Command::Gate(gate) => gate::run(settings, gate),
         Command::Doctor(doctor) => block_on(doctor::run(settings, doctor)),
         Command::Image(image) => match image.command {
             ImageCommand::Build => block_on(image::build(settings)),
         },
         Command::Config(config) => match config.command {
             ConfigCommand::Show { format } => config_show::run(settings, format),
+            ConfigCommand::ImportClaude(import) => import_claude::run(&import),
         },
         Command::Audit(audit) => match audit.command {
             AuditCommand::Verify(name) => audit::verify(&name.run),

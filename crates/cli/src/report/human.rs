@@ -73,6 +73,7 @@ impl Human {
             Phase::Setup => ("Setup", String::new()),
             Phase::Running => ("Running", self.activity()),
             Phase::Waiting => ("Waiting", format!("{} · a call waits for you: sandbox pending", self.activity())),
+            Phase::Parked => ("Parking", String::new()),
             Phase::Harvesting => ("Harvesting", String::new()),
             Phase::Verifying => ("Verifying", String::new()),
             Phase::Done => ("Done", String::new()),
@@ -92,6 +93,10 @@ impl Human {
         self.last_sign = Instant::now();
         for text in self.lines(&record.run, &record.event) {
             self.print(&text);
+        }
+        if matches!(record.event, Event::Held { .. }) && std::io::stderr().is_terminal() {
+            // Someone may look elsewhere.
+            let _ = write!(std::io::stderr().lock(), "\x07");
         }
         self.tick();
         if matches!(record.event, Event::Done { .. })
@@ -118,6 +123,7 @@ impl Human {
                     | Phase::Provisioning
                     | Phase::Setup
                     | Phase::Waiting
+                    | Phase::Parked
                     | Phase::Harvesting
                     | Phase::Done => Vec::new(),
                 }
@@ -155,9 +161,13 @@ impl Human {
                         | Stage::HardFloor
                         | Stage::Rules
                         | Stage::SoftFloor
+                        | Stage::SoftFloor
                         | Stage::SafeFloor
                         | Stage::Ledger
+                        | Stage::ClassifierFast
+                        | Stage::ClassifierFull
                         | Stage::Undecided
+                        | Stage::Escalation
                         | Stage::Person
                         | Stage::AllowAll,
                     ) => {

@@ -1,5 +1,7 @@
 //! Rendering of events. The engine decides and emits; reporters only show.
 
+pub(crate) mod explanation;
+pub(crate) mod gate_table;
 pub(crate) mod human;
 pub(crate) mod line;
 pub(crate) mod summary;

@@ -67,6 +67,9 @@ pub(crate) fn lines(result: &AttemptResult) -> Vec<String> {
     if gate.rejected_before_gate > 0 {
         counts.push_str(&format!(" · {} rejected by the agent itself", gate.rejected_before_gate));
     }
+    if let Some(percent) = gate.percent_without_model().filter(|_| gate.by_model > 0) {
+        counts.push_str(&format!(" · {percent} % without a model · ${:.2}", gate.model_usd));
+    }
     out.push(line(Tone::Dim, "gate", &counts));
     let egress = &result.egress;
     let (down, up) = (bytes(egress.bytes_down), bytes(egress.bytes_up));

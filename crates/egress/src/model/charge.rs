@@ -22,6 +22,7 @@ pub(crate) struct Charge {
     request_bytes: u64,
     answer_bytes: u64,
     tokens: Tokens,
+    is_gate: bool,
     open: bool,
 }
 
@@ -36,8 +37,15 @@ impl Charge {
             request_bytes: request_bytes as u64,
             answer_bytes: 0,
             tokens: Tokens::default(),
+            is_gate: false,
             open: true,
         }
+    }
+
+    /// The bill is for a question of the gate.
+    pub(crate) fn of_the_gate(mut self) -> Self {
+        self.is_gate = true;
+        self
     }
 
     /// Notes the model that answers.
@@ -65,26 +73,28 @@ impl Charge {
         self.open = false;
     }
 
-    /// The answer is complete.
-    pub(crate) fn settle(mut self) {
-        self.close(self.tokens);
+    /// The answer is complete; gives what it took.
+    pub(crate) fn settle(mut self) -> Usage {
+        self.close(self.tokens)
     }
 
-    fn close(&mut self, tokens: Tokens) {
-        if !std::mem::replace(&mut self.open, false) {
-            return;
-        }
+    fn close(&mut self, tokens: Tokens) -> Usage {
         let model = self.answered.clone().unwrap_or_else(|| self.requested.clone());
         let cost_usd = cost(&model, tokens).or_else(|| cost(&self.requested, tokens)).unwrap_or(0.0);
-        self.sink.usage(Usage {
+        let usage = Usage {
             model,
             input_tokens: tokens.input,
             output_tokens: tokens.output,
             cache_write_tokens: tokens.cache_write,
             cache_read_tokens: tokens.cache_read,
             cost_usd,
-        });
-        self.meter.spend(cost_usd);
+            is_gate: self.is_gate,
+        };
+        if std::mem::replace(&mut self.open, false) {
+            self.sink.usage(usage.clone());
+            self.meter.spend(cost_usd);
+        }
+        usage
     }
 }
 

@@ -38,22 +38,24 @@ use tokio::{
 
 /// The model gateway of one run.
 pub(crate) struct Gateway {
-    backend: AnyBackend,
-    redactor: Redactor,
+    pub(super) backend: AnyBackend,
+    /// Where the host's own questions go, if not to the backend.
+    pub(super) own: Option<Box<Upstream>>,
+    pub(super) redactor: Redactor,
     models: Vec<String>,
     allow_server_side: bool,
-    meter: Arc<Meter>,
+    pub(super) meter: Arc<Meter>,
     results: Results,
-    sink: Arc<dyn Observer>,
-    bytes: Arc<RunBytes>,
+    pub(super) sink: Arc<dyn Observer>,
+    pub(super) bytes: Arc<RunBytes>,
     bodies: Semaphore,
     limits: Limits,
 }
 
 /// Who answers.
-enum AnyBackend {
+pub(super) enum AnyBackend {
     Upstream(Box<Upstream>),
-    Replay(Script),
+    Replay(Box<Script>),
 }
 
 impl Gateway {
@@ -74,10 +76,14 @@ impl Gateway {
                 let redactor = upstream.redactor.clone();
                 (AnyBackend::Upstream(Box::new(upstream)), redactor)
             }
-            Backend::Replay(replay) => (AnyBackend::Replay(Script::new(replay)), Redactor::new(&Credential::None)),
+            Backend::Replay(replay) => {
+                (AnyBackend::Replay(Box::new(Script::new(replay))), Redactor::new(&Credential::None))
+            }
         };
+        let own = config.own.map(|own| Upstream::new(&own, limits).map(Box::new)).transpose()?;
         Ok(Self {
             backend,
+            own,
             redactor,
             models: config.models,
             allow_server_side: config.allow_server_side,
@@ -96,12 +102,13 @@ impl Gateway {
     /// [`ConfigError`]
     pub(crate) fn check(config: &ModelConfig) -> Result<(), ConfigError> {
         check_budget(config)?;
-        match &config.backend {
-            Backend::Upstream(upstream) => {
-                Upstream::with_roots(upstream, &Limits::default(), RootCertStore::empty()).map(drop)
-            }
-            Backend::Replay(_) => Ok(()),
-        }
+        let backend = match &config.backend {
+            Backend::Upstream(upstream) => Some(upstream),
+            Backend::Replay(_) => None,
+        };
+        backend.into_iter().chain(&config.own).try_for_each(|upstream| {
+            Upstream::with_roots(upstream, &Limits::default(), RootCertStore::empty()).map(drop)
+        })
     }
 
     /// Serves one connection of the agent.
@@ -283,7 +290,7 @@ fn essence(headers: &HeaderMap) -> &str {
 }
 
 /// We asked for no compression; what is compressed all the same cannot be read.
-fn plain_encoding(answer: &Answer) -> Result<(), Refused> {
+pub(super) fn plain_encoding(answer: &Answer) -> Result<(), Refused> {
     match answer.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity") => Ok(()),
         Some(_) => Err(Refused::Answer("it is compressed".to_owned())),
@@ -298,6 +305,6 @@ async fn whole(answer: Answer) -> Result<Bytes, Refused> {
     }
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }

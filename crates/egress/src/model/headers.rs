@@ -32,6 +32,7 @@ impl Ours {
             Credential::None => return Ok(Self { credential: None, oauth: false }),
             Credential::ApiKey(secret) => (API_KEY, secret.expose().to_owned(), false),
             Credential::OAuth(secret) => (AUTHORIZATION, format!("Bearer {}", secret.expose()), true),
+            Credential::Bearer(secret) => (AUTHORIZATION, format!("Bearer {}", secret.expose()), false),
         };
         if text.is_empty() || text == "Bearer " {
             return Err(ConfigError::Credential);

@@ -12,6 +12,7 @@ mod headers;
 mod json;
 mod meter;
 mod price;
+mod question;
 mod redact;
 mod refused;
 mod replay;
@@ -22,3 +23,5 @@ mod upstream;
 mod watch;
 
 pub(crate) use gateway::Gateway;
+pub use question::{AskError, Question, Reply};
+pub(crate) use upstream::{native_roots, tls_config};

@@ -18,7 +18,9 @@ impl Redactor {
     /// Looks for this credential.
     pub(crate) fn new(credential: &Credential) -> Self {
         let needle = match credential {
-            Credential::ApiKey(secret) | Credential::OAuth(secret) => Some(secret.expose().as_bytes().to_vec()),
+            Credential::ApiKey(secret) | Credential::OAuth(secret) | Credential::Bearer(secret) => {
+                Some(secret.expose().as_bytes().to_vec())
+            }
             Credential::None => None,
         };
         Self { needle: needle.filter(|needle| !needle.is_empty()) }

@@ -239,7 +239,7 @@ fn late() -> Refused {
     Refused::Unreachable(Refusal::Dial(DialError::Deadline))
 }
 
-fn native_roots() -> Result<RootCertStore, ConfigError> {
+pub(crate) fn native_roots() -> Result<RootCertStore, ConfigError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.certs);
@@ -249,7 +249,7 @@ fn native_roots() -> Result<RootCertStore, ConfigError> {
     Ok(roots)
 }
 
-fn tls_config(roots: RootCertStore) -> Result<ClientConfig, ConfigError> {
+pub(crate) fn tls_config(roots: RootCertStore) -> Result<ClientConfig, ConfigError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

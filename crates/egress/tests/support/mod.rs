@@ -213,6 +213,7 @@ impl Target {
 /// A gateway to a plain endpoint on loopback.
 pub fn upstream(address: SocketAddr) -> ModelConfig {
     ModelConfig {
+        own: None,
         backend: Backend::Upstream(UpstreamConfig {
             url: format!("http://{address}").parse().expect("url"),
             credential: Credential::ApiKey(Secret::new(KEY)),

@@ -42,7 +42,8 @@ impl Session<'_> {
         }
         let is_silent = self.last_sign.elapsed() > limits.idle_timeout.duration();
         // An agent that is done may be silent: see `is_left_running`.
-        if is_silent && self.held.is_empty() && !is_leaving && !self.codec.is_between_turns() {
+        if is_silent && self.held.is_empty() && self.asking.is_empty() && !is_leaving && !self.codec.is_between_turns()
+        {
             let outcome =
                 Outcome::new(Status::Limit, format!("idle-timeout: the agent was silent for {}", limits.idle_timeout));
             return Some(outcome.with_hint("partial work is kept"));
@@ -99,6 +100,10 @@ impl Session<'_> {
             Completion::Finished { .. } => Outcome::new(Status::Truncated, "the agent ended while a turn was open"),
             Completion::Truncated { reason } => Outcome::new(Status::Truncated, reason)
                 .with_hint(format!("its stderr is in {}", self.with.files.file("agent.stderr.log").display())),
+            Completion::Deferred if self.has_question() => Outcome::parked(&self.with.plan.run),
+            Completion::Deferred => {
+                Outcome::new(Status::Truncated, "the agent stopped over a call that no one is asked about")
+            }
             Completion::TurnLimit => Outcome::new(Status::Limit, "max-turns"),
             Completion::BudgetLimit => Outcome::new(Status::Limit, "max-budget-usd"),
             Completion::Authentication { reason } => Outcome::new(Status::Authentication, reason),

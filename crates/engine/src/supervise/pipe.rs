@@ -41,7 +41,8 @@ impl Session<'_> {
 
     /// Stores the first words to the agent, or the rest of them.
     pub(super) fn open(&mut self) -> Result<(), Broken> {
-        let opening = self.codec.opening(&self.with.plan.prompt);
+        let opening =
+            if self.on_disk.is_resumed { self.codec.reopening() } else { self.codec.opening(&self.with.plan.prompt) };
         let stored = self.on_disk.stdin.from(0)?;
         if let Some(rest) = opening.strip_prefix(stored.as_slice()) {
             self.on_disk.stdin.append(rest)?;
@@ -65,14 +66,18 @@ impl Session<'_> {
     }
 
     /// Opens the agent's streams where they stopped, and sends again what the agent has not got.
-    pub(super) async fn streams(&mut self, link: Link, accepted: u64) -> Result<Streams, Broken> {
+    pub(super) async fn streams(&mut self, mut link: Link, accepted: u64) -> Result<Streams, Broken> {
+        if self.codec.is_initialized() {
+            link.control.arm().await?;
+            self.is_armed = true;
+        }
         let session = &link.session;
         let mut stdin = session.open(&Open::Stdin { offset: accepted }).await?;
         let stdout = OutputReader::open(session, Output::Stdout, self.on_disk.stdout.length()).await?;
         let stderr = OutputReader::open(session, Output::Stderr, self.on_disk.stderr.length()).await?;
         let unsent = self.on_disk.stdin.from(accepted)?;
         send(&mut stdin, &unsent).await?;
-        Ok(Streams { _link: link, stdin, stdout, stderr, is_stderr_open: true })
+        Ok(Streams { link, stdin, stdout, stderr, is_stderr_open: true })
     }
 
     /// A new session after a break, tried for a while. Calls that wait for an answer are judged, unless they were before.
@@ -111,12 +116,28 @@ impl Session<'_> {
         Ok(streams)
     }
 
-    /// Calls that an earlier process or session left without an answer.
+    /// The agent has taken us as its gate: its hook may let calls through.
+    pub(super) async fn arm(&mut self, streams: &mut Streams) -> Result<(), Broken> {
+        if let Err(error) = streams.link.control.arm().await {
+            tracing::debug!(%error, "the hook could not be armed over this session");
+            *streams = self.reattach().await?;
+        }
+        self.is_armed = true;
+        Ok(())
+    }
+
+    /// Calls that an earlier process or session left without an answer; first those that a person was asked about, because others
+    /// may wait behind them.
     pub(super) fn unanswered(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
-        for (request, what) in self.codec.unanswered() {
+        let mut left = self.codec.unanswered();
+        left.sort_by_key(|(_, what)| match what {
+            OpenRequest::Call(call) => !self.was_asked(call),
+            OpenRequest::UnreadableCall | OpenRequest::Permission { .. } | OpenRequest::Unknown => true,
+        });
+        for (request, what) in left {
             match what {
-                OpenRequest::Call(_) if self.held.waits_for(&request) => {}
+                OpenRequest::Call(_) if self.held.waits_for(&request) || self.asking.waits_for(&request) => {}
                 OpenRequest::Call(call) => out.extend(self.judged(request, call)),
                 OpenRequest::UnreadableCall | OpenRequest::Permission { .. } | OpenRequest::Unknown => {
                     out.extend(self.settle(&request));

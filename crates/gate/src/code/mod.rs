@@ -5,12 +5,12 @@
 mod literal;
 mod table;
 
-pub(crate) use literal::{calls, without_strings};
+pub(crate) use literal::calls;
 pub(crate) use table::Language;
 
 use crate::{
     destination::{Destination, Direction},
-    effect::{Effect, Finding},
+    effect::{Effect, Finding, Program},
     place::Place,
     program::nested,
     secret::{ENVIRONMENT, pseudo, secrecy},
@@ -24,7 +24,8 @@ use types::catalogue::RuleId;
 /// Everything that the code does, as far as it can be told.
 pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let calls_of = table(language);
-    let bare = without_strings_in(text, language);
+    // Compiled patterns are no code.
+    let bare = without_strings_in(text, language).replace("re.compile", "re.match");
     let strings = strings(text, language);
     let any = |names: &[&str]| names.iter().any(|name| mentions(&bare, name));
     let mut effects = Vec::new();
@@ -121,6 +122,23 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
     });
     if environment {
         effects.push(Effect::Reads(pseudo(ENVIRONMENT)));
+    }
+    if any(calls_of.loads) {
+        // What a file holds is run when it is loaded.
+        let files: Vec<_> =
+            strings.iter().filter(|text| is_file_name(text) && text.len() > 4 && !text.ends_with('.')).collect();
+        for text in &files {
+            let place = Place::resolve(text, false, command.cwd.as_deref(), world);
+            if place.known && !place.is_in(&world.worktree) {
+                let reason = format!("loads {place}, which can run code and is not part of the work tree");
+                let instead = "read it with a format that holds data only";
+                effects.push(Finding::refused(RuleId::UntrustedCode, reason, instead).into());
+            }
+            effects.push(Effect::Executes(Program::File(place)));
+        }
+        if files.is_empty() {
+            effects.push(Effect::Unverifiable("which file the code loads and runs is not known".to_owned()));
+        }
     }
     if any(calls_of.dynamic) {
         effects.push(Effect::Unverifiable("the code hides what it runs".to_owned()));

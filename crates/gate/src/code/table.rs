@@ -16,6 +16,8 @@ pub(super) struct Calls {
     pub network: &'static [&'static str],
     pub delete: &'static [&'static str],
     pub write: &'static [&'static str],
+    /// Runs what a data file holds.
+    pub loads: &'static [&'static str],
     /// Hides what happens: code from data, reflection, native code.
     pub dynamic: &'static [&'static str],
 }
@@ -81,6 +83,7 @@ pub(super) fn table(language: Language) -> Calls {
                 "chmod",
                 "os.truncate",
             ],
+            loads: &["pickle", "dill", "joblib", "yaml.load", "torch.load", "marshal", "shelve"],
             dynamic: &[
                 "eval",
                 "exec",
@@ -89,8 +92,6 @@ pub(super) fn table(language: Language) -> Calls {
                 "getattr",
                 "importlib",
                 "ctypes",
-                "pickle",
-                "marshal",
                 "builtins",
                 "__builtins__",
                 "globals",
@@ -111,10 +112,6 @@ pub(super) fn table(language: Language) -> Calls {
                 "winreg",
                 "pynput",
                 "pyxhook",
-                "dill",
-                "joblib",
-                "yaml.load",
-                "torch.load",
                 "crypt",
             ],
         },
@@ -177,6 +174,7 @@ pub(super) fn table(language: Language) -> Calls {
                 "openSync",
                 "chownSync",
             ],
+            loads: &[],
             dynamic: &[
                 "eval",
                 "Function",
@@ -209,6 +207,7 @@ pub(super) fn table(language: Language) -> Calls {
             ],
             delete: &["rm_rf", "rm_r", "File.delete", "File.unlink", "Dir.rmdir", "FileUtils.rm", "rmtree", "unlink"],
             write: &["File.write", "File.open", "IO.write", "FileUtils", "File.rename", "File.chmod", "File.symlink"],
+            loads: &[],
             dynamic: &[
                 "eval",
                 "instance_eval",
@@ -231,6 +230,7 @@ pub(super) fn table(language: Language) -> Calls {
             network: &["socket", "Socket", "IO::Socket", "LWP", "HTTP::Tiny", "Net::", "connect"],
             delete: &["unlink", "rmtree", "remove_tree", "rmdir"],
             write: &["rename", "symlink", "chmod", "chown", "mkdir", "link", "truncate"],
+            loads: &[],
             dynamic: &[
                 "eval",
                 "unpack",
@@ -271,6 +271,7 @@ pub(super) fn table(language: Language) -> Calls {
                 "touch",
                 "move_uploaded_file",
             ],
+            loads: &[],
             dynamic: &[
                 "eval",
                 "assert",

@@ -13,10 +13,11 @@ use crate::{
     code::{self, Language},
     effect::{Effect, Finding, Severity},
     floor,
-    place::{Place, Zone},
+    place::Place,
     program,
     shell::{self, SimpleCommand, Word},
     world::World,
+    zone::Zone,
 };
 use types::catalogue::RuleId;
 

@@ -3,9 +3,10 @@
 use crate::{
     destination::Destination,
     effect::{Effect, Finding},
-    place::{Place, Zone},
+    place::Place,
     secret::{Secrecy, secrecy},
     world::World,
+    zone::Zone,
 };
 use types::catalogue::RuleId;
 
@@ -56,6 +57,10 @@ fn written(place: &Place, empties: bool, world: &World) -> Option<Finding> {
     if empties && place.zone(world) == Zone::Worktree && super::safe::is_data(place) {
         return Some(Finding::refused(RuleId::MassDeletion, format!("empties {place}, which holds data"), NAMED));
     }
+    if place.path.ends_with("_history") {
+        let reason = format!("writes {place}, the shell's record of what was run");
+        return Some(Finding::refused(RuleId::SafetyRegression, reason, "leave the history alone"));
+    }
     let wrote = |what: &str| format!("writes {place}, {what}");
     match place.zone(world) {
         Zone::Gate => Some(Finding::forbidden(RuleId::GateTampering, wrote("which belongs to the gate"), LEAVE)),
@@ -99,12 +104,26 @@ fn written(place: &Place, empties: bool, world: &World) -> Option<Finding> {
         Zone::Logs => {
             Some(Finding::refused(RuleId::SafetyRegression, wrote("a log of the system"), "leave the logs alone"))
         }
+        Zone::HandOff if is_instructions(&place.path) => {
+            Some(Finding::questioned(RuleId::InstructionPoisoning, wrote("which later agents obey")))
+        }
         Zone::HandOff => {
             Some(Finding::questioned(RuleId::Persistence, wrote("which runs or is obeyed outside of this run")))
         }
         Zone::Home | Zone::System => Some(Finding::questioned(RuleId::UserBoundary, wrote("outside of the work tree"))),
-        Zone::Unknown | Zone::Discard | Zone::Worktree | Zone::Tmp => None,
+        Zone::Disk if empties => {
+            Some(Finding::questioned(RuleId::UserBoundary, wrote("and empties it, outside of the work tree")))
+        }
+        Zone::Unknown | Zone::Discard | Zone::Worktree | Zone::Tmp | Zone::Cache | Zone::Disk => None,
     }
+}
+
+/// Files that agents take orders from.
+fn is_instructions(path: &str) -> bool {
+    const NAMES: [&str; 6] =
+        ["claude.md", "claude.local.md", "agents.md", "gemini.md", ".cursorrules", ".windsurfrules"];
+    let lower = path.to_ascii_lowercase();
+    NAMES.contains(&lower.rsplit('/').next().unwrap_or_default()) || lower.contains("instructions.md")
 }
 
 /// Logs that tell who did what.
@@ -149,10 +168,10 @@ fn deleted(place: &Place, recursive: bool, world: &World) -> Option<Finding> {
         Zone::SystemCore | Zone::Startup => {
             Some(Finding::refused(RuleId::MassDeletion, gone("which the system or the login needs"), NAMED))
         }
-        Zone::GitInternals | Zone::HandOff | Zone::Home | Zone::System => {
+        Zone::GitInternals | Zone::HandOff | Zone::Home | Zone::System | Zone::Disk => {
             Some(Finding::questioned(RuleId::MassDeletion, gone("outside of what the task works on")))
         }
-        Zone::Worktree | Zone::Tmp | Zone::Unknown | Zone::Discard => None,
+        Zone::Worktree | Zone::Tmp | Zone::Cache | Zone::Unknown | Zone::Discard => None,
     }
 }
 

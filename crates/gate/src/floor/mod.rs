@@ -4,4 +4,4 @@ mod hard;
 mod safe;
 
 pub(crate) use hard::finding;
-pub(crate) use safe::is_safe;
+pub(crate) use safe::{DATA, REGENERABLE, REGENERABLE_FILES, is_safe};

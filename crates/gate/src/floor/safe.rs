@@ -4,49 +4,25 @@ use crate::{
     destination::{Destination, Direction},
     effect::{Effect, Program},
     ledger::Ledger,
-    place::{Place, Zone},
+    place::Place,
     secret::{glob_matches, secrecy},
     world::World,
+    zone::Zone,
 };
 
 /// Directories that a build makes again.
-const REGENERABLE: [&str; 30] = [
-    "target",
-    "node_modules",
-    "dist",
-    "build",
-    "out",
-    "coverage",
-    ".coverage",
-    ".next",
-    ".nuxt",
-    ".turbo",
-    ".cache",
-    ".parcel-cache",
-    "__pycache__",
-    ".pytest_cache",
-    ".mypy_cache",
-    ".ruff_cache",
-    ".tox",
-    ".nox",
-    ".eggs",
-    "htmlcov",
-    ".nyc_output",
-    "storybook-static",
-    "bin",
-    "obj",
-    ".gradle",
-    ".svelte-kit",
-    ".vite",
-    ".venv",
-    "test-results",
+#[rustfmt::skip]
+pub(crate) const REGENERABLE: [&str; 30] = [
+    "target", "node_modules", "dist", "build", "out", "coverage", ".coverage", ".next", ".nuxt", ".turbo", ".cache",
+    ".parcel-cache", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".tox", ".nox", ".eggs", "htmlcov",
+    ".nyc_output", "storybook-static", "bin", "obj", ".gradle", ".svelte-kit", ".vite", ".venv", "test-results",
     "playwright-report",
 ];
 /// Files that a build makes again.
-const REGENERABLE_FILES: [&str; 10] =
+pub(crate) const REGENERABLE_FILES: [&str; 10] =
     ["*.o", "*.pyc", "*.pyo", "*.class", "*.log", "*.tmp", "*.egg-info", "*.tsbuildinfo", "*.profraw", "*.orig"];
 /// Files whose loss is data lost.
-const DATA: [&str; 8] = ["*.sqlite", "*.sqlite3", "*.db", "*.csv", "*.parquet", "*.sql", "*.dump", "*.bak"];
+pub(crate) const DATA: [&str; 8] = ["*.sqlite", "*.sqlite3", "*.db", "*.csv", "*.parquet", "*.sql", "*.dump", "*.bak"];
 
 /// True when the effect needs no question, given that nothing speaks against it.
 pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
@@ -54,7 +30,8 @@ pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
         Effect::Reads(place) => place.known && secrecy(place).is_none() && is_readable(place, world),
         Effect::Writes { place, empties } => match place.zone(world) {
             Zone::Discard => true,
-            Zone::Tmp => place.known,
+            Zone::Tmp | Zone::Cache => place.known,
+            Zone::Disk => place.known && !*empties,
             Zone::Worktree => place.known && !(*empties && is_data(place)),
             Zone::Unknown
             | Zone::Gate
@@ -99,6 +76,8 @@ fn is_readable(place: &Place, world: &World) -> bool {
         | Zone::HandOff
         | Zone::Worktree
         | Zone::Tmp
+        | Zone::Cache
+        | Zone::Disk
         | Zone::Startup
         | Zone::Home
         | Zone::SystemCore
@@ -112,6 +91,7 @@ fn is_deletable(place: &Place, recursive: bool, world: &World, ledger: &Ledger) 
         Zone::Tmp => {
             !place.is_critical(world) && place.path != world.tmp && !(place.glob && parent(place) == world.tmp)
         }
+        Zone::Cache => true,
         Zone::Worktree => {
             let regenerable = place.path.split('/').any(|part| REGENERABLE.contains(&part))
                 || REGENERABLE_FILES
@@ -127,6 +107,7 @@ fn is_deletable(place: &Place, recursive: bool, world: &World, ledger: &Ledger) 
         | Zone::GitInternals
         | Zone::HandOff
         | Zone::Startup
+        | Zone::Disk
         | Zone::Home
         | Zone::Escape
         | Zone::Device

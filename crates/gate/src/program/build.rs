@@ -1,141 +1,13 @@
-//! Compilers, test runners, linters and formatters: the everyday work of an agent.
+//! Build systems: they run what the project defines.
 
-use super::packages::{manifest, new_code, publishes};
+use super::packages::{is_reviewable, manifest, new_code, publishes};
 use crate::{
     args::Args,
-    effect::{Effect, Program},
+    effect::{Effect, Finding, Program},
     shell::SimpleCommand,
     world::World,
 };
-
-/// Tools that build, test, check or format the project with what is installed, and do no more than its files say.
-const TOOLS: [&str; 120] = [
-    "pytest",
-    "py.test",
-    "tox",
-    "nox",
-    "coverage",
-    "mypy",
-    "ruff",
-    "black",
-    "isort",
-    "flake8",
-    "pylint",
-    "pyright",
-    "basedpyright",
-    "bandit",
-    "pre-commit",
-    "autopep8",
-    "pyflakes",
-    "pydocstyle",
-    "vulture",
-    "tsc",
-    "eslint",
-    "prettier",
-    "jest",
-    "vitest",
-    "mocha",
-    "ava",
-    "nyc",
-    "c8",
-    "tap",
-    "cypress",
-    "playwright",
-    "biome",
-    "oxlint",
-    "stylelint",
-    "rollup",
-    "webpack",
-    "esbuild",
-    "vite",
-    "next",
-    "nuxt",
-    "astro",
-    "tsup",
-    "turbo",
-    "nx",
-    "parcel",
-    "swc",
-    "babel",
-    "react-scripts",
-    "react-app-rewired",
-    "svelte-check",
-    "vue-tsc",
-    "ng",
-    "knip",
-    "depcheck",
-    "madge",
-    "typedoc",
-    "api-extractor",
-    "gulp",
-    "grunt",
-    "karma",
-    "rimraf-check",
-    "commitlint",
-    "lint-staged",
-    "markdownlint",
-    "markdownlint-cli2",
-    "standard",
-    "xo",
-    "tslint",
-    "jshint",
-    "sass",
-    "postcss",
-    "tailwindcss",
-    "storybook",
-    "docusaurus",
-    "vitepress",
-    "mkdocs",
-    "sphinx-build",
-    "ts-node-check",
-    "craco",
-    "golangci-lint",
-    "gofmt",
-    "goimports",
-    "gofumpt",
-    "staticcheck",
-    "govulncheck",
-    "gotestsum",
-    "rustfmt",
-    "clippy-driver",
-    "rustc",
-    "clang-format",
-    "clang-tidy",
-    "cppcheck",
-    "shellcheck",
-    "shfmt",
-    "hadolint",
-    "yamllint",
-    "actionlint",
-    "gcc",
-    "g++",
-    "cc",
-    "c++",
-    "clang",
-    "clang++",
-    "ld",
-    "ar",
-    "as",
-    "ranlib",
-    "strip",
-    "javac",
-    "javadoc",
-    "kotlinc",
-    "ghc",
-    "ocamlc",
-    "ktlint",
-    "checkstyle",
-    "scalafmt",
-    "swiftlint",
-    "swiftformat",
-    "protoc",
-    "buf",
-];
-
-/// True for a tool of the table.
-pub(super) fn is_tool(name: &str) -> bool {
-    TOOLS.contains(&name)
-}
+use types::catalogue::RuleId;
 
 pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
     let words = command.args();
@@ -147,7 +19,13 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "go" => go(command, world),
         "make" | "gmake" | "just" | "task" | "ninja" | "rake" | "invoke" => {
             let targets: Vec<&str> = args.operands.iter().map(|word| word.text.as_str()).collect();
-            if has(&["--eval", "-f", "--file", "--makefile"])
+            let elsewhere = |text: &str| {
+                ["--eval", "--file", "--makefile", "--rakefile", "--justfile", "--taskfile", "-E"]
+                    .iter()
+                    .any(|option| text.starts_with(option))
+                    || (text.starts_with("-f") && !text.starts_with("--"))
+            };
+            if words.iter().any(|word| elsewhere(&word.text))
                 || targets.iter().any(|target| target.contains('=') && target.contains("SHELL"))
             {
                 return Some(vec![Effect::Unverifiable("make takes its rules from elsewhere".to_owned())]);
@@ -180,31 +58,6 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             }
             vec![manifest("build files", command, world)]
         }
-        _ if is_tool(name) => {
-            let loads = has(&["--resolve-plugins-relative-to", "-wrapper", "--to-stdout"])
-                || words.iter().any(|word| {
-                    word.text.starts_with("-fplugin")
-                        || word.text.starts_with("-wrapper")
-                        || word.text.starts_with("-specs")
-                        || word.text.starts_with("-B/")
-                });
-            if loads {
-                return Some(vec![Effect::Unverifiable("the tool loads code that the line names".to_owned())]);
-            }
-            if name == "rimraf-check" {
-                return None;
-            }
-            let outputs = Args::parse(words, &["-o"]);
-            let mut effects: Vec<Effect> = outputs
-                .values(&["-o"])
-                .map(|word| Effect::Writes { place: super::place(word, command, world), empties: false })
-                .collect();
-            let outside: Vec<_> =
-                args.operands.iter().copied().filter(|word| word.text.starts_with(['/', '~'])).collect();
-            effects.extend(super::reads(&outside, command, world));
-            effects.push(manifest("the project's settings", command, world));
-            effects
-        }
         _ => return None,
     })
 }
@@ -232,34 +85,45 @@ fn cargo(command: &SimpleCommand, world: &World) -> Vec<Effect> {
             "--registry",
             "--target-dir",
             "-C",
+            "--version",
+            "--vers",
+            "--profile",
         ],
     );
     let verb = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
-    if args.has(&["--config", "-C"]) {
+    if args.has(&["--config"]) {
         return vec![Effect::Unverifiable("cargo settings in the line can run programs".to_owned())];
     }
+    let project = || vec![manifest("Cargo.toml", command, world)];
+    let named = args.operands.get(1..).unwrap_or_default();
     match verb {
-        "" | "build" | "b" | "check" | "c" | "test" | "t" | "bench" | "clippy" | "fmt" | "doc" | "d" | "fix"
-        | "nextest" | "metadata" | "tree" | "pkgid" | "locate-project" | "verify-project" | "clean" | "fetch"
-        | "generate-lockfile" | "vendor" | "version" | "help" | "llvm-cov" | "audit" | "deny" | "machete" | "udeps"
-        | "expand" | "miri" | "hack" | "outdated" | "read-manifest" | "search" | "info" | "insta" | "package"
-        | "sort" | "bloat" | "criterion" | "semver-checks" | "modules" | "rustc" | "rustdoc" => {
-            vec![manifest("Cargo.toml", command, world)]
+        "publish" | "yank" | "owner" | "login" | "logout" | "release" | "smart-release" | "workspaces" => publishes(),
+        "install" | "binstall" | "add" => {
+            if args.has(&["--git", "--index"]) {
+                let instead = "install a pinned release from the registry";
+                return vec![
+                    Finding::refused(RuleId::SupplyChain, "installs code straight from a repository", instead).into(),
+                ];
+            }
+            let versioned =
+                args.values(&["--version", "--vers"]).any(|word| is_reviewable(&format!("x@{}", word.text), "@"));
+            let is_fine = args.has(&["--path", "--list", "--help"])
+                || !named.is_empty()
+                    && named.iter().all(|word| versioned && word.is_known() || is_reviewable(&word.text, "@"));
+            if is_fine && !args.has(&["--registry"]) { project() } else { new_code("brings in code from outside") }
         }
-        "run" | "r" => vec![manifest("Cargo.toml", command, world)],
-        "publish" | "yank" | "owner" | "login" | "logout" | "release" => publishes(),
-        "install" if args.values(&["--path"]).next().is_some_and(|word| word.text == ".") => {
-            vec![manifest("Cargo.toml", command, world)]
+        "update" | "upgrade" | "u" if !args.has(&["--dry-run", "--locked", "--offline", "-w", "--workspace"]) => {
+            new_code("changes which versions are used")
         }
-        "install" if args.has(&["--git", "--index"]) => vec![
-            crate::effect::Finding::refused(
-                types::catalogue::RuleId::SupplyChain,
-                "installs code straight from a repository",
-                "install a pinned release from the registry",
-            )
-            .into(),
-        ],
-        _ => new_code("brings in code from outside"),
+        // Everything else works on the project: cargo's own verbs, its aliases, and installed tools.
+        _ => {
+            let outward = ["deploy", "publish", "release", "upload"].iter().any(|word| verb.contains(word));
+            let mut effects = project();
+            effects.extend(
+                outward.then(|| Finding::questioned(RuleId::ExternalWrite, "acts outside the work tree").into()),
+            );
+            effects
+        }
     }
 }
 
@@ -280,10 +144,19 @@ fn go(command: &SimpleCommand, world: &World) -> Vec<Effect> {
             }
             vec![manifest("go.mod", command, world)]
         }
-        "mod" | "work" => vec![manifest("go.mod", command, world)],
+        "mod" | "work" | "telemetry" => vec![manifest("go.mod", command, world)],
+        "install" | "get" => {
+            // Modules are checked against the public log; an exact version is one reviewed text.
+            let local = |text: &str| text.starts_with(['.', '/']) || !text.contains('.');
+            let is_fine = args.operands[1..].iter().all(|word| {
+                word.is_known()
+                    && (local(&word.text) || is_reviewable(&word.text, "@v") || word.text.ends_with("@none"))
+            });
+            if is_fine { vec![manifest("go.mod", command, world)] } else { new_code("brings in code from outside") }
+        }
         "run" => {
             let target = args.operands.get(1);
-            if target.is_some_and(|word| word.text.contains('@')) {
+            if target.is_some_and(|word| word.text.contains('@') && !is_reviewable(&word.text, "@v")) {
                 return new_code("runs a module that is not in the project");
             }
             match target {

@@ -1,6 +1,6 @@
 //! Programs that create, move, change and delete files.
 
-use super::{place, reads, writes};
+use super::{archives, place, reads, writes};
 use crate::{
     args::Args,
     effect::{Effect, Finding},
@@ -38,27 +38,15 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             effects.extend(args.has(&["--filter"]).then(|| Effect::Unverifiable("split runs a program".to_owned())));
             effects
         }
-        "tar" | "bsdtar" | "gtar" => tar(command, world),
-        "zip" | "gzip" | "gunzip" | "bzip2" | "xz" | "unxz" | "zstd" | "bunzip2" => {
-            let args = Args::parse(words, &["-x", "-i", "-T"]);
-            let keeps = args.has(&["-c", "--stdout", "-t", "-l", "--test", "--list"]);
-            let mut effects = reads(&args.operands, command, world);
-            if !keeps {
-                effects.extend(writes(&args.operands, command, world));
-            }
-            let runs = args.has(&["-TT", "--unzip-command"]) || (name == "zip" && args.has(&["-T"]));
-            effects.extend(runs.then(|| Effect::Unverifiable("zip runs a program".to_owned())));
-            effects
+        "tar" | "bsdtar" | "gtar" => archives::tar(command, world),
+        "zip" | "gzip" | "gunzip" | "bzip2" | "xz" | "unxz" | "zstd" | "bunzip2" | "unzip" => {
+            return archives::packed(name, command, world);
         }
-        "unzip" => {
-            let args = Args::parse(words, &["-d", "-x"]);
-            let mut effects = reads(&args.operands.iter().take(1).copied().collect::<Vec<_>>(), command, world);
-            if !args.has(&["-l", "-t", "-p", "-Z", "-v"]) {
-                let here = Word::literal(".");
-                let target = args.values(&["-d"]).next().unwrap_or(&here);
-                effects.extend(writes(&[target], command, world));
-            }
-            effects
+        "shuf" | "iconv" | "sponge" | "cpio" | "pax" | "7z" | "7za" | "7zz" | "unrar" | "dos2unix" | "unix2dos"
+        | "fromdos" | "todos" | "rename" | "prename" | "mmv" | "pdftk" | "qpdf" | "ps2pdf" | "pdfunite"
+        | "pdfseparate" | "mogrify" | "optipng" | "pngquant" | "jpegoptim" | "cwebp" | "dwebp" | "gifsicle"
+        | "oxipng" | "rsvg-convert" | "sox" | "lame" | "exiftool" | "patchelf" | "install_name_tool" | "rimraf" => {
+            return archives::converts(name, command, world);
         }
         "patch" => {
             let args = Args::parse(words, &["-i", "-d", "-o", "--input", "--directory"]);
@@ -120,10 +108,7 @@ fn into(target: &Word, source: &Word, command: &SimpleCommand, world: &World) ->
         let place = place(&inside, command, world);
         // Only when a file of that name would matter more than the directory it lands in.
         let zone = place.zone(world);
-        if zone != crate::place::Zone::Worktree
-            && zone != crate::place::Zone::Tmp
-            && zone != crate::place::Zone::Unknown
-        {
+        if zone != crate::zone::Zone::Worktree && zone != crate::zone::Zone::Tmp && zone != crate::zone::Zone::Unknown {
             all.push(Effect::Writes { place, empties: false });
         }
     }
@@ -161,7 +146,7 @@ fn moved(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         // What stays below the work tree or the scratch directory is not lost.
         let recursive = false;
         if (from.is_critical(world) && !from.glob)
-            || !matches!(from.zone(world), crate::place::Zone::Worktree | crate::place::Zone::Tmp)
+            || !matches!(from.zone(world), crate::zone::Zone::Worktree | crate::zone::Zone::Tmp)
         {
             effects.push(Effect::Deletes { place: from, recursive });
         }
@@ -294,75 +279,6 @@ fn dd(command: &SimpleCommand, world: &World) -> Vec<Effect> {
                 empties: false,
             });
         }
-    }
-    effects
-}
-
-fn tar(command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    const VALUED: [&str; 12] = [
-        "-f",
-        "-C",
-        "-T",
-        "-X",
-        "--file",
-        "--directory",
-        "--exclude",
-        "-I",
-        "--use-compress-program",
-        "--to-command",
-        "--checkpoint-action",
-        "-g",
-    ];
-    // The first word may be a bundle of options without a dash.
-    let mut words = command.args().to_vec();
-    if let Some(first) = words.first_mut()
-        && !first.text.starts_with('-')
-    {
-        first.text.insert(0, '-');
-    }
-    let args = Args::parse(&words, &VALUED);
-    let mut effects = Vec::new();
-    if args.has(&[
-        "-I",
-        "--use-compress-program",
-        "--to-command",
-        "--checkpoint-action",
-        "--rsh-command",
-        "-F",
-        "--info-script",
-    ]) {
-        for word in args.values(&["-I", "--use-compress-program", "--to-command", "--checkpoint-action"]) {
-            let code = Word { text: word.text.trim_start_matches("exec=").to_owned(), ..word.clone() };
-            effects.extend(super::interpreters::nested(&code, command, world));
-        }
-        effects.push(Effect::Unverifiable("tar runs a program".to_owned()));
-    }
-    let archive: Vec<_> = args.values(&["-f", "--file"]).filter(|word| word.text != "-").collect();
-    if archive.iter().any(|word| word.text.contains(':')) {
-        effects.push(Effect::Unverifiable("tar to another host".to_owned()));
-    }
-    let here = Word::literal(".");
-    if args.has(&["-c", "--create", "-r", "-u"]) {
-        effects.extend(reads(&args.operands, command, world));
-        effects.extend(writes(&archive, command, world));
-        if args.has(&["--remove-files"]) {
-            effects.extend(
-                args.operands
-                    .iter()
-                    .map(|word| Effect::Deletes { place: place(word, command, world), recursive: true }),
-            );
-        }
-    } else if args.has(&["-x", "--extract", "--get"]) {
-        effects.extend(reads(&archive, command, world));
-        if !args.has(&["-O", "--to-stdout"]) {
-            let target = args.values(&["-C", "--directory"]).next().unwrap_or(&here);
-            effects.extend(writes(&[target], command, world));
-        }
-        if args.has(&["-P", "--absolute-names"]) {
-            effects.push(Effect::Unverifiable("the archive may write anywhere".to_owned()));
-        }
-    } else {
-        effects.extend(reads(&archive, command, world));
     }
     effects
 }

@@ -34,7 +34,8 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "php" => (Language::Php, &["-r"], &["-r", "-d", "-S", "-t", "-f"]),
         "lua" | "luajit" | "Rscript" | "R" | "osascript" | "pwsh" | "julia" | "elixir" | "tclsh" | "expect"
         | "gnuplot" | "scala" | "groovy" | "swipl" | "sbcl" | "guile" | "java" | "vim" | "vi" | "nvim" | "ed"
-        | "ex" | "emacs" | "nano" => {
+        | "ex" | "emacs" | "nano" | "jrunscript" | "jshell" | "jjs" | "octave" | "raku" | "clisp" | "gst" | "csi"
+        | "fsi" | "irb" | "pry" | "bpython" | "iex" | "ghci" => {
             return Some(other(plain, command, world));
         }
         _ => return None,
@@ -82,7 +83,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         Some(file) if !file.sources.is_empty() && file.text.starts_with("/dev/fd/") => {
             effects.push(Effect::Executes(Program::Stdin))
         }
-        Some(file) => effects.push(Effect::Executes(Program::File(place(file, command, world)))),
+        Some(file) => {
+            effects.extend(super::hostile::script(&file.text).map(Effect::from));
+            effects.push(Effect::Executes(Program::File(place(file, command, world))));
+        }
         None if args.has(&["-v", "-V", "--version", "-h", "--help", "--test"])
             || (plain == "php" && args.has(&["-i", "-m", "--ini"])) => {}
         None => match &command.stdin {
@@ -129,6 +133,12 @@ fn shell_script(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     }
     if args.has(&["--version", "--help"]) {
         return Vec::new();
+    }
+    if args.has(&["-c"])
+        && let Some(code) = args.operands.first()
+    {
+        // The reader opens it; this holds for shells that are found inside of other commands.
+        return nested(code, command, world);
     }
     match args.operands.first() {
         Some(file) if file.text.starts_with("/dev/fd/") || file.text == "/dev/stdin" || file.text == "-" => {
@@ -187,6 +197,36 @@ pub(crate) fn nested(word: &Word, command: &SimpleCommand, world: &World) -> Vec
     effects
 }
 
+/// Modules that serve, send or run what they are given.
+const NETWORK_MODULES: &[&str] = &[
+    "smtpd",
+    "aiosmtpd",
+    "ftplib",
+    "telnetlib",
+    "webbrowser",
+    "xmlrpc",
+    "socketserver",
+    "code",
+    "codeop",
+    "pty",
+    "asyncio",
+    "zipapp",
+    "runpy",
+    "pickle",
+    "marshal",
+    "shelve",
+    "cgi",
+    "idlelib",
+    "impacket",
+    "scapy",
+    "pyftpdlib",
+    "twisted",
+    "pproxy",
+    "shadowsocks",
+    "rpyc",
+    "pwn",
+];
+
 fn python_module(module: &Word, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let at = command.args().iter().position(|word| word.text == "-m").unwrap_or_default() + 1;
     let rest = command.args().get(at..).unwrap_or_default().to_vec();
@@ -195,7 +235,8 @@ fn python_module(module: &Word, command: &SimpleCommand, world: &World) -> Vec<E
     match module.text.as_str() {
         "unittest" | "doctest" | "py_compile" | "compileall" | "json.tool" | "timeit" | "cProfile" | "pdb"
         | "trace" | "site" | "sysconfig" | "this" | "ast" | "tokenize" | "calendar" | "platform" | "venv" | "build"
-        | "virtualenv" => {
+        | "virtualenv" | "ensurepip" | "zipfile" | "tarfile" | "gzip" | "base64" | "dis" | "inspect" | "pydoc"
+        | "symtable" | "tabnanny" | "pyclbr" | "modulefinder" | "mimetypes" | "uuid" | "locale" | "turtle" => {
             let script =
                 module.text == "cProfile" || module.text == "pdb" || module.text == "trace" || module.text == "timeit";
             if script {
@@ -207,11 +248,16 @@ fn python_module(module: &Word, command: &SimpleCommand, world: &World) -> Vec<E
         "http.server" => vec![Finding::questioned(RuleId::ReverseChannel, "serves files to whoever connects").into()],
         _ => match super::table(name, &inner, world) {
             Some(effects) => effects,
-            // A module of the project, as far as the line tells.
-            None => vec![
-                super::packages::manifest("pyproject.toml", command, world),
-                Effect::Unverifiable(format!("what the module `{}` does is not known", module.text)),
-            ],
+            // A module of the project, or one that its environment has installed.
+            None => {
+                let mut effects = vec![super::packages::manifest("pyproject.toml", command, world)];
+                effects.extend(super::hostile::script(name).map(Effect::from));
+                effects.extend(super::mentioned(command, world));
+                if NETWORK_MODULES.contains(&name) {
+                    effects.push(Effect::Unverifiable(format!("the module `{name}` talks to other hosts")));
+                }
+                effects
+            }
         },
     }
 }

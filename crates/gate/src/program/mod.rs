@@ -3,16 +3,33 @@
 //! A table answers `None` for a program that it does not know and `Some` with everything the command does for one it does;
 //! an empty list is a promise that it does nothing worth a decision.
 
+mod agents;
+mod archives;
+mod awk;
 mod build;
+mod build_tools;
+mod containers;
+mod database;
 mod files;
 mod find;
+mod forge;
 mod git;
+mod hostile;
+mod inert;
 mod infra;
 mod interpreters;
 mod network;
+mod node;
 mod packages;
+mod privilege;
+mod python;
+mod raw;
+mod reader_table;
 mod readers;
+mod sed;
 mod system;
+mod system_packages;
+mod toolchains;
 
 pub(crate) use interpreters::nested;
 
@@ -20,7 +37,7 @@ use crate::{
     effect::{Effect, Finding, Program},
     place::Place,
     secret::{VARIABLE, pseudo},
-    shell::{RedirectKind, SimpleCommand, Word},
+    shell::{self, RedirectKind, SimpleCommand, Word},
     world::World,
 };
 use types::catalogue::RuleId;
@@ -84,31 +101,73 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let name = command.name();
     let is_by_path = word.text.contains('/')
         && !PROGRAM_DIRS.iter().any(|dir| word.text.strip_prefix(dir).is_some_and(|rest| rest == format!("/{name}")));
-    if let Some(effects) = dangerous(&name, command) {
+    if let Some(effects) = dangerous(&name, command, world) {
         return effects;
     }
     if is_by_path {
         return by_path(&name, command, world);
     }
-    table(&name, command, world).unwrap_or_else(|| unknown(&name, command, world))
+    let mut effects = table(&name, command, world).unwrap_or_else(|| unknown(&name, command, world));
+    if effects.iter().any(|effect| matches!(effect, Effect::Unverifiable(_))) {
+        // What is not understood may still name what it works on.
+        effects.extend(mentioned(command, world));
+        effects.extend(hands_shell(command));
+    }
+    effects
 }
 
-/// A program that no table knows: the paths it names are read at the least.
+/// A program that is not understood and is given a shell to run, as tools that connect one do.
+fn hands_shell(command: &SimpleCommand) -> Option<Effect> {
+    const SHELLS: [&str; 6] = ["/bin/sh", "/bin/bash", "/bin/zsh", "/bin/dash", "/bin/ash", "cmd.exe"];
+    let text = command.text();
+    let gives = SHELLS.iter().any(|shell| text.contains(shell)) || text.contains("sh -i");
+    let connects =
+        ["socket", "Socket", "connect", "tcp", "TCP", "listen", "port", "-p "].iter().any(|word| text.contains(word));
+    (gives && connects).then(|| {
+        Finding::forbidden(RuleId::ReverseChannel, "gives a shell to another host", "run the commands here").into()
+    })
+}
+
+/// A program that no table knows.
 fn unknown(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    let mut effects = vec![Effect::Unverifiable(format!("what the program `{name}` does is not known"))];
+    if command.via.is_some_and(shell::is_environment) {
+        // What the lock file installed is as known as the project's own scripts.
+        return vec![packages::manifest("the lock file", command, world)];
+    }
+    vec![Effect::Unverifiable(format!("what the program `{name}` does is not known"))]
+}
+
+/// Paths that the arguments mention in any form, for programs whose arguments are not understood: they may be read, and a
+/// file that takes effect by being there is one that may be written.
+fn mentioned(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let mut effects = Vec::new();
     for word in command.args() {
-        let path = word
-            .text
-            .rsplit(['=', ':', '{', '@'])
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches('}')
-            .trim_start_matches("//");
-        if path.starts_with(['/', '~']) {
-            effects.push(Effect::Reads(place(&Word { text: path.to_owned(), ..word.clone() }, command, world)));
+        let pieces = word.text.split(|c: char| c.is_whitespace() || "=:{}()[]<>\"'`,;@|&".contains(c));
+        for text in pieces.filter(|text| text.starts_with(['/', '~']) && text.len() > 1).take(16) {
+            let place = Place::resolve(text.trim_start_matches("//"), word.glob, command.cwd.as_deref(), world);
+            if is_trigger(&place) {
+                effects.push(Effect::Writes { place: place.clone(), empties: false });
+            }
+            effects.push(Effect::Reads(place));
         }
     }
     effects
+}
+
+/// Files that the system obeys as soon as they are there.
+fn is_trigger(place: &Place) -> bool {
+    [
+        "/etc/cron",
+        "/etc/sudoers",
+        "/etc/ld.so",
+        "/etc/systemd",
+        "/etc/init",
+        "/etc/profile",
+        "/var/spool/cron",
+        "/etc/update-motd",
+    ]
+    .iter()
+    .any(|trigger| place.path.starts_with(trigger))
 }
 
 fn table(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
@@ -117,10 +176,12 @@ fn table(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effec
         .or_else(|| find::effects(name, command, world))
         .or_else(|| git::effects(name, command, world))
         .or_else(|| build::effects(name, command, world))
+        .or_else(|| build_tools::effects(name, command, world))
         .or_else(|| interpreters::effects(name, command, world))
         .or_else(|| network::effects(name, command, world))
+        .or_else(|| system_packages::effects(name, command))
         .or_else(|| packages::effects(name, command, world))
-        .or_else(|| infra::effects(name, command))
+        .or_else(|| infra::effects(name, command, world))
         .or_else(|| system::effects(name, command, world))
 }
 
@@ -149,8 +210,11 @@ fn by_path(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
 }
 
 /// Programs that are denied under any path.
-fn dangerous(name: &str, command: &SimpleCommand) -> Option<Vec<Effect>> {
-    system::dangerous(name, command).or_else(|| infra::agents(name, command))
+fn dangerous(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
+    hostile::effects(name, command)
+        .or_else(|| system::dangerous(name, command))
+        .or_else(|| privilege::effects(name, command, world))
+        .or_else(|| agents::effects(name, command))
 }
 
 /// A word as a path.
@@ -179,29 +243,11 @@ fn is_emptying(command: &SimpleCommand) -> bool {
 
 /// Variables that make a program load or run something else.
 pub(crate) fn is_loader_variable(name: &str) -> bool {
+    #[rustfmt::skip]
     const EXACT: [&str; 22] = [
-        "LD_PRELOAD",
-        "LD_LIBRARY_PATH",
-        "LD_AUDIT",
-        "DYLD_INSERT_LIBRARIES",
-        "PATH",
-        "BASH_ENV",
-        "ENV",
-        "PROMPT_COMMAND",
-        "SHELLOPTS",
-        "BASHOPTS",
-        "PYTHONSTARTUP",
-        "PYTHONHOME",
-        "PERL5OPT",
-        "RUBYOPT",
-        "NODE_OPTIONS",
-        "JAVA_TOOL_OPTIONS",
-        "RUSTC_WRAPPER",
-        "EDITOR",
-        "PAGER",
-        "VISUAL",
-        "IFS",
-        "PS4",
+        "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "PATH", "BASH_ENV", "ENV",
+        "PROMPT_COMMAND", "SHELLOPTS", "BASHOPTS", "PYTHONSTARTUP", "PYTHONHOME", "PERL5OPT", "RUBYOPT",
+        "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "RUSTC_WRAPPER", "EDITOR", "PAGER", "VISUAL", "IFS", "PS4",
     ];
     EXACT.contains(&name) || is_agent_variable(name) || (name.starts_with("GIT_") && !is_plain_git_variable(name))
 }

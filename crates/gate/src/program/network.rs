@@ -1,6 +1,6 @@
 //! Programs that talk to other hosts.
 
-use super::{place, reads};
+use super::{place, raw, reads};
 use crate::{
     args::Args,
     destination::{Destination, Direction},
@@ -10,111 +10,28 @@ use crate::{
 };
 use types::catalogue::RuleId;
 
+#[rustfmt::skip]
 const CURL: &[&str] = &[
-    "-X",
-    "--request",
-    "-H",
-    "--header",
-    "-d",
-    "--data",
-    "--data-raw",
-    "--data-binary",
-    "--data-urlencode",
-    "--data-ascii",
-    "--json",
-    "-F",
-    "--form",
-    "--form-string",
-    "-T",
-    "--upload-file",
-    "-o",
-    "--output",
-    "-u",
-    "--user",
-    "-A",
-    "--user-agent",
-    "-e",
-    "--referer",
-    "-b",
-    "--cookie",
-    "-c",
-    "--cookie-jar",
-    "-x",
-    "--proxy",
-    "-m",
-    "--max-time",
-    "--connect-timeout",
-    "--retry",
-    "--retry-delay",
-    "-w",
-    "--write-out",
-    "-K",
-    "--config",
-    "--resolve",
-    "--connect-to",
-    "--cacert",
-    "--cert",
-    "--key",
-    "-E",
-    "--url",
-    "--proto",
-    "--proto-redir",
-    "--unix-socket",
-    "--abstract-unix-socket",
-    "-D",
-    "--dump-header",
-    "--output-dir",
-    "--retry-max-time",
-    "-r",
-    "--range",
-    "-C",
-    "--continue-at",
-    "--limit-rate",
-    "--interface",
-    "--dns-servers",
-    "--noproxy",
-    "-z",
-    "--url-query",
-    "--trace",
-    "--stderr",
-    "--max-redirs",
-    "-t",
-    "--tlsv1",
-    "-Q",
-    "-Y",
-    "-y",
+    "-X", "--request", "-H", "--header", "-d", "--data", "--data-raw", "--data-binary", "--data-urlencode",
+    "--data-ascii", "--json", "-F", "--form", "--form-string", "-T", "--upload-file", "-o", "--output", "-u",
+    "--user", "-A", "--user-agent", "-e", "--referer", "-b", "--cookie", "-c", "--cookie-jar", "-x", "--proxy", "-m",
+    "--max-time", "--connect-timeout", "--retry", "--retry-delay", "-w", "--write-out", "-K", "--config", "--resolve",
+    "--connect-to", "--cacert", "--cert", "--key", "-E", "--url", "--proto", "--proto-redir", "--unix-socket",
+    "--abstract-unix-socket", "-D", "--dump-header", "--output-dir", "--retry-max-time", "-r", "--range", "-C",
+    "--continue-at", "--limit-rate", "--interface", "--dns-servers", "--noproxy", "-z", "--url-query", "--trace",
+    "--stderr", "--max-redirs", "-t", "--tlsv1", "-Q", "-Y", "-y", "--ciphers", "--tls13-ciphers", "--curves",
+    "--capath", "--cert-type", "--key-type", "--pass", "--pinnedpubkey", "--ech", "--http-proxy", "--proxy-header",
+    "--proxy-user", "--preproxy", "--socks5", "--socks5-hostname", "--socks4", "--doh-url", "--local-port",
+    "--keepalive-time", "--max-filesize", "--oauth2-bearer", "--aws-sigv4", "--rate", "--speed-limit", "--speed-time",
+    "--time-cond", "--tls-max", "--trace-ascii", "--etag-save", "--etag-compare", "--variable", "--expand-url",
+    "--expand-data", "--libcurl", "--quote", "--create-file-mode", "--crlfile", "--egd-file", "--engine", "--alt-svc",
+    "--hsts", "--netrc-file", "--postquote", "--service-name", "--telnet-option",
 ];
+#[rustfmt::skip]
 const WGET: &[&str] = &[
-    "-O",
-    "--output-document",
-    "-P",
-    "--directory-prefix",
-    "-o",
-    "--output-file",
-    "-a",
-    "-i",
-    "--input-file",
-    "--post-data",
-    "--post-file",
-    "--body-data",
-    "--body-file",
-    "--method",
-    "--header",
-    "-t",
-    "--tries",
-    "-T",
-    "--timeout",
-    "-U",
-    "--user-agent",
-    "-e",
-    "--execute",
-    "-l",
-    "-A",
-    "-R",
-    "-D",
-    "--use-askpass",
-    "-w",
-    "--user",
+    "-O", "--output-document", "-P", "--directory-prefix", "-o", "--output-file", "-a", "-i", "--input-file",
+    "--post-data", "--post-file", "--body-data", "--body-file", "--method", "--header", "-t", "--tries", "-T",
+    "--timeout", "-U", "--user-agent", "-e", "--execute", "-l", "-A", "-R", "-D", "--use-askpass", "-w", "--user",
     "--password",
 ];
 
@@ -127,6 +44,13 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     Some(match name {
         "curl" | "curlie" => curl(command, world),
         "wget" | "wget2" => wget(command, world),
+        "aria2c" | "axel" | "fetch" | "lwp-download" => {
+            let parsed = Args::parse(args, &["-o", "--out", "-d", "--dir", "-x", "-s", "-j", "-n", "--output"]);
+            let targets: Vec<_> = parsed.values(&["-o", "--out", "--output", "-d", "--dir"]).collect();
+            let mut effects = foreign(Direction::Down, parsed.operands.first());
+            effects.extend(super::writes(&targets, command, world));
+            effects
+        }
         "http" | "https" | "xh" | "httpie" => {
             let parsed = Args::parse(args, &["-o", "--output", "-a", "--auth", "-d"]);
             let mut operands = parsed.operands.iter();
@@ -137,6 +61,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 operands.next();
             }
             let url = operands.next();
+            if method.is_some_and(|word| word.text == "DELETE") {
+                let to = url.map_or(Destination::Unknown, |word| Destination::parse(&word.text, world));
+                return Some(deletion(&to).into_iter().chain(foreign(Direction::Up, url)).collect());
+            }
             let up = operands.next().is_some()
                 || method.is_some_and(|word| !matches!(word.text.as_str(), "GET" | "HEAD" | "OPTIONS"));
             foreign(if up { Direction::Up } else { Direction::Down }, url)
@@ -150,9 +78,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             let direction = if up { Direction::Up } else { Direction::Down };
             vec![Effect::Network { to: Destination::Unknown, direction }]
         }
-        "nc" | "ncat" | "netcat" | "telnet" | "socat" | "openssl" => raw(name, command, world),
-        "ssh" | "scp" | "sftp" | "ftp" | "lftp" | "tftp" | "rclone" | "mosh" | "ssh-copy-id" | "autossh" => {
-            remote(name, command, world)
+        "nc" | "ncat" | "netcat" | "telnet" | "socat" | "openssl" => raw::effects(name, command, world),
+        "ssh" | "scp" | "sftp" | "ftp" | "lftp" | "tftp" | "mosh" | "ssh-copy-id" | "autossh" => {
+            raw::remote(name, command, world)
         }
         "ab" | "wrk" | "hey" | "siege" | "vegeta" | "k6" => {
             let url = args.iter().rev().find(|word| !word.text.starts_with('-'));
@@ -175,8 +103,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 }
             }
         }
-        "nmap" | "masscan" | "zmap" | "hydra" | "medusa" | "nikto" | "sqlmap" | "gobuster" | "tcpdump" | "arp-scan"
-        | "responder" => {
+        "nmap" | "tcpdump" | "tshark" | "rustscan" | "fping" | "nbtscan" => {
             vec![
                 Finding::refused(
                     RuleId::ResourceAbuse,
@@ -206,16 +133,9 @@ fn body(word: &Word, command: &SimpleCommand, world: &World) -> Option<Effect> {
 }
 
 fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    #[rustfmt::skip]
     const BODY: [&str; 10] = [
-        "-d",
-        "--data",
-        "--data-raw",
-        "--data-binary",
-        "--data-urlencode",
-        "--data-ascii",
-        "--json",
-        "-F",
-        "--form",
+        "-d", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii", "--json", "-F", "--form",
         "--url-query",
     ];
     let args = Args::parse(command.args(), CURL);
@@ -244,8 +164,14 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         "--resolve",
         "--dns-servers",
         "--socks5",
+        "--socks5-hostname",
         "--socks4",
         "--preproxy",
+        "--doh-url",
+        "--engine",
+        "--expand-url",
+        "--expand-data",
+        "--variable",
     ]) {
         effects.push(Effect::Unverifiable("where curl connects is set apart from the URL".to_owned()));
     }
@@ -258,7 +184,14 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         .chain(args.values(&["-H", "--header", "-u", "--user", "-A", "-e"]))
         .any(|word| !word.sources.is_empty());
     let direction = if up || computed { Direction::Up } else { Direction::Down };
+    if args.values(&BODY).any(|word| word.text.contains("tool_use_id")) {
+        let instead = "a person answers approvals, not the agent";
+        effects.push(Finding::forbidden(RuleId::GateTampering, "answers for a tool call", instead).into());
+    }
+    let deletes = args.values(&["-X", "--request"]).any(|word| word.text.eq_ignore_ascii_case("delete"))
+        || args.values(&BODY).any(|word| is_deletion(&word.text));
     for url in &urls {
+        effects.extend(deletes.then(|| deletion(&url_destination(url, world))).flatten());
         effects.push(Effect::Network { to: url_destination(url, world), direction });
         if url.text.to_ascii_lowercase().starts_with("file:") {
             effects.push(Effect::Reads(place(
@@ -269,7 +202,18 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         }
     }
     let mut outputs: Vec<Word> = args
-        .values(&["-o", "--output", "-c", "--cookie-jar", "-D", "--dump-header", "--trace", "--stderr"])
+        .values(&[
+            "-o",
+            "--output",
+            "-c",
+            "--cookie-jar",
+            "-D",
+            "--dump-header",
+            "--trace",
+            "--trace-ascii",
+            "--stderr",
+            "--libcurl",
+        ])
         .cloned()
         .collect();
     if args.has(&["-O", "--remote-name", "--remote-name-all"]) {
@@ -284,12 +228,33 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     effects
 }
 
+/// A GraphQL mutation that deletes.
+fn is_deletion(body: &str) -> bool {
+    let lower = body.to_ascii_lowercase();
+    lower.contains("mutation") && ["delete", "destroy", "remove", "purge"].iter().any(|verb| lower.contains(verb))
+}
+
+/// A request to another host to delete something there.
+fn deletion(to: &Destination) -> Option<Effect> {
+    match to {
+        Destination::Loopback { .. } => None,
+        Destination::Trusted(_)
+        | Destination::Remote(_)
+        | Destination::Metadata(_)
+        | Destination::Foreign(_)
+        | Destination::Unknown => {
+            let instead = "leave what others use; write the change down for a person";
+            Some(Finding::refused(RuleId::SharedInfra, format!("deletes something on {to}"), instead).into())
+        }
+    }
+}
+
 /// A URL whose path is not known still has a known host, but only if the host part ends before the hole.
 fn url_destination(url: &Word, world: &World) -> Destination {
     Destination::parse(&url.text, world)
 }
 
-fn file_name(url: &str) -> String {
+pub(super) fn file_name(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     path.rsplit('/').next().unwrap_or_default().to_owned()
 }
@@ -315,150 +280,5 @@ fn wget(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     }
     let outputs = args.values(&["-O", "--output-document", "-o", "--output-file"]).filter(|word| word.text != "-");
     effects.extend(outputs.map(|word| Effect::Writes { place: place(word, command, world), empties: false }));
-    effects
-}
-
-/// Tools that open plain connections: to loopback they test, elsewhere they tunnel.
-fn raw(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    let words = command.args();
-    let text = command.text();
-    let lower = text.to_ascii_lowercase();
-    let tunnel = |reason: &str| {
-        vec![
-            Finding::forbidden(
-                RuleId::ReverseChannel,
-                reason,
-                "run the command directly; its output comes back to you",
-            )
-            .into(),
-        ]
-    };
-    match name {
-        "openssl" => {
-            if words.first().is_some_and(|word| word.text == "s_client") {
-                let to = Args::parse(&words[1..], &["-connect"]);
-                let host = words.iter().position(|word| word.text == "-connect").and_then(|at| words.get(at + 1));
-                let to = host
-                    .or(to.operands.first().copied())
-                    .map_or(Destination::Unknown, |word| Destination::parse(&word.text, world));
-                let direction = if command.is_piped { Direction::Up } else { Direction::Down };
-                return vec![Effect::Network { to, direction }];
-            }
-            let files = ["-in", "-inkey", "-key", "-CA", "-CAkey", "-out", "-keyout", "-config"];
-            let mut effects = Vec::new();
-            for (at, word) in words.iter().enumerate() {
-                if let Some(flag) = files.iter().find(|flag| word.text == **flag)
-                    && let Some(file) = words.get(at + 1)
-                {
-                    let place = place(file, command, world);
-                    effects.push(if flag.contains("out") {
-                        Effect::Writes { place, empties: false }
-                    } else {
-                        Effect::Reads(place)
-                    });
-                }
-            }
-            if words.iter().any(|word| word.text == "-engine" || word.text == "s_server") {
-                effects.push(Effect::Unverifiable("openssl loads code or serves files".to_owned()));
-            }
-            effects
-        }
-        "socat"
-            if lower.contains("exec:")
-                || lower.contains("system:")
-                || lower.contains("shell:")
-                || lower.contains("pty") =>
-        {
-            tunnel("connects a program to the network")
-        }
-        "nc" | "ncat" | "netcat" => {
-            let args = Args::parse(
-                words,
-                &["-p", "-w", "-q", "-e", "-c", "--exec", "--sh-exec", "-s", "-x", "-X", "-i", "-g", "-G"],
-            );
-            if args.has(&["-e", "-c", "--exec", "--sh-exec", "--lua-exec"]) {
-                return tunnel("connects a program to the network");
-            }
-            if args.has(&["-z"]) || args.has(&["-l", "--listen"]) {
-                let listens = args.has(&["-l", "--listen"]);
-                if listens {
-                    return vec![Finding::questioned(RuleId::ReverseChannel, "listens for connections").into()];
-                }
-            }
-            if args.operands.iter().any(|word| word.text.ends_with(".sock")) {
-                return reads(&args.operands, command, world);
-            }
-            let port = args.operands.get(1).map_or("0", |word| word.text.as_str());
-            let to = args.operands.first().map_or(Destination::Unknown, |word| {
-                Destination::parse(&format!("{}:{}", word.text, port.split('-').next().unwrap_or("0")), world)
-            });
-            let direction = if args.has(&["-z"]) { Direction::Down } else { Direction::Up };
-            vec![Effect::Network { to, direction }]
-        }
-        _ => {
-            let args = Args::parse(words, &[]);
-            let to = args.operands.first().map_or(Destination::Unknown, |word| Destination::parse(&word.text, world));
-            vec![Effect::Network { to, direction: Direction::Up }]
-        }
-    }
-}
-
-fn remote(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    let args = Args::parse(
-        command.args(),
-        &["-p", "-P", "-i", "-o", "-l", "-L", "-R", "-D", "-F", "-J", "-b", "-c", "-W", "-S", "-w", "-g", "-r"],
-    );
-    if matches!(name, "ssh" | "autossh") && args.has(&["-R", "-D", "-w"]) {
-        return vec![
-            Finding::forbidden(
-                RuleId::ReverseChannel,
-                "opens a tunnel that others can use",
-                "there is no use for a tunnel here",
-            )
-            .into(),
-        ];
-    }
-    let mut effects = reads(&args.values(&["-i", "-F"]).collect::<Vec<_>>(), command, world);
-    if args.options.iter().any(|(option, value)| {
-        option == "-o" && value.as_ref().is_some_and(|word| word.text.to_ascii_lowercase().contains("command"))
-    }) {
-        effects.push(Effect::Unverifiable("ssh runs a local command".to_owned()));
-    }
-    let host = args
-        .operands
-        .iter()
-        .map(|word| word.text.as_str())
-        .find(|text| name != "scp" || text.contains(':'))
-        .unwrap_or_default();
-    let host = host.split(':').next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
-    let direction = match name {
-        "scp" | "rclone" if args.operands.last().is_some_and(|word| word.text.contains(':')) => Direction::Up,
-        "tftp" | "lftp" | "ftp" => Direction::Down,
-        _ if command.is_piped => Direction::Up,
-        _ => Direction::Down,
-    };
-    if name == "scp" {
-        effects.extend(reads(
-            &args.operands.iter().copied().filter(|word| !word.text.contains(':')).collect::<Vec<_>>(),
-            command,
-            world,
-        ));
-    }
-    if matches!(name, "tftp" | "ftp" | "lftp" | "sftp") {
-        // What it fetches lands under its name here, whichever way the client spells it.
-        let named = args.options.iter().filter_map(|(_, value)| value.as_ref()).chain(args.operands.iter().copied());
-        let files =
-            named.filter(|word| word.is_known() && !matches!(word.text.as_str(), "get" | "put") && word.text != host);
-        effects.extend(
-            files
-                .map(|word| Effect::Writes {
-                    place: place(&Word::literal(file_name(&word.text)), command, world),
-                    empties: false,
-                })
-                .collect::<Vec<_>>(),
-        );
-    }
-    effects.push(Effect::Network { to: Destination::parse(host, world), direction });
-    effects.push(Finding::questioned(RuleId::ExternalWrite, "works on another host").into());
     effects
 }

@@ -21,11 +21,6 @@ pub(super) fn dangerous(name: &str, command: &SimpleCommand) -> Option<Vec<Effec
         return None;
     }
     match name {
-        "sudo" | "doas" | "su" | "pkexec" | "runuser" | "gosu" | "sudoedit" | "visudo" => one(Finding::refused(
-            RuleId::Privilege,
-            "asks for more rights",
-            "work as the user you are; what needs root belongs into the image",
-        )),
         "nsenter" | "unshare" | "chroot" | "pivot_root" | "mount" | "umount" | "losetup" | "insmod" | "modprobe"
         | "rmmod" | "kexec" | "capsh" | "setcap" | "debugfs" | "ctr" | "crictl" | "runc" | "keyctl" | "bpftool"
         | "mknod" => {
@@ -38,13 +33,6 @@ pub(super) fn dangerous(name: &str, command: &SimpleCommand) -> Option<Vec<Effec
                 "work inside this container as it is",
             ))
         }
-        "dnscat2" | "dnscat" | "iodine" | "iodined" | "chisel" | "frpc" | "frps" | "ligolo" | "gost" | "rathole"
-        | "pagekite" | "bore" | "tailscale" | "tailscaled" | "zerotier-one" | "msfconsole" | "msfvenom" | "pwncat"
-        | "merlin" | "sliver" => one(Finding::forbidden(
-            RuleId::ReverseChannel,
-            "opens a way in or out that others can drive",
-            "there is no use for a tunnel here",
-        )),
         "sandbox" | "sandbox-guest" if !has(&["--version", "--help"]) => one(Finding::forbidden(
             RuleId::GateTampering,
             "drives the sandbox from inside",
@@ -70,19 +58,8 @@ pub(super) fn dangerous(name: &str, command: &SimpleCommand) -> Option<Vec<Effec
             }
             one(Finding::forbidden(RuleId::MassDeletion, "overwrites a disk", "work on files of the work tree"))
         }
-        "xmrig" | "minerd" | "cpuminer" | "ethminer" | "cgminer" | "bfgminer" | "nbminer" | "t-rex" | "xmr-stak"
-        | "phoenixminer" | "lolminer" | "nanominer" => one(miner()),
-        _ if words.iter().any(|word| word.starts_with("stratum+") || word.starts_with("stratum://"))
-            || (has(&["--donate-level", "--coin"])) =>
-        {
-            one(miner())
-        }
         _ => None,
     }
-}
-
-fn miner() -> Finding {
-    Finding::forbidden(RuleId::ResourceAbuse, "mines a cryptocurrency", "use the machine for the task")
 }
 
 pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
@@ -200,7 +177,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             one(Finding::questioned(RuleId::CredentialAccess, "works with keys"))
         }
         "tmux" | "screen" | "nohup" | "setsid" => {
-            one(Finding::questioned(RuleId::ReverseChannel, "runs something out of sight"))
+            let mut effects = super::mentioned(command, world);
+            effects.push(Finding::questioned(RuleId::ReverseChannel, "runs something out of sight").into());
+            Some(effects)
         }
         "xargs" | "watch" | "parallel" | "timeout" | "nice" | "stdbuf" => Some(Vec::new()),
         "source" | "." => {

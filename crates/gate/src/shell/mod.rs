@@ -5,10 +5,12 @@
 
 mod command;
 mod compound;
+mod elsewhere;
 mod guarded;
 mod output;
 mod prescan;
 mod run;
+mod runner;
 mod scope;
 mod simple;
 mod unwrap;
@@ -17,7 +19,8 @@ mod word;
 
 pub(crate) use command::{RedirectKind, SimpleCommand, Stdin, Word};
 pub(crate) use prescan::{MAX_COMMAND, Refusal};
-pub(crate) use unwrap::SHELLS;
+pub(crate) use runner::is_environment;
+pub(crate) use unwrap::{SHELLS, beneath};
 pub(crate) use walk::read;
 
 /// What a command prints, when it can be told.

@@ -217,6 +217,18 @@ pub(super) fn is_decoder(name: &str) -> bool {
     )
 }
 
+/// True for a command that decodes what nobody can read as it stands.
+pub(super) fn is_cipher(command: &SimpleCommand) -> bool {
+    let has = |names: &[&str]| command.args().iter().any(|word| names.contains(&word.text.as_str()));
+    match command.name().as_str() {
+        "base64" | "base32" | "basenc" => has(&["-d", "-D", "--decode", "-di", "-id"]),
+        "xxd" => command.args().iter().any(|word| word.text.starts_with('-') && word.text.contains('r')),
+        "openssl" => has(&["-d", "-base64"]),
+        "uudecode" | "rev" => true,
+        _ => false,
+    }
+}
+
 /// True for programs that pass some of their input lines on unchanged.
 pub(super) fn is_filter(name: &str) -> bool {
     matches!(name, "grep" | "head" | "tail" | "sort" | "uniq" | "egrep" | "fgrep" | "rg" | "tac" | "shuf")

@@ -25,7 +25,10 @@ impl Walker<'_> {
             self.builtin(&name, &command);
         }
         match unwrap::open(&command, self.world) {
-            Wrapped::Plain => _ = self.push(command),
+            Wrapped::Plain => {
+                self.note_decoded(&command);
+                _ = self.push(command);
+            }
             Wrapped::Command { inner, keep, via } => {
                 let mut inside = SimpleCommand { argv: inner, via: Some(via), ..command.clone() };
                 if keep {
@@ -80,6 +83,23 @@ impl Walker<'_> {
         }
     }
 
+    /// Notes an interpreter that is fed by a decoder whose output is not known.
+    fn note_decoded(&mut self, command: &SimpleCommand) {
+        let name = command.name();
+        let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let is_interpreter =
+            unwrap::SHELLS.contains(&plain) || matches!(plain, "python" | "perl" | "ruby" | "node" | "php");
+        let takes_input = command.args().iter().all(|word| word.text.starts_with('-'));
+        if !is_interpreter || !takes_input || !matches!(command.stdin, Stdin::Pipe) {
+            return;
+        }
+        let inputs = command.inputs.iter().flat_map(Clone::clone);
+        let mut inputs = inputs.filter_map(|n| self.line.commands.get(n));
+        if inputs.any(output::is_cipher) {
+            self.line.decoded = Some(true);
+        }
+    }
+
     /// Shell builtins that change what later words mean.
     pub(super) fn builtin(&mut self, name: &str, command: &SimpleCommand) {
         let args = command.args();
@@ -97,8 +117,18 @@ impl Walker<'_> {
                 }
             }
             "read" | "mapfile" | "readarray" | "getopts" | "unset" => {
+                // A line of a list of files is a path below where the list was made.
+                let listed = match &command.stdin {
+                    super::command::Stdin::Text(word) if name == "read" && word.text.contains("/**") => {
+                        word.text.split_whitespace().next().map(|first| Word { glob: true, ..Word::literal(first) })
+                    }
+                    super::command::Stdin::Text(_) | super::command::Stdin::Inherited | super::command::Stdin::Pipe => {
+                        None
+                    }
+                };
                 for word in args.iter().filter(|word| !word.text.starts_with('-')) {
-                    let value = Word { sources: command.inputs.clone(), ..Word::hole() };
+                    let value = listed.clone().unwrap_or_else(Word::hole);
+                    let value = Word { sources: command.inputs.clone(), ..value };
                     self.scope.set(&word.text, value);
                 }
             }

@@ -1,7 +1,13 @@
 //! Opens programs whose job is to start another program.
 
-use super::command::{SimpleCommand, Stdin, Word};
+use super::{
+    command::{SimpleCommand, Stdin, Word},
+    elsewhere, runner,
+};
 use crate::{place::HOLE, world::World};
+
+/// Most values of `parallel` that are put in one by one.
+const MAX_VALUES: usize = 8;
 
 /// What is inside a command.
 pub(super) enum Wrapped {
@@ -26,7 +32,7 @@ const fn shape(name: &'static str, valued: &'static [&'static str], operands: us
 }
 
 /// Wrappers that run their last operands as a command. `keep` where the wrapper is itself worth a rule.
-const SHAPES: [Shape; 32] = [
+const SHAPES: [Shape; 48] = [
     shape("timeout", &["-k", "--kill-after", "-s", "--signal"], 1, false),
     shape("gtimeout", &["-k", "--kill-after", "-s", "--signal"], 1, false),
     shape("nice", &["-n", "--adjustment"], 0, false),
@@ -59,6 +65,22 @@ const SHAPES: [Shape; 32] = [
     shape("faketime", &[], 1, false),
     shape("hyperfine", &["-w", "-r", "-m", "-M", "-p", "-c"], usize::MAX, true),
     shape("chronic", &[], 0, false),
+    shape("valgrind", &["--log-file"], 0, false),
+    shape("bear", &["--output", "-o"], 0, false),
+    shape("ccache", &[], 0, false),
+    shape("sccache", &[], 0, false),
+    shape("scan-build", &["-o"], 0, false),
+    shape("dbus-run-session", &[], 0, false),
+    shape("fakeroot", &["-l", "-s", "-i"], 0, false),
+    shape("numactl", &["-N", "-m", "-C"], 0, false),
+    shape("rlwrap", &[], 0, false),
+    shape("setarch", &[], 1, false),
+    shape("prlimit", &[], 0, false),
+    shape("cpulimit", &["-l", "--limit"], 0, false),
+    shape("entr", &[], 0, true),
+    shape("watchexec", &["-e", "--exts", "-w", "--watch", "-i", "--ignore"], 0, true),
+    shape("catchsegv", &[], 0, false),
+    shape("winpty", &[], 0, false),
 ];
 
 /// Shells that run code.
@@ -99,16 +121,27 @@ pub(super) fn open(command: &SimpleCommand, world: &World) -> Wrapped {
             })
         }
         "xargs" => xargs(command),
-        "parallel" => parallel(args),
+        "parallel" => parallel(command),
         "find" | "fd" | "fdfind" => find(args, world),
-        "ssh" => Wrapped::Plain,
+        "ssh" | "autossh" | "mosh" | "slogin" | "docker" | "podman" | "nerdctl" | "docker-compose"
+        | "podman-compose" | "kubectl" | "oc" => elsewhere::open(command).unwrap_or(Wrapped::Plain),
         _ => match SHAPES.iter().find(|shape| shape.name == name) {
             Some(shape) if shape.operands != usize::MAX => wrapper(shape, args),
             Some(_) => after_options(args, &["-w", "-r"], 0)
                 .and_then(|inner| inner.first().cloned())
                 .map_or(Wrapped::Plain, |code| Wrapped::Code { code, keep: true, via: "hyperfine" }),
-            None => Wrapped::Plain,
+            None => runner::open(command).unwrap_or(Wrapped::Plain),
         },
+    }
+}
+
+/// The words of the command that a wrapper of the table runs; none when it runs none or is no wrapper.
+pub(crate) fn beneath(command: &SimpleCommand) -> Option<Vec<Word>> {
+    let name = command.name();
+    let shape = SHAPES.iter().find(|shape| shape.name == name)?;
+    match wrapper(shape, command.args()) {
+        Wrapped::Command { inner, .. } => Some(inner),
+        Wrapped::Plain | Wrapped::Code { .. } => None,
     }
 }
 
@@ -272,13 +305,50 @@ fn xargs(command: &SimpleCommand) -> Wrapped {
     Wrapped::Command { inner, keep: true, via: "xargs" }
 }
 
-fn parallel(args: &[Word]) -> Wrapped {
-    let Some(inner) = after_options(args, &["-j", "--jobs", "-a", "-n", "-P"], 0) else {
-        return Wrapped::Code { code: Word::hole(), keep: true, via: "parallel" };
+/// `parallel cmd {} ::: a b`: each value is put in for `{}`, or at the end.
+fn parallel(command: &SimpleCommand) -> Wrapped {
+    const VALUED: [&str; 10] = ["-j", "--jobs", "-a", "-n", "-P", "-N", "--delay", "--timeout", "--joblog", "-C"];
+    let args = command.args();
+    let end = args.iter().position(|word| word.text.starts_with(":::")).unwrap_or(args.len());
+    let given = args.get(end + 1..).unwrap_or_default();
+    let fed = match &command.stdin {
+        _ if !given.is_empty() => join(given),
+        Stdin::Text(word) if !word.text.trim().is_empty() => word.clone(),
+        Stdin::Text(_) | Stdin::Pipe | Stdin::Inherited => Word::hole(),
     };
-    let mut code: Vec<Word> = inner.iter().take_while(|word| !word.text.starts_with(":::")).cloned().collect();
-    code.push(Word::hole());
-    Wrapped::Code { code: join(&code), keep: true, via: "parallel" }
+    let Some(inner) = after_options(&args[..end], &VALUED, 0) else {
+        return Wrapped::Code { code: fed, keep: true, via: "parallel" };
+    };
+    let template = join(&inner);
+    const MARKS: [&str; 5] = ["{}", "{.}", "{/}", "{//}", "{/.}"];
+    let is_marked = MARKS.iter().any(|mark| template.text.contains(mark));
+    let values: Vec<String> = if given.is_empty() {
+        fed.text.lines().take(MAX_VALUES).map(quoted).collect()
+    } else {
+        given.iter().take(MAX_VALUES).map(|word| quoted(&word.text)).collect()
+    };
+    let mut code = Word { text: String::new(), ..template.clone() };
+    for value in &values {
+        let mut line = template.text.clone();
+        for mark in MARKS {
+            line = line.replace(mark, value);
+        }
+        if !is_marked {
+            line = format!("{line} {value}");
+        }
+        code.text.push_str(&line);
+        code.text.push('\n');
+    }
+    code.absorb(&fed);
+    Wrapped::Code { code, keep: true, via: "parallel" }
+}
+
+/// A value as one word of shell code; what stands for paths below a directory stays a pattern.
+fn quoted(text: &str) -> String {
+    if text.contains("/**") || text.contains(HOLE) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// `find … -exec cmd {} \;`: `{}` is some path below the start.
@@ -309,7 +379,7 @@ fn position(args: &[Word], names: &[&str]) -> Option<usize> {
     args.iter().position(|word| names.contains(&word.text.as_str()))
 }
 
-fn join(words: &[Word]) -> Word {
+pub(super) fn join(words: &[Word]) -> Word {
     let mut all = Word::default();
     for word in words {
         if !all.text.is_empty() {

@@ -208,7 +208,40 @@ impl Walker<'_> {
             // A filter of paths below a directory gives such paths.
             return before?.output.clone().filter(|word| word.text.contains("/**"));
         }
-        output::of(command)
+        self.known_place(command).or_else(|| output::of(command))
+    }
+
+    /// Commands that print a place which the host or the line knows.
+    fn known_place(&self, command: &super::command::SimpleCommand) -> Option<Word> {
+        let args: Vec<&str> = command.args().iter().map(|word| word.text.as_str()).collect();
+        let is_inside = command.cwd.as_deref().is_some_and(|cwd| crate::place::is_under(cwd, &self.world.worktree));
+        match (command.name().as_str(), args.as_slice()) {
+            ("git", ["rev-parse", "--show-toplevel"]) if is_inside => Some(Word::literal(&self.world.worktree)),
+            ("mktemp", rest) if rest.iter().all(|arg| matches!(*arg, "-d" | "-q" | "--directory" | "-t")) => {
+                Some(Word::literal(format!("{}/tmp.XXXXXXXXXX", self.world.tmp)))
+            }
+            ("go", ["list", "-m", "-f", "{{.Dir}}", ..]) => {
+                Some(Word { glob: true, ..Word::literal(format!("{}/go/pkg/mod/**", self.world.home)) })
+            }
+            ("dirname", [path]) if !path.contains("**") && command.args()[0].is_known() => {
+                let path = path.trim_end_matches('/');
+                Some(Word {
+                    text: path
+                        .rsplit_once('/')
+                        .map_or(".", |(dir, _)| if dir.is_empty() { "/" } else { dir })
+                        .to_owned(),
+                    ..command.args()[0].clone()
+                })
+            }
+            ("basename", [path]) if !path.contains("**") => {
+                let path = path.trim_end_matches('/');
+                Some(Word { text: path.rsplit('/').next().unwrap_or_default().to_owned(), ..command.args()[0].clone() })
+            }
+            ("realpath" | "readlink", [.., path]) if !path.starts_with('-') && path.starts_with('/') => {
+                command.args().last().cloned()
+            }
+            _ => None,
+        }
     }
 
     /// A command substitution: its commands run, and its output may be known.

@@ -89,7 +89,7 @@ async fn greet(incoming: &mut Incoming, guest: &Guest) -> Option<(Stream, u64)> 
             }
             format!("generation {generation} is not higher than {}", *guest.generation.borrow())
         }
-        Request::Configure { .. } | Request::Probe { .. } | Request::Launch | Request::Status => {
+        Request::Configure { .. } | Request::Arm | Request::Probe { .. } | Request::Launch | Request::Status => {
             "the first request must be hello".to_owned()
         }
     };

@@ -39,6 +39,8 @@ pub(super) struct Network {
 pub(super) enum ConfigureError {
     #[error("another configuration is in force")]
     Different,
+    #[error("nothing is configured yet")]
+    Unconfigured,
     #[error("{address} is not a loopback address")]
     NotLoopback { address: SocketAddr },
     #[error("{address} is listed twice")]
@@ -57,7 +59,14 @@ pub(super) enum ConfigureError {
     SessionFile(#[source] io::Error),
 }
 
-/// Binds everything, writes the session file and starts to accept.
+/// Writes the session file: from now on the agent's hook lets calls through to the host.
+pub(super) async fn arm(guest: &Guest) -> Result<(), ConfigureError> {
+    let network = guest.network.lock().await;
+    let now = network.as_ref().ok_or(ConfigureError::Unconfigured)?;
+    write_session(&guest.options.run_dir, &now.session).map_err(ConfigureError::SessionFile)
+}
+
+/// Binds everything and starts to accept.
 pub(super) async fn apply(guest: &Guest, listeners: Listeners, session: String) -> Result<(), ConfigureError> {
     let mut network = guest.network.lock().await;
     if let Some(now) = network.as_ref() {
@@ -76,7 +85,6 @@ pub(super) async fn apply(guest: &Guest, listeners: Listeners, session: String) 
     let bind_dns = |source| ConfigureError::Bind { address: listeners.dns, source };
     let udp = UdpSocket::bind(listeners.dns).await.map_err(bind_dns)?;
     let tcp = TcpListener::bind(listeners.dns).await.map_err(bind_dns)?;
-    write_session(&guest.options.run_dir, &session).map_err(ConfigureError::SessionFile)?;
 
     let mut tasks = JoinSet::new();
     let lines = Lines::new(guest.uplink.subscribe());

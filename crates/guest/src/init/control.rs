@@ -37,6 +37,10 @@ async fn handle(request: Request, guest: &Guest) -> Result<Reply, String> {
                 .map_err(|error| crate::command::chain("configure", &error))?;
             Ok(Reply::Configured)
         }
+        Request::Arm => {
+            configure::arm(guest).await.map_err(|error| crate::command::chain("arm", &error))?;
+            Ok(Reply::Armed)
+        }
         Request::Probe { plan } => {
             order(guest, |reply| Order::Probe { plan, reply }).await.map(|report| Reply::Probed { report })
         }

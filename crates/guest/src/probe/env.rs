@@ -29,6 +29,7 @@ const NAMES: &[&str] = &[
     "SSH_CLIENT",
     "VAULT_ADDR",
     "BASH_ENV",
+    "LD_AUDIT",
     "LD_PRELOAD",
     "GIT_ASKPASS",
     "SSH_ASKPASS",

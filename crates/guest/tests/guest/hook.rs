@@ -1,4 +1,5 @@
-//! The managed hook as the agent runs it: exit code 0 and silence, or 2 and a reason.
+//! The managed hook as a program: exit code 2 and a reason. (That it lets our own agent's calls pass, every run of the system tests
+//! shows; here it has a parent that no engine started.)
 
 use std::{
     io::Write,
@@ -20,7 +21,7 @@ fn hook(input: &[u8], session_file: &Path) -> Output {
 }
 
 #[test]
-fn no_opinion_for_our_session_and_exit_2_for_everything_else() {
+fn exit_2_and_a_reason_for_everybody_but_our_agent() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("session");
     let input =
@@ -31,7 +32,8 @@ fn no_opinion_for_our_session_and_exit_2_for_everything_else() {
 
     std::fs::write(&file, "s-1").unwrap();
     let ours = hook(input, &file);
-    assert_eq!((ours.status.code(), ours.stdout.len(), ours.stderr.len()), (Some(0), 0, 0));
+    assert_eq!((ours.status.code(), ours.stdout.len()), (Some(2), 0));
+    assert!(String::from_utf8_lossy(&ours.stderr).contains("did not start this agent"), "{ours:?}");
 
     std::fs::write(&file, "s-2").unwrap();
     let other = hook(input, &file);

@@ -101,6 +101,7 @@ async fn one_configuration_is_for_the_run() {
     let guest = Guest::start().await;
     let mut host = guest.attach(1).await;
     let listeners = listeners().await;
+    assert!(matches!(host.control.arm().await, Err(ChannelError::Refused { .. })));
     let mut public = listeners.clone();
     public.model = "0.0.0.0:1".parse().unwrap();
     assert!(matches!(host.control.configure(public, "s-1").await, Err(ChannelError::Refused { .. })));
@@ -113,6 +114,9 @@ async fn one_configuration_is_for_the_run() {
     host.control.configure(listeners.clone(), "s-1").await.unwrap();
     assert!(matches!(host.control.configure(listeners, "s-2").await, Err(ChannelError::Refused { .. })));
     let session = guest.path("session");
+    assert!(!session.exists(), "the hook has to wait for the agent's word");
+    host.control.arm().await.unwrap();
+    host.control.arm().await.unwrap();
     assert_eq!(std::fs::read_to_string(&session).unwrap(), "s-1");
     assert_eq!(std::fs::metadata(&session).unwrap().permissions().mode() & 0o777, 0o444);
 }

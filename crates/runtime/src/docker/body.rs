@@ -1,7 +1,7 @@
 //! From a [`ContainerSpec`] to the engine's request. Pure, so that the walls can be read and tested in one place.
 
 use crate::{
-    spec::{ContainerSpec, Mount, Names, Tmpfs},
+    spec::{ContainerSpec, Mount, Names, Tmpfs, TmpfsOwner},
     state::EngineKind,
 };
 use bollard::models::{
@@ -98,6 +98,7 @@ fn host_config(spec: &ContainerSpec, engine: Engine<'_>) -> HostConfig {
             security.push(format!("mask={}", MASKED.join(":")));
         }
     }
+    let tmpfs = |tmpfs: &Tmpfs| (tmpfs.target.clone(), tmpfs_options(tmpfs, spec, engine.kind));
     HostConfig {
         network_mode: Some("none".to_owned()),
         cap_drop: Some(vec!["ALL".to_owned()]),
@@ -118,7 +119,7 @@ fn host_config(spec: &ContainerSpec, engine: Engine<'_>) -> HostConfig {
         dns_search: Some(vec![".".to_owned()]),
         dns_options: Some(vec!["timeout:2".to_owned()]),
         mounts: Some(spec.mounts.iter().map(engine_mount).collect()),
-        tmpfs: Some(spec.tmpfs.iter().map(|tmpfs| (tmpfs.target.clone(), tmpfs_options(tmpfs))).collect()),
+        tmpfs: Some(spec.tmpfs.iter().map(tmpfs).collect()),
         memory: Some(memory),
         memory_swap: Some(memory),
         oom_kill_disable: Some(false),
@@ -143,11 +144,15 @@ fn engine_mount(mount: &Mount) -> EngineMount {
     }
 }
 
-fn tmpfs_options(tmpfs: &Tmpfs) -> String {
-    let Tmpfs { size_mb, uid, gid, mode, exec, .. } = tmpfs;
+fn tmpfs_options(tmpfs: &Tmpfs, spec: &ContainerSpec, kind: EngineKind) -> String {
+    let Tmpfs { size_mb, owner, mode, exec, .. } = tmpfs;
     let exec = if *exec { "exec" } else { "noexec" };
-    // Root is the default, and Podman 4.3 refuses these two options; then it refuses the container, which is right.
-    let owner = if (*uid, *gid) == (0, 0) { String::new() } else { format!(",uid={uid},gid={gid}") };
+    let owner = match (owner, kind) {
+        (TmpfsOwner::Root, EngineKind::Docker | EngineKind::Podman) => String::new(),
+        (TmpfsOwner::Init, EngineKind::Docker) => format!(",uid={},gid={}", spec.uid, spec.gid),
+        // It refuses numbers, and has this word for the user of PID 1.
+        (TmpfsOwner::Init, EngineKind::Podman) => ",U".to_owned(),
+    };
     format!("rw,{exec},nosuid,nodev,size={size_mb}m,mode={mode:o}{owner}")
 }
 

@@ -241,8 +241,8 @@ impl Runtime for Docker {
     async fn has_path(&self, id: &ContainerId, path: &str) -> Result<bool> {
         self.stat_path(id, path).await
     }
-    async fn create_volume(&self, name: &str, labels: &Labels) -> Result<()> {
-        self.make_volume(name, labels).await
+    async fn create_volume(&self, name: &str, labels: &Labels, owner: u32) -> Result<()> {
+        self.make_volume(name, labels, owner).await
     }
     async fn volume(&self, name: &str) -> Result<Option<VolumeSummary>> {
         self.inspect_volume(name).await

@@ -5,13 +5,13 @@ use crate::{
     error::{Operation, Result},
     runtime::{Labels, carries},
     spec::check_name,
-    state::VolumeSummary,
+    state::{EngineKind, VolumeSummary},
 };
 use bollard::{
     models::{Volume, VolumeCreateRequest},
     query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptions},
 };
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 /// Deadline for removing: the engine deletes the files before it answers.
 const REMOVE: Duration = Duration::from_secs(300);
@@ -21,11 +21,17 @@ fn summary(volume: Volume) -> VolumeSummary {
 }
 
 impl Docker {
-    pub(super) async fn make_volume(&self, name: &str, labels: &Labels) -> Result<()> {
+    pub(super) async fn make_volume(&self, name: &str, labels: &Labels, owner: u32) -> Result<()> {
         check_name("volume name", name)?;
+        let driver_opts = match self.kind() {
+            // Its local driver takes an owner only together with a device.
+            EngineKind::Docker => None,
+            EngineKind::Podman => Some(HashMap::from([("o".to_owned(), format!("uid={owner},gid={owner}"))])),
+        };
         let request = VolumeCreateRequest {
             name: Some(name.to_owned()),
             labels: Some(labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect()),
+            driver_opts,
             ..VolumeCreateRequest::default()
         };
         match self.call(Operation::CreateVolume, name, ASK, self.client.create_volume(request)).await {

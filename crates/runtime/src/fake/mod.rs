@@ -276,7 +276,7 @@ impl Runtime for Fake {
         })
     }
 
-    async fn create_volume(&self, name: &str, labels: &Labels) -> Result<()> {
+    async fn create_volume(&self, name: &str, labels: &Labels, _owner: u32) -> Result<()> {
         crate::spec::check_name("volume name", name)?;
         self.act(Operation::CreateVolume, name, |world| {
             world.volumes.entry(name.to_owned()).or_insert_with(|| labels.clone());

@@ -1,6 +1,7 @@
 //! A scripted conversation in place of the model. What it answers takes the same way to the agent as a real answer, through
 //! the same checks; only the model's side is scripted, every tool really runs.
 
+mod classify;
 mod render;
 mod select;
 
@@ -14,7 +15,7 @@ use hyper::{
 use render::Reply;
 use select::{Choice, Place};
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     io,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -26,12 +27,14 @@ pub(crate) struct Script {
     replay: Replay,
     /// Turns with an error that were answered. An error is answered once, so that the agent's retry meets the next turn.
     spent: Mutex<HashSet<Place>>,
+    /// How often each entry for the classifier has answered.
+    given: Mutex<HashMap<usize, u32>>,
 }
 
 impl Script {
     /// At the beginning.
     pub(crate) fn new(replay: Replay) -> Self {
-        Self { replay, spent: Mutex::default() }
+        Self { replay, spent: Mutex::default(), given: Mutex::default() }
     }
 
     /// The answer to a messages request of so many bytes.

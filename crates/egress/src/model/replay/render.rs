@@ -46,7 +46,7 @@ impl Reply {
     }
 }
 
-fn usage(request_bytes: usize, output: u64) -> Value {
+pub(super) fn usage(request_bytes: usize, output: u64) -> Value {
     json!({
         "input_tokens": request_bytes as u64 / BYTES_PER_TOKEN,
         "cache_creation_input_tokens": 0,

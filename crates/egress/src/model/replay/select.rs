@@ -78,7 +78,7 @@ mod tests {
     }
 
     fn script(turns: Vec<Turn>, conversations: Vec<Conversation>) -> Replay {
-        Replay { version: VERSION, description: String::new(), turns, conversations }
+        Replay { version: VERSION, description: String::new(), turns, conversations, classifier: Vec::new() }
     }
 
     fn request(ids: &[&str], last_text: &str) -> Messages {

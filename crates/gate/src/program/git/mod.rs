@@ -1,5 +1,8 @@
 //! Git: reading and local work is the job; history, remotes and configuration belong to people.
 
+mod config;
+mod push;
+
 use super::{place, reads};
 use crate::{
     args::Args,
@@ -10,88 +13,26 @@ use crate::{
 };
 use types::catalogue::RuleId;
 
-const READ_ONLY: [&str; 36] = [
-    "status",
-    "log",
-    "show",
-    "diff",
-    "blame",
-    "annotate",
-    "shortlog",
-    "describe",
-    "rev-parse",
-    "rev-list",
-    "ls-files",
-    "ls-tree",
-    "cat-file",
-    "name-rev",
-    "merge-base",
-    "show-ref",
-    "for-each-ref",
-    "symbolic-ref",
-    "count-objects",
-    "fsck",
-    "grep",
-    "whatchanged",
-    "cherry",
-    "diff-tree",
-    "diff-index",
-    "diff-files",
-    "range-diff",
-    "var",
-    "version",
-    "help",
-    "check-ignore",
-    "check-attr",
-    "verify-commit",
-    "verify-tag",
-    "show-branch",
-    "ls-remote",
+#[rustfmt::skip]
+const READ_ONLY: &[&str] = &[
+    "status", "log", "show", "diff", "blame", "annotate", "shortlog", "describe", "rev-parse", "rev-list", "ls-files",
+    "ls-tree", "cat-file", "name-rev", "merge-base", "show-ref", "for-each-ref", "symbolic-ref", "count-objects",
+    "fsck", "grep", "whatchanged", "cherry", "diff-tree", "diff-index", "diff-files", "range-diff", "var", "version",
+    "help", "check-ignore", "check-attr", "verify-commit", "verify-tag", "show-branch", "ls-remote", "check-mailmap",
+    "check-ref-format", "column", "diff-pairs", "fmt-merge-msg", "get-tar-commit-id", "merge-tree", "patch-id",
+    "rerere", "show-index", "stripspace", "verify-pack", "bugreport", "diagnose", "unpack-file",
+    // Helpers that people install beside git and that only count and list.
+    "summary", "effort", "authors", "info", "count", "brv", "standup", "missing", "show-tree", "show-merged-branches",
+    "show-unmerged-branches", "local-commits", "cliff", "guilt",
 ];
-const LOCAL: [&str; 22] = [
-    "add",
-    "commit",
-    "mv",
-    "rm",
-    "merge",
-    "rebase",
-    "cherry-pick",
-    "revert",
-    "init",
-    "notes",
-    "apply",
-    "am",
-    "format-patch",
-    "mergetool",
-    "archive",
-    "stage",
-    "write-tree",
-    "commit-tree",
-    "hash-object",
-    "read-tree",
-    "interpret-trailers",
-    "secrets",
+#[rustfmt::skip]
+const LOCAL: &[&str] = &[
+    "add", "commit", "mv", "rm", "merge", "rebase", "cherry-pick", "revert", "init", "notes", "apply", "am",
+    "format-patch", "mergetool", "archive", "stage", "write-tree", "commit-tree", "hash-object", "read-tree",
+    "interpret-trailers", "secrets", "commit-graph", "multi-pack-index", "index-pack", "pack-objects",
+    "unpack-objects", "update-index", "update-server-info", "merge-file", "mktag", "mktree", "checkout-index",
+    "sparse-checkout", "fast-export", "bundle", "mailinfo", "mailsplit", "prune-packed", "refs", "backfill", "absorb",
 ];
-/// Configuration that runs nothing.
-const PLAIN_CONFIG: [&str; 16] = [
-    "user.name",
-    "user.email",
-    "core.quotepath",
-    "core.autocrlf",
-    "core.eol",
-    "core.filemode",
-    "core.longpaths",
-    "color.ui",
-    "color.diff",
-    "init.defaultbranch",
-    "pull.rebase",
-    "pull.ff",
-    "advice.detachedhead",
-    "commit.gpgsign",
-    "merge.conflictstyle",
-    "log.showsignature",
-];
-
 const COMMIT: &str = "commit on the work tree's branch; the host takes the work out";
 
 pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
@@ -116,7 +57,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 i += 1;
             }
             "-c" => {
-                effects.extend(words.get(i + 1).and_then(|word| config(&word.text)));
+                effects.extend(words.get(i + 1).and_then(|word| config::config(&word.text)));
                 i += 1;
             }
             text if text.starts_with("--git-dir")
@@ -194,7 +135,8 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         ];
     }
     match verb {
-        "push" | "send-pack" | "http-push" => {
+        "push" => push::effects(rest, world),
+        "send-pack" | "http-push" => {
             vec![Finding::refused(RuleId::GitRemote, "pushes to a remote", COMMIT).into()]
         }
         "send-email" | "request-pull" | "credential" | "credential-store" | "credential-cache" => {
@@ -231,7 +173,7 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         "branch" => Vec::new(),
         "tag" if has(&["-d", "--delete"]) => questioned("deletes a tag"),
         "tag" => Vec::new(),
-        "config" => configure(&args, rest),
+        "config" => config::configure(&args, rest),
         "filter-branch" | "filter-repo" | "replace" => destroys("rewrites the history"),
         "reflog" if matches!(first, "expire" | "delete") => destroys("removes the record of earlier commits"),
         "reflog" => Vec::new(),
@@ -242,7 +184,19 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         }
         "gc" | "repack" | "pack-refs" | "maintenance" => Vec::new(),
         "update-ref" => destroys("moves or deletes references directly"),
-        "worktree" if first == "list" => Vec::new(),
+        "worktree" if matches!(first, "list" | "prune" | "lock" | "unlock") => Vec::new(),
+        "worktree" if matches!(first, "add" | "move" | "remove") && !has(&["-f", "--force"]) => {
+            let target: Vec<_> = args.operands.iter().skip(1).take(1).copied().collect();
+            super::writes(&target, command, world)
+        }
+        "lfs"
+            if matches!(
+                first,
+                "ls-files" | "status" | "env" | "pull" | "fetch" | "checkout" | "logs" | "version" | "fsck" | "locks"
+            ) =>
+        {
+            Vec::new()
+        }
         "worktree" => questioned("adds or removes another work tree"),
         "commit"
             if has(&["--no-verify"])
@@ -334,103 +288,11 @@ fn checkout(verb: &str, rest: &[Word], args: &Args<'_>) -> Vec<Effect> {
     if force || (paths && broad) { questioned("throws away changes that are not committed") } else { Vec::new() }
 }
 
-fn configure(args: &Args<'_>, rest: &[Word]) -> Vec<Effect> {
-    const READ: [&str; 10] = [
-        "--get",
-        "--get-all",
-        "--get-regexp",
-        "--list",
-        "-l",
-        "--show-origin",
-        "--show-scope",
-        "--name-only",
-        "--get-urlmatch",
-        "--type",
-    ];
-    if args.has(&READ) || matches!(args.operands.first().map(|word| word.text.as_str()), Some("get" | "list") | None) {
-        return Vec::new();
-    }
-    let operands: Vec<&Word> = args.operands.iter().copied().filter(|word| word.text != "set").collect();
-    if operands.len() < 2 && !args.has(&["--unset", "--add", "--unset-all", "--replace-all", "-e", "--edit"]) {
-        return Vec::new();
-    }
-    let key = operands.first().map(|word| word.text.as_str()).unwrap_or_default();
-    if rest.iter().any(|word| !word.is_known()) && !PLAIN_CONFIG.contains(&key.to_ascii_lowercase().as_str()) {
-        return vec![Effect::Unverifiable("which git setting changes is not known".to_owned())];
-    }
-    if args.has(&["--unset", "--unset-all"]) {
-        return questioned("removes one of git's settings");
-    }
-    config(&format!("{key}={}", operands.get(1).map(|word| word.text.as_str()).unwrap_or_default()))
-        .into_iter()
-        .collect()
-}
-
-/// A setting by `-c key=value` or `git config key value`.
-fn config(setting: &str) -> Option<Effect> {
-    let (key, value) = setting.split_once('=').unwrap_or((setting, "true"));
-    let key = key.to_ascii_lowercase();
-    if PLAIN_CONFIG.contains(&key.as_str()) || key.starts_with("color.") || key.starts_with("advice.") {
-        return None;
-    }
-    if key == "core.pager" && matches!(value, "cat" | "") {
-        return None;
-    }
-    const RUNS: [&str; 19] = [
-        "core.hookspath",
-        "core.fsmonitor",
-        "core.sshcommand",
-        "core.gitproxy",
-        "core.pager",
-        "core.editor",
-        "core.askpass",
-        "sequence.editor",
-        "diff.external",
-        "credential.helper",
-        "gpg.program",
-        "gpg.ssh.program",
-        "init.templatedir",
-        "core.alternaterefscommand",
-        "uploadpack.packobjectshook",
-        "include.path",
-        "core.worktree",
-        "http.proxy",
-        "http.sslverify",
-    ];
-    let family = [
-        "alias.",
-        "filter.",
-        "merge.",
-        "difftool.",
-        "mergetool.",
-        "includeif.",
-        "url.",
-        "pager.",
-        "credential.",
-        "protocol.",
-    ];
-    let runs = RUNS.contains(&key.as_str())
-        || (family.iter().any(|part| key.starts_with(part)))
-        || (key.starts_with("diff.") && (key.ends_with("command") || key.ends_with("textconv")))
-        || (key.starts_with("remote.") && !key.ends_with(".fetch"));
-    let reason = format!("sets git's `{}`", types::text::printable(&key, 60));
-    Some(if runs {
-        Finding::refused(
-            RuleId::Persistence,
-            format!("{reason}, which runs programs or moves data later"),
-            "leave git's configuration as it is",
-        )
-        .into()
-    } else {
-        Finding::questioned(RuleId::GitRemote, reason).into()
-    })
-}
-
 fn jujutsu(command: &SimpleCommand) -> Vec<Effect> {
     let words: Vec<&str> =
         command.args().iter().map(|word| word.text.as_str()).filter(|word| !word.starts_with('-')).collect();
     match words.as_slice() {
-        ["git", "push", ..] => vec![Finding::refused(RuleId::GitRemote, "pushes to a remote", COMMIT).into()],
+        ["git", "push", ..] => questioned("pushes to a remote"),
         ["git", ..] | ["config", "set" | "edit", ..] => questioned("changes remotes or configuration"),
         [
             "log" | "st" | "status" | "diff" | "show" | "new" | "describe" | "desc" | "commit" | "edit" | "bookmark"

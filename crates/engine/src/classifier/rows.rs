@@ -1,0 +1,62 @@
+//! The classifier outside of a run: for `sandbox gate test --classifier`, which judges rows of a corpus with it.
+
+use super::{Asker, mark, prose};
+use crate::{error::EngineError, outlet};
+use egress::{Config, Egress, LimitReached, Limits, Observer};
+use gate::{World, classifier::Classifier};
+use std::{path::Path, sync::Arc, time::Duration};
+use types::{
+    call::ToolCall,
+    event::{EgressRecord, Usage, WireToolResult, WireToolUse},
+    profile::{ClassifierProfile, Profile},
+    verdict::Verdict,
+};
+
+/// The operator's classifier for single calls. Its requests are paid for with the profile's credential, up to
+/// `limits.max-budget-usd`; each verdict says what it took.
+pub struct RowClassifier {
+    asker: Asker,
+    profile: ClassifierProfile,
+}
+
+impl RowClassifier {
+    /// Finds endpoint and credential as a run would; `replay` is a scripted conversation whose `classifier` answers instead.
+    ///
+    /// # Errors
+    /// [`EngineError`]: no credential, or settings that the egress refuses.
+    pub fn new(profile: &Profile, replay: Option<&Path>) -> Result<Self, EngineError> {
+        let backend = outlet::backend(profile, replay)?;
+        let model = outlet::model(profile, backend)?;
+        let egress = Egress::new(Config {
+            routes: Vec::new(),
+            model: Some(model),
+            limits: Limits::default(),
+            sink: Arc::new(Deaf),
+        })?;
+        Ok(Self { asker: Asker::new(&profile.gate.classifier, egress), profile: profile.gate.classifier.clone() })
+    }
+
+    /// Judges a call that the deterministic stages left with `undecided`, as the first call of a run with this task. A verdict that
+    /// is not open is given back as it is. Takes `gate.classifier.patience` at most, and never fails but closed.
+    pub async fn judge(&self, task: &str, world: World, call: &ToolCall, undecided: Verdict) -> Verdict {
+        if !Classifier::is_asked(&undecided) {
+            return undecided;
+        }
+        let classifier = Classifier::new(&prose(&self.profile), task, world);
+        self.asker.judge(classifier.case(call, undecided, &mark())).await
+    }
+}
+
+/// No run is there to hear anything.
+pub(super) struct Deaf;
+
+impl Observer for Deaf {
+    fn egress(&self, _: EgressRecord) {}
+    fn tool_use(&self, _: WireToolUse) {}
+    fn tool_result(&self, _: WireToolResult) {}
+    fn usage(&self, _: Usage) {}
+    fn turn(&self) {}
+    fn auth_refused(&self, _: u16) {}
+    fn rate_limited(&self, _: u16, _: Option<Duration>) {}
+    fn limit_reached(&self, _: LimitReached) {}
+}

@@ -1,0 +1,174 @@
+//! Tools that build, test, check, format or serve the project with what is installed, and do no more than its files say.
+
+use crate::{
+    effect::{Effect, Finding, Program},
+    shell::SimpleCommand,
+    world::World,
+};
+use types::catalogue::RuleId;
+
+#[rustfmt::skip]
+const PYTHON: &[&str] = &[
+    "pytest", "py.test", "tox", "nox", "coverage", "mypy", "dmypy", "ruff", "black", "isort", "flake8", "pylint",
+    "pyright", "basedpyright", "pyre", "pyrefly", "pytype", "ty", "bandit", "pre-commit", "prek", "autopep8", "yapf",
+    "pyflakes", "pycodestyle", "pydocstyle", "docformatter", "pyupgrade", "autoflake", "vulture", "interrogate",
+    "radon", "xenon", "codespell", "typos", "refurb", "vermin", "deptry", "nosetests", "nose2", "green", "ward",
+    "behave", "robot", "sphinx-build", "sphinx-apidoc", "sphinx-autobuild", "pdoc", "pdoc3", "mkdocs", "jupytext",
+    "nbqa", "nbstripout", "nbconvert", "papermill", "check-manifest", "pyproject-build", "cibuildwheel", "cython",
+    "cythonize", "stubgen", "stubtest", "pyinstaller", "nuitka", "towncrier", "bumpversion", "bump2version",
+    "bump-my-version", "cz", "reno", "scriv", "pybabel", "django-admin", "alembic", "kedro", "snakemake", "doit",
+    "mutmut", "pip-audit", "import-linter", "lint-imports", "pip-compile", "maturin", "rst2html", "uvicorn",
+    "gunicorn", "hypercorn", "daphne", "waitress-serve", "flask", "fastapi", "streamlit", "gradio", "celery",
+    "jupyter", "jupyter-lab", "jupyter-notebook", "marimo", "tensorboard", "hatchling", "flit", "versioneer",
+    "setuptools-scm",
+];
+#[rustfmt::skip]
+const NODE: &[&str] = &[
+    "tsc", "tsgo", "tsc-watch", "eslint", "eslint_d", "prettier", "prettierd", "jest", "vitest", "mocha", "ava",
+    "nyc", "c8", "tap", "uvu", "jasmine", "cypress", "playwright", "wdio", "testcafe", "nightwatch", "biome",
+    "oxlint", "dprint", "stylelint", "rollup", "webpack", "webpack-cli", "webpack-dev-server", "rspack", "rsbuild",
+    "rolldown", "esbuild", "vite", "vite-node", "next", "nuxt", "nuxi", "astro", "remix", "gatsby", "svelte-kit",
+    "expo", "metro", "tsup", "tsdown", "unbuild", "ncc", "pkgroll", "microbundle", "bunchee", "turbo", "nx", "lage",
+    "wireit", "parcel", "swc", "babel", "react-scripts", "react-app-rewired", "craco", "svelte-check", "vue-tsc",
+    "vue-cli-service", "ng", "ngc", "knip", "depcheck", "madge", "dpdm", "depcruise", "typedoc", "jsdoc",
+    "api-extractor", "gulp", "grunt", "karma", "commitlint", "lint-staged", "markdownlint", "markdownlint-cli2",
+    "remark", "cspell", "alex", "textlint", "standard", "ts-standard", "xo", "tslint", "jshint", "jscs", "csslint",
+    "htmlhint", "html-validate", "pa11y", "lighthouse", "sass", "lessc", "stylus", "postcss", "tailwindcss",
+    "storybook", "start-storybook", "build-storybook", "docusaurus", "vitepress", "vuepress", "eleventy", "hexo",
+    "graphql-codegen", "swagger-cli", "spectral", "redocly", "openapi-typescript", "size-limit", "bundlesize",
+    "publint", "attw", "are-the-types-wrong", "syncpack", "manypkg", "sort-package-json", "license-checker", "jscpd",
+    "plop", "hygen", "documentation", "patch-package", "electron-rebuild", "electron-vite", "node-gyp", "prebuildify",
+    "napi", "vscode-test", "nodemon", "ts-node-dev", "http-server", "serve", "live-server", "json-server",
+    "browser-sync", "run-s", "run-p", "npm-run-all", "npm-run-all2", "wait-on", "cpx", "cpy", "copyfiles", "mkdirp",
+    "svgo", "imagemin", "mmdc", "web-ext", "elm-test", "elm-format", "elm-review", "purs", "spago", "rescript",
+    "coffee", "tstyche", "tsd", "dtslint", "only-allow", "check-dts", "mintlify", "changelogen",
+    "conventional-changelog", "esbuild-visualizer", "source-map-explorer", "webpack-bundle-analyzer",
+];
+#[rustfmt::skip]
+const COMPILED: &[&str] = &[
+    "gcc", "g++", "cc", "c++", "clang", "clang++", "cpp", "ld", "ld.lld", "lld", "gold", "mold", "ar", "as", "ranlib",
+    "strip", "objcopy", "windres", "dlltool", "lipo", "dsymutil", "gcov", "lcov", "genhtml", "gcovr", "llvm-cov",
+    "llvm-profdata", "llvm-ar", "nasm", "yasm", "flex", "bison", "yacc", "lex", "gperf", "swig", "m4", "autoconf",
+    "automake", "aclocal", "autoheader", "autoreconf", "libtoolize", "libtool", "autopoint", "intltoolize",
+    "gettextize", "xgettext", "msgfmt", "msgmerge", "ctags", "etags", "cscope", "gtags", "global", "doxygen",
+    "clang-format", "clang-tidy", "clang-check", "cppcheck", "cpplint", "iwyu", "include-what-you-use",
+    "cmake-format", "cmake-lint", "gersemi", "nvcc", "gfortran", "flang", "ifort", "gdc", "dmd", "ldc2", "dub", "fpc",
+    "gnatmake", "gprbuild", "rustc", "rustfmt", "rustdoc", "clippy-driver", "rust-analyzer", "wasm-bindgen",
+    "wasm-opt", "wat2wasm", "wasm2wat", "wasm-tools", "trunk", "cross", "bacon", "taplo", "golangci-lint", "gofmt",
+    "goimports", "gofumpt", "gci", "golines", "staticcheck", "govulncheck", "gotestsum", "gotests", "mockgen",
+    "mockery", "wire", "stringer", "swag", "sqlc", "templ", "revive", "errcheck", "gosec", "ineffassign", "misspell",
+    "gocyclo", "ginkgo", "benchstat", "protoc", "buf", "javac", "javadoc", "jar", "kotlinc", "kotlin", "scalac",
+    "scala-cli", "scalafmt", "scalafix", "mill", "groovyc", "ktlint", "detekt", "checkstyle", "google-java-format",
+    "ghc", "ghcid", "runghc", "hlint", "ormolu", "fourmolu", "stylish-haskell", "ocamlc", "ocamlopt", "ocamlfind",
+    "dune", "ocamlformat", "swiftc", "swiftlint", "swiftformat", "zls", "nimble", "rebar3", "erlc", "gleam",
+    "dialyzer", "verilator", "iverilog", "yosys", "solc", "vyper", "forge", "hardhat", "slither", "qmake", "moc",
+    "uic", "rcc", "lupdate", "lrelease", "scons", "waf", "premake5", "xmake", "tup", "redo", "samu", "imake", "glslc",
+    "glslangValidator", "spirv-val", "dtc", "ccls", "clangd",
+];
+#[rustfmt::skip]
+const OTHERS: &[&str] = &[
+    "rspec", "rubocop", "standardrb", "reek", "brakeman", "bundle-audit", "jekyll", "yard", "rdoc", "cucumber",
+    "sorbet", "srb", "steep", "solargraph", "haml-lint", "slim-lint", "erblint", "phpunit", "pest", "phpstan",
+    "psalm", "phpcs", "phpcbf", "php-cs-fixer", "rector", "infection", "behat", "codecept", "deptrac", "phpmd",
+    "pint", "parallel-lint", "composer-unused", "composer-require-checker", "busted", "luacheck", "stylua", "selene",
+    "bats", "shellspec", "shellcheck", "shfmt", "checkbashisms", "prove", "perltidy", "perlcritic", "podchecker",
+    "hadolint", "yamllint", "yamlfmt", "jsonlint", "toml-sort", "xmllint", "actionlint", "zizmor", "tflint", "tfsec",
+    "checkov", "kubeval", "kubeconform", "kube-linter", "conftest", "opa", "ansible-lint", "cfn-lint", "sqlfluff",
+    "sqlfmt", "squawk", "semgrep", "ast-grep", "sg", "comby", "buildifier", "nixfmt", "alejandra", "statix",
+    "deadnix", "nixpkgs-fmt", "mdbook", "hugo", "zola", "asciidoctor", "vale", "mdl", "typst", "pdflatex", "xelatex",
+    "latex", "bibtex", "biber", "makeindex", "chktex", "d2", "structurizr", "reuse", "licensee", "gitlint",
+    "editorconfig", "pydoc", "ri", "erd", "tbls", "protolint", "api-linter", "vacuum", "promtool", "amtool",
+    "jsonnet", "jsonnetfmt", "jb", "cue", "ytt", "hledger", "tokio-console", "hyperlink", "bd", "inspect", "rails", "goreleaser", "tauri", "ltex", "languagetool",
+    "cmark", "cmark-gfm", "lowdown", "discount", "textidote",
+];
+
+/// Words after which a tool of the table leaves the project: it publishes, installs itself somewhere, or changes a database.
+const LEAVES: &[(&str, &[&str])] = &[
+    ("mkdocs", &["gh-deploy"]),
+    ("mike", &["deploy"]),
+    ("pre-commit", &["install", "autoupdate", "init-templatedir"]),
+    ("prek", &["install", "autoupdate", "init-templatedir"]),
+    ("maturin", &["publish", "upload"]),
+    ("flit", &["publish", "install"]),
+    ("hexo", &["deploy", "d"]),
+    ("expo", &["publish", "upload", "login"]),
+    ("buf", &["push", "registry"]),
+    ("semgrep", &["login", "publish", "ci"]),
+    ("web-ext", &["sign"]),
+    ("napi", &["prepublish", "pre-publish"]),
+    ("nimble", &["publish", "install"]),
+    ("forge", &["create", "script"]),
+    ("playwright", &["install-deps"]),
+    ("alembic", &["upgrade", "downgrade", "stamp"]),
+    ("lighthouse", &["http"]),
+    ("bumpversion", &["--commit"]),
+    ("bd", &["sync", "hooks", "init", "daemon"]),
+    ("rails", &["db:drop", "db:reset", "credentials:edit", "new", "runner", "credentials:show"]),
+    ("goreleaser", &["release", "publish", "announce", "continue"]),
+    ("tauri", &["signer"]),
+    ("bd", &["sync", "hooks", "init", "daemon"]),
+];
+/// Options that load code from where the line says.
+#[rustfmt::skip]
+const LOADS: [&str; 9] = [
+    "-fplugin", "-wrapper", "-specs", "-B/", "--resolve-plugins-relative-to", "--rulesdir", "-shell-escape",
+    "--shell-escape", "-enable-write18",
+];
+
+/// True for a tool of the table.
+pub(super) fn is_tool(name: &str) -> bool {
+    let plain = plain(name);
+    [PYTHON, NODE, COMPILED, OTHERS].iter().any(|table| table.contains(&plain))
+}
+
+/// A tool's name without version and target: `clang-15`, `aarch64-linux-gnu-gcc`.
+fn plain(name: &str) -> &str {
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let name = name.strip_suffix('-').unwrap_or(name);
+    const CROSS: [&str; 9] = ["gcc", "g++", "clang", "clang++", "ld", "ar", "strip", "objcopy", "gfortran"];
+    match name.rsplit_once('-') {
+        Some((target, tool)) if CROSS.contains(&tool) && target.contains('-') => tool,
+        Some(_) | None => name,
+    }
+}
+
+pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
+    if !is_tool(name) {
+        return None;
+    }
+    let words = command.args();
+    let first = words.iter().map(|word| word.text.as_str()).find(|text| !text.starts_with('-')).unwrap_or_default();
+    if words
+        .iter()
+        .any(|word| LOADS.iter().any(|option| word.text.starts_with(option)) || word.text.contains("\\write18"))
+    {
+        return Some(vec![Effect::Unverifiable("the tool loads code that the line names".to_owned())]);
+    }
+    if LEAVES.iter().any(|(tool, verbs)| *tool == name && (verbs.contains(&first) || first.starts_with(verbs[0]))) {
+        return Some(vec![
+            Finding::questioned(RuleId::ExternalWrite, format!("`{name} {first}` acts outside the work tree")).into(),
+        ]);
+    }
+    let place = |word: &crate::shell::Word| super::place(word, command, world);
+    let mut effects = Vec::new();
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        let is_output = matches!(word.text.as_str(), "-o" | "--output" | "--outfile" | "--out-dir" | "--outDir" | "-d");
+        if is_output && let Some(target) = words.get(at + 1).filter(|word| !word.text.starts_with('-')) {
+            effects.push(Effect::Writes { place: place(target), empties: false });
+            at += 1;
+        }
+        at += 1;
+    }
+    effects.extend(super::mentioned(command, world));
+    if words.iter().any(|word| word.text.starts_with('\\')) {
+        effects.push(Effect::Unverifiable("the tool is given its source in the line".to_owned()));
+    }
+    effects.push(super::packages::manifest("the project's settings", command, world));
+    // A configuration or a plugin from outside is code from outside.
+    let config = words.iter().position(|word| matches!(word.text.as_str(), "-c" | "--config" | "--plugin" | "-p"));
+    if let Some(file) = config.and_then(|at| words.get(at + 1)).filter(|word| word.text.starts_with(['/', '~'])) {
+        effects.push(Effect::Executes(Program::File(place(file))));
+    }
+    Some(effects)
+}

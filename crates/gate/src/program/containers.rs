@@ -1,0 +1,136 @@
+//! Container engines: building and looking is work; the host's rights, files and other people's containers are not.
+
+use super::infra::{question, shared};
+use crate::{
+    args::Args,
+    effect::{Effect, Finding},
+    shell::SimpleCommand,
+};
+use types::catalogue::RuleId;
+
+fn escape(reason: &str) -> Vec<Effect> {
+    vec![Finding::forbidden(RuleId::SandboxEscape, reason, "work inside this container").into()]
+}
+
+/// The verbs without the values of options before them: `docker compose -f file ps`.
+fn container_verbs<'a>(words: &[&'a str], is_composer: bool) -> Vec<&'a str> {
+    const VALUED: [&str; 12] = [
+        "-f",
+        "--file",
+        "-p",
+        "--project-name",
+        "--profile",
+        "--env-file",
+        "--project-directory",
+        "-c",
+        "--context",
+        "-H",
+        "--host",
+        "--ansi",
+    ];
+    let mut verbs = if is_composer { vec!["compose"] } else { Vec::new() };
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if VALUED.contains(word) && verbs.len() < 2 && verbs.first().is_none_or(|verb| *verb == "compose") {
+            words.next();
+        } else if !word.starts_with('-') {
+            verbs.push(word);
+        }
+    }
+    verbs
+}
+
+pub(super) fn effects(name: &str, words: &[&str], command: &SimpleCommand) -> Vec<Effect> {
+    let verbs = container_verbs(words, name.ends_with("-compose"));
+    let verb = verbs.first().copied().unwrap_or_default();
+    let flag = |names: &[&str]| {
+        words.iter().any(|word| {
+            names.iter().any(|name| word == name || word.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')))
+        })
+    };
+    let args = Args::parse(
+        command.args(),
+        &[
+            "-v",
+            "--volume",
+            "--mount",
+            "--pid",
+            "--net",
+            "--network",
+            "--userns",
+            "--ipc",
+            "--device",
+            "--cap-add",
+            "--security-opt",
+        ],
+    );
+    let host_mount = args.values(&["-v", "--volume", "--mount"]).any(|word| {
+        let source = word.text.split("source=").nth(1).or_else(|| word.text.split("src=").nth(1)).unwrap_or(&word.text);
+        let source = source.split([':', ',']).next().unwrap_or_default();
+        let path = source.trim_end_matches(['/', '*']);
+        source.starts_with('/')
+            && (path.is_empty()
+                || ["/etc", "/root", "/var/run", "/proc", "/sys", "/dev", "/home", "/var", "/run", "/boot", "/usr"]
+                    .iter()
+                    .any(|dir| crate::place::is_under(path, dir)))
+    });
+    let host_space = args.values(&["--pid", "--net", "--network", "--userns", "--ipc"]).any(|word| word.text == "host");
+    if flag(&["--privileged"])
+        || host_mount
+        || (host_space && flag(&["--pid"]))
+        || flag(&["--cap-add", "--device", "--use-api-socket"])
+        || words.iter().any(|word| {
+            word.contains("docker.sock") || word.contains("apparmor=unconfined") || word.contains("seccomp=unconfined")
+        })
+    {
+        return escape("starts a container with the host's rights or files");
+    }
+    let second = verbs.get(1).copied().unwrap_or_default();
+    match verb {
+        "ps" | "images" | "logs" | "inspect" | "version" | "info" | "stats" | "top" | "port" | "diff" | "history"
+        | "events" | "search" | "context" | "" | "config" | "manifest" | "pull" | "tag" | "wait" | "help"
+        | "completion" => Vec::new(),
+        "build" | "buildx" => Vec::new(),
+        "compose"
+            if matches!(
+                second,
+                "ps" | "logs" | "config" | "build" | "version" | "ls" | "images" | "top" | "port" | "pull" | "stop"
+            ) =>
+        {
+            Vec::new()
+        }
+        "container" | "image" | "network" | "volume" | "system"
+            if matches!(
+                second,
+                "ls" | "list"
+                    | "inspect"
+                    | "df"
+                    | "info"
+                    | "logs"
+                    | "pull"
+                    | "create"
+                    | "stats"
+                    | "top"
+                    | "tag"
+                    | "history"
+            ) =>
+        {
+            Vec::new()
+        }
+        "rm" | "rmi" | "kill" | "stop" | "prune"
+            if flag(&["-f", "--force"]) || words.iter().any(|word| word.contains(crate::place::HOLE)) =>
+        {
+            shared("stops or deletes containers that others may use")
+        }
+        "system" | "volume" | "image" | "network" | "container" | "builder" if matches!(second, "prune" | "rm") => {
+            shared("deletes shared containers, images or volumes")
+        }
+        "push" | "login" => {
+            vec![Finding::refused(RuleId::ExternalWrite, "publishes an image", "leave publishing to a person").into()]
+        }
+        "compose" if words.iter().any(|word| matches!(*word, "-v" | "--volumes")) && second == "down" => {
+            shared("deletes the volumes of a composition")
+        }
+        _ => question(RuleId::SharedInfra, "starts or changes containers"),
+    }
+}

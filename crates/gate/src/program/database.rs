@@ -1,0 +1,54 @@
+//! Databases: reading a file of the work tree is work; a server's data may be someone's.
+
+use super::infra::question;
+use crate::{
+    effect::{Effect, Finding},
+    shell::SimpleCommand,
+};
+use types::catalogue::RuleId;
+
+pub(super) fn effects(name: &str, command: &SimpleCommand) -> Vec<Effect> {
+    let text = format!("{} {}", command.text(), stdin(command)).to_ascii_lowercase();
+    let drops = ["drop database", "drop schema", "dropdatabase", "flushall", "flushdb"];
+    if matches!(name, "dropdb" | "dropuser") || drops.iter().any(|verb| text.contains(verb)) {
+        let scratch = text.contains("localhost") || text.contains("127.0.0.1") || text.contains("test");
+        let remote = !scratch || text.contains("prod");
+        if remote {
+            return vec![
+                Finding::refused(
+                    RuleId::MassDeletion,
+                    "deletes a whole database",
+                    "leave the data; use a scratch database on loopback",
+                )
+                .into(),
+            ];
+        }
+    }
+    if name == "sqlite3" || name == "duckdb" {
+        #[rustfmt::skip]
+        const WRITES: [&str; 14] = [
+            "insert", "update", "delete", "drop", "alter", "create", "replace", "attach", "pragma", ".shell",
+            ".system", "load_extension", ".output", ".import",
+        ];
+        let risky = WRITES.iter().any(|verb| text.contains(verb))
+            || text.contains(".once")
+            || text.contains("writefile")
+            || text.contains(".backup")
+            || text.contains(".restore")
+            || text.contains("readfile")
+            || text.contains(".read")
+            || text.contains(".log")
+            || text.contains(crate::place::HOLE);
+        let known =
+            command.args().iter().filter(|word| !word.text.starts_with('-')).count() >= 2 || !stdin(command).is_empty();
+        return if !risky && known { Vec::new() } else { question(RuleId::MassDeletion, "changes a database") };
+    }
+    question(RuleId::ExternalWrite, "works on a database server")
+}
+
+fn stdin(command: &SimpleCommand) -> &str {
+    match &command.stdin {
+        crate::shell::Stdin::Text(word) => &word.text,
+        crate::shell::Stdin::Inherited | crate::shell::Stdin::Pipe => "",
+    }
+}

@@ -1,0 +1,170 @@
+//! npm and its kin: what the lock file pins may come in, scripts of the project may run.
+
+use super::packages::{is_local, is_local_tool, is_reviewable, manifest, new_code, publishes};
+use crate::{
+    args::Args,
+    effect::{Effect, Finding, Program},
+    shell::SimpleCommand,
+    world::World,
+};
+use types::catalogue::RuleId;
+
+/// Verbs that only show something, in all of their spellings.
+#[rustfmt::skip]
+const SHOWS: [&str; 44] = [
+    "ls", "list", "ll", "la", "outdated", "view", "info", "show", "v", "why", "explain", "help", "root", "bin",
+    "prefix", "audit", "fund", "doctor", "ping", "docs", "licenses", "search", "s", "se", "find", "whoami", "query",
+    "stars", "sbom", "repo", "bugs", "issues", "get", "help-search", "diff", "find-dupes", "node", "dir", "pm",
+    "workspaces", "versions", "plugin", "constraints", "store",
+];
+/// Verbs that do what the project's files say.
+#[rustfmt::skip]
+const PROJECT: [&str; 36] = [
+    "ci", "clean-install", "install-clean", "test", "t", "tst", "it", "cit", "start", "stop", "restart", "build",
+    "lint", "dev", "typecheck", "format", "check", "type-check", "fmt", "coverage", "version", "pack", "prune",
+    "dedupe", "ddp", "rebuild", "rb", "uninstall", "remove", "rm", "un", "r", "unlink", "install-test", "fetch",
+    "workspace",
+];
+/// Words in the name of a script that acts outside of the work tree.
+const OUTWARD: [&str; 8] = ["deploy", "release", "publish", "push", "prod", "migrate", "seed", "reset"];
+
+pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    #[rustfmt::skip]
+    const VALUED: [&str; 14] = [
+        "--prefix", "-w", "--workspace", "-C", "--dir", "--filter", "-F", "--cwd", "--registry", "--loglevel",
+        "--pack-destination", "--node-options", "--script-shell", "--userconfig",
+    ];
+    let args = Args::parse(command.args(), &VALUED);
+    let verb = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
+    let named = args.operands.get(1).map(|word| word.text.as_str()).unwrap_or_default();
+    let script = manifest("package.json", command, world);
+    let is_shown = SHOWS.contains(&verb) || verb.is_empty();
+    if args.has(&["--registry", "--script-shell", "--node-options", "--userconfig", "--ignore-path"]) && !is_shown {
+        return new_code("takes packages from another registry or runs them with another shell");
+    }
+    let is_add = matches!(verb, "install" | "i" | "in" | "add" | "a");
+    if args.operands.iter().any(|word| !word.is_known()) {
+        return vec![Effect::Unverifiable("part of the command is not known".to_owned())];
+    }
+    match verb {
+        _ if verb.is_empty() => {
+            if name == "yarn" {
+                vec![script]
+            } else {
+                Vec::new()
+            }
+        }
+        "audit" if named == "fix" && !args.has(&["--dry-run"]) => new_code("changes installed versions"),
+        _ if SHOWS.contains(&verb) && !matches!(named, "add" | "import" | "link" | "untrusted" | "trust") => Vec::new(),
+        _ if is_add => {
+            let global = args.has(&["-g", "--global"]);
+            let may_come = |text: &str| is_reviewable(text, "@") || (!global && is_local(text, command, world));
+            if args.operands[1..].iter().all(|word| may_come(&word.text)) && !(global && args.operands.len() == 1) {
+                vec![script]
+            } else {
+                new_code("adds packages whose versions are not pinned")
+            }
+        }
+        _ if args.has(&["-g", "--global"]) => new_code("changes packages of every project"),
+        // yarn's commands of the registry; `workspace NAME` and `workspaces foreach` hand on what follows.
+        "npm" | "workspace" | "workspaces"
+            if args
+                .operands
+                .iter()
+                .any(|word| matches!(word.text.as_str(), "publish" | "login" | "logout" | "tag")) =>
+        {
+            publishes()
+        }
+        "run" | "run-script" | "rum" | "urn" => run(name, named, &args, command, world),
+        _ if PROJECT.contains(&verb) => vec![script],
+        "config" | "c" if matches!(named, "get" | "list" | "ls" | "") => Vec::new(),
+        "pkg" if matches!(named, "get" | "fix") => vec![script],
+        "cache" if matches!(named, "clean" | "verify" | "ls" | "dir" | "list" | "rm") => Vec::new(),
+        "org" | "team" | "access" | "owner" | "dist-tag" | "profile" | "token"
+            if matches!(named, "ls" | "list" | "get") =>
+        {
+            Vec::new()
+        }
+        "publish" | "unpublish" | "deprecate" | "token" | "adduser" => publishes(),
+        "owner" | "access" | "dist-tag" | "login" | "logout" | "team" | "org" | "hook" | "profile" | "star"
+        | "unstar" => {
+            vec![Finding::questioned(RuleId::ExternalWrite, "works on an account of the registry").into()]
+        }
+        // What is run is read as a command of its own.
+        "exec" | "x" if is_local_tool(named.split('@').next().unwrap_or_default()) || named.is_empty() => vec![script],
+        "exec" | "x" | "dlx" | "create" | "init" | "innit" if named.is_empty() => vec![script],
+        "dlx" if is_tool(named) => vec![script],
+        "exec" | "x" | "dlx" | "create" | "init" => new_code("runs a package that may not be installed"),
+        "link" | "set" | "pkg" | "config" | "c" | "update" | "upgrade" | "up" | "cache" | "import" | "patch" => {
+            new_code("changes how or which packages are installed")
+        }
+        // yarn, pnpm and bun run scripts and installed tools by their bare name.
+        _ if name == "bun" && is_script_file(verb) => {
+            vec![Effect::Executes(Program::File(super::place(args.operands[0], command, world)))]
+        }
+        _ if name != "npm" => run(name, verb, &args, command, world),
+        _ => vec![Effect::Unverifiable(format!("npm {verb} is not known"))],
+    }
+}
+
+fn is_script_file(text: &str) -> bool {
+    [".ts", ".js", ".mjs", ".cjs", ".tsx", ".mts"].iter().any(|end| text.ends_with(end))
+}
+
+/// A tool of the table, with an exact version or none.
+fn is_tool(text: &str) -> bool {
+    match text.rsplit_once('@') {
+        Some((tool, _)) if !tool.is_empty() => is_local_tool(tool) && is_reviewable(text, "@"),
+        Some(_) | None => is_local_tool(text),
+    }
+}
+
+/// A script of the project, by its name.
+fn run(name: &str, script: &str, args: &Args<'_>, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let mut effects = vec![manifest("package.json", command, world)];
+    let lower = script.to_ascii_lowercase();
+    if lower.split([':', '-', '_', '.', '/']).any(|part| matches!(part, "deploy" | "publish")) {
+        let instead = "leave it to a person; the host takes the work out";
+        effects
+            .push(Finding::refused(RuleId::ExternalWrite, "runs a script that deploys or publishes", instead).into());
+    } else if OUTWARD.iter().any(|word| lower.contains(word)) {
+        let reason = "runs a script whose name says that it acts outside";
+        effects.push(Finding::questioned(RuleId::ExternalWrite, reason).into());
+    }
+    if name == "bun"
+        && (script.contains('/') || is_script_file(script))
+        && let Some(file) = args.operands.iter().find(|word| word.text == script)
+    {
+        effects.push(Effect::Executes(Program::File(super::place(file, command, world))));
+    }
+    effects
+}
+
+/// `npx` and its kin. A tool that the table knows comes from the lock file, or is pinned in the line; what the project has
+/// installed beyond that is not known here.
+pub(super) fn runner(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let args = Args::parse(
+        command.args(),
+        &["-p", "--package", "-c", "--call", "--from", "--with", "--python", "--prefix", "-w", "--workspace"],
+    );
+    let first = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
+    let shows = args.has(&["--version", "--help"]) && first.is_empty();
+    if shows || (name == "pipx" && matches!(first, "list" | "environment" | "run" | "")) && args.operands.len() < 2 {
+        return Vec::new();
+    }
+    if args.has(&["--with", "--from", "--registry"]) {
+        return new_code("runs a package that may not be installed");
+    }
+    if args.values(&["-p", "--package"]).any(|word| !is_reviewable(&word.text, "@") && !is_local_tool(&word.text)) {
+        return new_code("runs a package that may not be installed");
+    }
+    let tool =
+        if name == "pipx" && first == "run" { args.operands.get(1).map_or("", |word| &word.text) } else { first };
+    if is_tool(tool) || (name == "uvx" && is_tool(&tool.replace("==", "@"))) || args.has(&["--no-install"]) {
+        return vec![manifest("package.json", command, world)];
+    }
+    if name == "pipx" && first == "install" && args.operands[1..].iter().all(|word| is_reviewable(&word.text, "==")) {
+        return Vec::new();
+    }
+    new_code("runs a package that may not be installed")
+}
