@@ -80,14 +80,13 @@ pub(crate) fn files(reading: &Reading, taints: &[Taint], world: &World, ledger: 
 
 fn is_followed(place: &Place, world: &World) -> bool {
     match place.zone(world) {
-        Zone::Worktree | Zone::Tmp | Zone::Home | Zone::Disk | Zone::HandOff => true,
+        Zone::Worktree | Zone::Tmp | Zone::Home | Zone::Cache | Zone::Disk | Zone::HandOff => true,
         Zone::Unknown
         | Zone::Discard
         | Zone::Gate
         | Zone::AgentSettings
         | Zone::GitInternals
         | Zone::Startup
-        | Zone::Cache
         | Zone::Escape
         | Zone::Device
         | Zone::SystemCore

@@ -85,9 +85,9 @@ fn scripts_are_judged_by_what_was_written() {
         ("t.py", "python3 t.py"),
     ] {
         let (bad, good) = if path.ends_with(".py") {
-            ("import os\nos.system('sudo ls')\n", "print(1)\n")
+            ("import os\nos.system('git push --force')\n", "print(1)\n")
         } else {
-            ("sudo ls\n", "ls\n")
+            ("git push --force\n", "ls\n")
         };
         let mut run_bad = Run::new();
         run_bad.write(&format!("/workspace/{path}").replace("/workspace//", "/"), bad);
@@ -101,20 +101,20 @@ fn scripts_are_judged_by_what_was_written() {
 #[test]
 fn appended_copied_moved_and_linked_scripts_keep_their_content() {
     for steps in [
-        &["printf 'sudo ls\\n' > a.sh", "echo ls >> a.sh", "bash a.sh"][..],
-        &["echo ls > a.sh", "echo 'sudo ls' >> a.sh", "bash a.sh"],
-        &["echo 'sudo ls' > a.sh", "cp a.sh b.sh", "bash b.sh"],
-        &["echo 'sudo ls' > a.sh", "mkdir -p bin2 && mv a.sh bin2", "bash bin2/a.sh"],
-        &["mkdir d && echo 'sudo ls' > d/a.sh", "cp -r d e", "sh e/a.sh"],
-        &["echo 'sudo ls' > a.sh", "ln -s a.sh b.sh", "sh ./b.sh"],
-        &["echo 'sudo ls' > a.sh; bash a.sh; echo ls > a.sh"],
-        &["echo './b.sh' > a.sh && echo 'sudo ls' > b.sh", "sh a.sh"],
+        &["printf 'git push --force\\n' > a.sh", "echo ls >> a.sh", "bash a.sh"][..],
+        &["echo ls > a.sh", "echo 'git push --force' >> a.sh", "bash a.sh"],
+        &["echo 'git push --force' > a.sh", "cp a.sh b.sh", "bash b.sh"],
+        &["echo 'git push --force' > a.sh", "mkdir -p bin2 && mv a.sh bin2", "bash bin2/a.sh"],
+        &["mkdir d && echo 'git push --force' > d/a.sh", "cp -r d e", "sh e/a.sh"],
+        &["echo 'git push --force' > a.sh", "ln -s a.sh b.sh", "sh ./b.sh"],
+        &["echo 'git push --force' > a.sh; bash a.sh; echo ls > a.sh"],
+        &["echo './b.sh' > a.sh && echo 'git push --force' > b.sh", "sh a.sh"],
     ] {
         let mut run = Run::new();
         let last = steps.iter().map(|step| run.bash(step)).last().expect("steps");
         assert_eq!(last.decision, Decision::Deny, "{steps:?}\n{last:#?}");
         let mut twin = Run::new();
-        let last = steps.iter().map(|step| twin.bash(&step.replace("sudo ls", "ls"))).last().expect("steps");
+        let last = steps.iter().map(|step| twin.bash(&step.replace("git push --force", "ls"))).last().expect("steps");
         assert_eq!(last.decision, Decision::Allow, "{steps:?}\n{last:#?}");
     }
     let mut run = Run::new();
@@ -125,19 +125,21 @@ fn appended_copied_moved_and_linked_scripts_keep_their_content() {
 #[test]
 fn manifests_are_judged_by_what_runs() {
     let mut run = Run::new();
-    allowed(&run.write("/workspace/package.json", "{\"scripts\": {\"test\": \"jest\", \"stage\": \"sudo ls\"}}"));
+    allowed(
+        &run.write("/workspace/package.json", "{\"scripts\": {\"test\": \"jest\", \"stage\": \"git push --force\"}}"),
+    );
     allowed(&run.bash("npm test"));
     assert_eq!(run.bash("npm run stage").decision, Decision::Deny);
-    allowed(&run.edit("/workspace/package.json", "\"test\": \"jest\"", "\"test\": \"jest && sudo ls\""));
+    allowed(&run.edit("/workspace/package.json", "\"test\": \"jest\"", "\"test\": \"jest && git push --force\""));
     assert_eq!(run.bash("npm test -- --watch=false").decision, Decision::Deny);
 
     let mut run = Run::new();
-    run.write("/workspace/Makefile", "test:\n\tcargo test\nroot:\n\tsudo ls\n");
+    run.write("/workspace/Makefile", "test:\n\tcargo test\nroot:\n\tgit push --force\n");
     allowed(&run.bash("make test"));
     assert_eq!(run.bash("make root").decision, Decision::Deny);
 
     let mut run = Run::new();
-    run.write("/workspace/conftest.py", "import os\nos.system('sudo ls')\n");
+    run.write("/workspace/conftest.py", "import os\nos.system('git push --force')\n");
     assert_eq!(run.bash("pytest -q").decision, Decision::Deny);
     let mut twin = Run::new();
     twin.write("/workspace/conftest.py", "import pytest\n");

@@ -86,7 +86,7 @@ const SEEDS: [&str; 62] = [
     "crontab jobs.txt",
     "tee -a /home/agent/.bashrc",
     // privilege
-    "sudo ls",
+    "sudo rm -rf /usr",
     "chmod u+s /usr/bin/python3",
     "chmod 4755 tool",
     // git_remote, external_write
