@@ -221,7 +221,7 @@ fn carries_data(url: &str) -> bool {
 
 /// A long run of letters and digits without the joints that words have.
 fn is_opaque(text: &str) -> bool {
-    text.split(|c: char| matches!(c, '-' | '_' | '.' | ' ' | '+' | ',') || c == '/').any(|run| {
+    text.split(['-', '_', '.', ' ', '+', ',', '/']).any(|run| {
         run.len() >= OPAQUE && run.bytes().any(|b| b.is_ascii_digit()) && run.bytes().any(|b| b.is_ascii_alphabetic())
     })
 }

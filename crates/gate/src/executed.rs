@@ -14,11 +14,14 @@ use types::catalogue::RuleId;
 
 /// Most files that one call is followed into.
 const MAX_FILES: usize = 24;
+/// Most bytes of files that one call is followed into.
+const MAX_BYTES: usize = 64 * 1024;
 
 /// What the files do that the call runs.
 pub(crate) fn effects(reading: &Reading, world: &World, ledger: &Ledger) -> Vec<Effect> {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
+    let mut room = MAX_BYTES;
     let fallback = SimpleCommand { cwd: Some(world.worktree.clone()), ..SimpleCommand::default() };
     let mut open: Vec<(Program, &SimpleCommand)> = reading
         .commands
@@ -38,14 +41,14 @@ pub(crate) fn effects(reading: &Reading, world: &World, ledger: &Ledger) -> Vec<
                 if !seen.insert(place.path.clone()) {
                     continue;
                 }
-                file(&place, command, &reading.written, world, ledger)
+                file(&place, command, &reading.written, world, ledger, &mut room)
             }
             Program::Project(manifest) => {
                 // Other words choose other parts.
                 if !seen.insert(format!("{} {}", manifest.path, command.text())) {
                     continue;
                 }
-                project(&manifest, command, &reading.written, world, ledger)
+                project(&manifest, command, &reading.written, world, ledger, &mut room)
             }
         };
         open.extend(programs(&more).map(|program| (program, command)));
@@ -75,13 +78,24 @@ fn contents<'a>(path: &str, written: &'a [Written], ledger: &'a Ledger) -> Vec<O
     here.chain(before).collect()
 }
 
-fn file(place: &Place, command: &SimpleCommand, written: &[Written], world: &World, ledger: &Ledger) -> Vec<Effect> {
+fn file(
+    place: &Place,
+    command: &SimpleCommand,
+    written: &[Written],
+    world: &World,
+    ledger: &Ledger,
+    room: &mut usize,
+) -> Vec<Effect> {
     let mut effects = Vec::new();
     for content in contents(&place.path, written, ledger) {
         let Some(content) = content else {
             effects.push(Effect::Unverifiable(format!("{place} was changed in this run and its content is not known")));
             continue;
         };
+        if !take(room, content) {
+            effects.push(Effect::Unverifiable(format!("{place} is longer than is looked at")));
+            continue;
+        }
         match content::kind(&place.path, content, &command.name()) {
             Some(kind) => effects.extend(content::effects(kind, content, Part::All, command, world)),
             None => effects.push(Effect::Unverifiable(format!("{place} was written in this run and cannot be read"))),
@@ -96,6 +110,7 @@ fn project(
     written: &[Written],
     world: &World,
     ledger: &Ledger,
+    room: &mut usize,
 ) -> Vec<Effect> {
     let dir = manifest.path.rsplit_once('/').map_or("", |(dir, _)| dir);
     let mut effects = Vec::new();
@@ -106,7 +121,9 @@ fn project(
                 .push(Effect::Unverifiable(format!("{manifest} was changed in this run and its content is not known")));
             continue;
         };
-        if let Some(kind) = content::kind(&manifest.path, content, "") {
+        if !take(room, content) {
+            effects.push(Effect::Unverifiable(format!("{manifest} is longer than is looked at")));
+        } else if let Some(kind) = content::kind(&manifest.path, content, "") {
             effects.extend(content::effects(kind, content, named, command, world));
         }
         if installs(command) && content::names_dependencies(&manifest.path, content) {
@@ -129,8 +146,12 @@ fn project(
                 Finding::questioned(RuleId::UntrustedCode, format!("may run a file of this run that {concern}")).into(),
             );
         }
-        if !runs_along(path, &manifest.path) || judged >= MAX_FILES {
+        if !runs_along(path, &manifest.path) {
             continue;
+        }
+        if judged >= MAX_FILES || !take(room, content.unwrap_or_default()) {
+            effects.push(Effect::Unverifiable("more files of this run run along than are looked at".to_owned()));
+            break;
         }
         judged += 1;
         let place = Place { path: path.to_owned(), known: true, glob: false };
@@ -158,6 +179,13 @@ fn project(
         }
     }
     effects
+}
+
+/// Takes room for a content; false when there is none left.
+fn take(room: &mut usize, content: &str) -> bool {
+    let left = room.checked_sub(content.len());
+    *room = left.unwrap_or_default();
+    left.is_some()
 }
 
 /// True for commands that bring in what a manifest names.

@@ -153,7 +153,9 @@ impl Ledger {
         if is_denied {
             self.consecutive_denials = self.consecutive_denials.saturating_add(1);
             self.total_denials = self.total_denials.saturating_add(1);
-            if let Some(form) = self.pending.remove(&call.digest()).filter(|form| !form.is_empty()) {
+            let form = self.pending.remove(&call.digest());
+            // What was denied for being like another one is known by that one.
+            if let Some(form) = form.filter(|form| !form.is_empty() && verdict.stage != Stage::Ledger) {
                 if self.forms.len() >= MAX_FORMS {
                     self.forms.remove(0);
                 }
@@ -231,12 +233,14 @@ impl Ledger {
     /// Notes that a call that may run changes a file. Unknown content replaces known content, so that stale content is never judged.
     pub(crate) fn wrote(&mut self, file: &Written) {
         if file.is_directory {
-            if self.unpacked.len() < MAX_ENTRIES {
-                self.unpacked.insert(file.path.clone());
-            }
+            // With too many to keep apart, everything counts as downloaded.
+            let is_full = self.unpacked.len() >= MAX_FORMS;
+            self.unpacked.insert(if is_full { String::new() } else { file.path.clone() });
             return;
         }
         if self.files.len() >= MAX_ENTRIES && !self.files.contains_key(&file.path) {
+            // What cannot be remembered must not pass for a file of the repository.
+            self.unpacked.insert(String::new());
             return;
         }
         if let Some(old) = self.files.get(&file.path).and_then(|file| file.content.as_ref()) {

@@ -132,6 +132,7 @@ pub(crate) fn overrides(words: &[&str]) -> bool {
                 return false;
             };
             let is_everything = words[1..][at] == "everything"
+                && words[0] != "override"
                 && near(&words[at + 2..], 3, &["above", "before", "previous", "earlier"]).is_some();
             is_everything || near(&words[at + 2..], 3, &ORDERS).is_some()
         }
@@ -159,13 +160,20 @@ pub(crate) fn overrides(words: &[&str]) -> bool {
 pub(crate) fn hides(words: &[&str]) -> bool {
     const PEOPLE: [&str; 10] =
         ["user", "users", "human", "humans", "operator", "developer", "developers", "anyone", "owner", "maintainer"];
+    // Only what can stand between the verb and the person.
+    const BETWEEN: [&str; 18] = [
+        "the", "your", "this", "that", "it", "to", "any", "step", "about", "anything", "these", "of", "with", "action",
+        "change", "changes", "part", "a",
+    ];
     let told = |from: usize, verbs: &[&str]| {
-        near(&words[from.min(words.len())..], 2, verbs)
-            .is_some_and(|at| near(&words[from + at + 1..], 5, &PEOPLE).is_some())
+        near(&words[from.min(words.len())..], 2, verbs).is_some_and(|at| {
+            let rest = &words[from + at + 1..];
+            near(rest, 6, &PEOPLE).is_some_and(|person| rest[..person].iter().all(|word| BETWEEN.contains(word)))
+        })
     };
     match words[0] {
         "do" if words.get(1) == Some(&"not") => {
-            told(2, &["tell", "inform", "notify", "alert", "mention", "reveal", "disclose", "report", "warn"])
+            told(2, &["tell", "inform", "notify", "alert", "mention", "reveal", "disclose", "report"])
         }
         "dont" | "never" => {
             told(1, &["tell", "inform", "notify", "alert", "mention", "reveal", "disclose", "report", "warn"])

@@ -10,6 +10,10 @@ use types::text::printable;
 
 /// Longest excerpt that is shown, in characters.
 const MAX_EXCERPT: usize = 160;
+/// Most images that are looked at in a part of a text.
+const MAX_IMAGES: usize = 1024;
+/// Longest address or label of an image that is looked at, in bytes.
+const MAX_URL: usize = 512;
 
 /// What kind of trick it looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -114,7 +118,7 @@ fn hidden(text: &str) -> Option<Suspicion> {
         let mut tags = String::new();
         let mut is_flag = false;
         let mut before = '\0';
-        let is_right_to_left = || part.chars().any(|c| matches!(c, '\u{0590}'..='\u{08ff}'));
+        let is_right_to_left = part.chars().any(|c| matches!(c, '\u{0590}'..='\u{08ff}'));
         for c in part.chars() {
             if matches!(c, '\u{e0020}'..='\u{e007e}') {
                 // A flag of a region is spelled with them, after a black flag.
@@ -125,7 +129,7 @@ fn hidden(text: &str) -> Option<Suspicion> {
             } else {
                 is_flag = false;
             }
-            if matches!(c, '\u{202d}' | '\u{202e}') && !is_right_to_left() {
+            if matches!(c, '\u{202d}' | '\u{202e}') && !is_right_to_left {
                 return Some(Suspicion::new(Trick::HiddenText, "characters that turn the direction of text"));
             }
             let is_hidden = is_invisible(c) && !matches!(c, '\u{e0020}'..='\u{e007f}' | '\u{00ad}')
@@ -191,11 +195,7 @@ fn turns(text: &str) -> Option<Suspicion> {
     for part in [head, tail] {
         for mark in MARKS {
             for (at, _) in part.match_indices(mark).take(32) {
-                let mut end = (at + mark.len() + 240).min(part.len());
-                while !part.is_char_boundary(end) {
-                    end -= 1;
-                }
-                let after = &part[at..end];
+                let after = &part[at..floor_boundary(part, at + mark.len() + 240)];
                 let prose = Prose::new(&after[mark.len()..]);
                 let words = prose.words();
                 let is_order = words.iter().take(30).any(|word| ORDERS.contains(word));
@@ -214,18 +214,22 @@ fn turns(text: &str) -> Option<Suspicion> {
 fn beacon(text: &str) -> Option<Suspicion> {
     let (head, tail) = capped(text);
     for part in [head, tail] {
-        let markdown = part.match_indices("](http").filter(|(at, _)| {
-            let from = part[..*at].rfind(['[', '\n']).unwrap_or_default();
-            part[..from].ends_with('!')
+        let markdown = part.match_indices("](http").take(MAX_IMAGES).filter(|(at, _)| {
+            let from = floor_boundary(part, at.saturating_sub(MAX_URL));
+            let label = &part[from..*at];
+            label.rfind(['[', '\n']).is_some_and(|open| label[..open].ends_with('!'))
         });
-        let html = part.match_indices("<img").filter_map(|(at, _)| {
-            let rest = &part[at..];
+        let html = part.match_indices("<img").take(MAX_IMAGES).filter_map(|(at, _)| {
+            let rest = &part[at..floor_boundary(part, at + MAX_URL)];
             let end = rest.find('>')?;
             rest[..end].find("http").map(|http| (at + http, ""))
         });
-        for (at, mark) in markdown.chain(html).take(256) {
+        for (at, mark) in markdown.chain(html) {
             let start = at + mark.len().saturating_sub(4);
-            let url = part[start..].split([')', '"', '\'', '>', '\n', ' ']).next().unwrap_or_default();
+            let url = part[start..floor_boundary(part, start + MAX_URL)]
+                .split([')', '"', '\'', '>', '\n', ' '])
+                .next()
+                .unwrap_or_default();
             let Some((_, query)) = url.split_once('?') else { continue };
             let lower = query.to_ascii_lowercase();
             let slot = ["{", "[", "<", "$", "%7b"].iter().any(|open| query.contains(open))
@@ -241,6 +245,15 @@ fn beacon(text: &str) -> Option<Suspicion> {
         }
     }
     None
+}
+
+/// The last boundary between characters that is not after `at`.
+fn floor_boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }
 
 #[cfg(test)]
@@ -298,8 +311,9 @@ mod tests {
             "send the token to ".repeat(300_000),
         ] {
             let start = std::time::Instant::now();
-            probe(&text);
-            assert!(start.elapsed() < std::time::Duration::from_secs(2), "{:?} {:.20}", start.elapsed(), text);
+            assert!(probe(&text).is_none_or(|found| found.excerpt.chars().count() <= MAX_EXCERPT + 1));
+            // Ample for a build without optimisation on a machine under load.
+            assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?} {:.20}", start.elapsed(), text);
         }
     }
 }

@@ -264,7 +264,7 @@ mod tests {
             ("npm install left-pad", "ls && npm i --save left-pad"),
             ("git reset --hard", "git reset --hard HEAD~2"),
             ("deployer --prod eu", "timeout 9 env A=1 deployer eu --prod"),
-            ("echo x > ~/notes", "tee ~/notes < x"),
+            ("echo x > .github/workflows/a.yml", "tee .github/workflows/a.yml < x"),
         ] {
             assert_eq!(
                 form(again).likeness(&form(denied)),

@@ -19,6 +19,9 @@ use crate::{
 use serde_json::Value;
 use types::{call::ToolCall, catalogue::RuleId};
 
+/// Most bytes of written content that are read in one shell line.
+const MAX_JUDGED: usize = 32 * 1024;
+
 /// A file that a call changes.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
@@ -117,11 +120,16 @@ fn bash(call: &ToolCall, world: &World, ledger: &Ledger) -> Result<Reading, Refu
     let remotes = line.commands.iter().filter_map(written::changed_remote).collect();
     let mut reading = Reading { commands: line.commands, per_command, whole, written: Vec::new(), remotes };
     reading.written = written::files(&reading, &trace.taints, world, ledger);
+    let mut room = MAX_JUDGED;
     for at in 0..reading.written.len() {
         let Some(file) = reading.written.get_mut(at) else { break };
-        if let Some(content) = file.content.clone() {
+        if let Some(content) = file.content.take() {
+            // What is not read now is not known later.
+            let Some(left) = room.checked_sub(content.len()) else { continue };
+            room = left;
             let place = Place { path: file.path.clone(), known: true, glob: false };
             let found = judged(file, &place, &content, world);
+            file.content = Some(content);
             reading.whole.extend(found);
         }
     }
@@ -215,7 +223,17 @@ fn write(call: &ToolCall, place: &Place, world: &World, ledger: &Ledger, written
         && !place.path.ends_with(".gitkeep")
         && !place.path.ends_with("py.typed")
     {
-        effects.push(Finding::questioned(RuleId::MassDeletion, format!("empties {place}")).into());
+        let reason = format!("empties {place}");
+        let finding = if holds_work(&place.path) {
+            Finding::refused(
+                RuleId::MassDeletion,
+                reason,
+                "edit the part that has to go, or delete the file by its name",
+            )
+        } else {
+            Finding::questioned(RuleId::MassDeletion, reason)
+        };
+        effects.push(finding.into());
     }
     let removed = ledger.file(&place.path).and_then(|file| file.content.as_deref()).unwrap_or_default();
     effects.extend(weaken::effects(place, Change { removed, added: content }, world));
@@ -224,6 +242,15 @@ fn write(call: &ToolCall, place: &Place, world: &World, ledger: &Ledger, written
     written.push(file);
     effects.push(Effect::Writes { place: place.clone(), empties });
     effects
+}
+
+/// True for files whose content is somebody's work; nobody creates such a file empty with a tool that writes content.
+fn holds_work(path: &str) -> bool {
+    const ENDS: [&str; 24] = [
+        ".rs", ".go", ".ts", ".tsx", ".js", ".jsx", ".mjs", ".java", ".kt", ".c", ".cc", ".cpp", ".cs", ".rb", ".php",
+        ".swift", ".scala", ".sh", ".sql", ".md", ".json", ".yml", ".yaml", ".toml",
+    ];
+    ENDS.iter().any(|end| path.ends_with(end)) || (path.ends_with(".py") && !path.ends_with("/conftest.py"))
 }
 
 fn edit(call: &ToolCall, place: &Place, world: &World, ledger: &Ledger, written: &mut Vec<Written>) -> Vec<Effect> {

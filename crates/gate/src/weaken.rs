@@ -34,16 +34,19 @@ pub(crate) fn findings(place: &Place, change: Change<'_>, world: &World) -> Vec<
         found.extend(instructions(&lower, change, world));
         return found;
     }
-    if is_test(&lower) && (assertions(change.added) < assertions(change.removed) || change.adds(&SKIPS)) {
+    // Of a file whose old content is not known, nothing can be said to be gone.
+    let is_change = !change.removed.trim().is_empty();
+    if is_change && is_test(&lower) && (assertions(change.added) < assertions(change.removed) || change.adds(&SKIPS)) {
         weak("weakens a test");
     }
     if change.adds(&NO_CERTIFICATES) {
         weak("switches off the check of certificates");
     }
-    if change.adds(&OPEN_DOORS) || (!change.removed.is_empty() && loses(change, &DOORS)) {
+    if change.adds(&OPEN_DOORS) || (is_change && loses(change, &DOORS)) {
         weak("takes away a check of who may do what");
     }
-    if is_check(&lower)
+    if is_change
+        && is_check(&lower)
         && (change.adds(&[
             "continue-on-error: true",
             "|| true",
@@ -52,7 +55,7 @@ pub(crate) fn findings(place: &Place, change: Change<'_>, world: &World) -> Vec<
             "--no-verify",
             "exit 0",
             "SKIP=",
-        ]) || (!change.removed.is_empty() && loses(change, &CHECKS)))
+        ]) || loses(change, &CHECKS))
     {
         weak("weakens a check that runs on every change");
     }

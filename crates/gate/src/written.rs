@@ -33,6 +33,9 @@ pub(crate) fn files(reading: &Reading, taints: &[Taint], world: &World, ledger: 
         if matches!(name.as_str(), "chmod" | "chown" | "touch" | "mkdir" | "gofmt" | "prettier" | "black") {
             continue;
         }
+        if name == "sed" && replaces_words(command) {
+            continue;
+        }
         if matches!(name.as_str(), "cp" | "mv" | "ln" | "install" | "link") {
             transferred(command, world, ledger, &mut files);
         }
@@ -77,14 +80,13 @@ pub(crate) fn files(reading: &Reading, taints: &[Taint], world: &World, ledger: 
 
 fn is_followed(place: &Place, world: &World) -> bool {
     match place.zone(world) {
-        Zone::Worktree | Zone::Tmp | Zone::Home | Zone::Disk | Zone::HandOff => true,
+        Zone::Worktree | Zone::Tmp | Zone::Home | Zone::Cache | Zone::Disk | Zone::HandOff => true,
         Zone::Unknown
         | Zone::Discard
         | Zone::Gate
         | Zone::AgentSettings
         | Zone::GitInternals
         | Zone::Startup
-        | Zone::Cache
         | Zone::Escape
         | Zone::Device
         | Zone::SystemCore
@@ -190,6 +192,33 @@ fn unpacked(name: &str, command: &SimpleCommand, effects: &[Effect], world: &Wor
 
 fn is_root(path: &str, world: &World) -> bool {
     [world.worktree.as_str(), world.tmp.as_str(), world.home.as_str(), "/"].contains(&path)
+}
+
+/// True for `sed -i 's/a/b/'` where each replacement is one word, such as a version: what a file runs stays as it was.
+fn replaces_words(command: &SimpleCommand) -> bool {
+    let mut scripts = 0;
+    for word in command.args() {
+        let Some(rest) = word.text.strip_prefix('s').filter(|_| word.is_known()) else { continue };
+        let Some(mark) = rest.chars().next().filter(|mark| matches!(mark, '/' | '#' | '|' | ',' | '@')) else {
+            continue;
+        };
+        scripts += 1;
+        let parts: Vec<&str> = rest[1..].split(mark).collect();
+        let [_, new, flags] = parts.as_slice() else { return false };
+        let new = new.replace("\\.", ".").replace(": ", ":").replace(" = ", "=");
+        let is_word = new
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '"' | '\'' | ':' | '=' | '^' | ','));
+        if !is_word || !flags.chars().all(|c| matches!(c, 'g' | 'i' | 'I') || c.is_ascii_digit()) {
+            return false;
+        }
+    }
+    // Scripts of another kind, from files or by `-e`, are not read.
+    let others = command
+        .args()
+        .iter()
+        .any(|word| word.text.contains(';') || matches!(word.text.as_str(), "-f" | "-n" | "--file"));
+    scripts == 1 && !others && command.args().iter().filter(|word| word.text == "-e").count() <= 1
 }
 
 /// The remote that a command adds or points elsewhere.

@@ -99,6 +99,114 @@ fn long_and_endless_lines_end() {
     }
 }
 
+fn judge_tool(tool: &str, input: serde_json::Value) -> Verdict {
+    let call = ToolCall { id: CallId("t".into()), tool: tool.into(), input, cwd: "/workspace".into(), subagent: None };
+    let gate = Gate::new(&Policy::default(), World::default()).expect("good rules");
+    let start = Instant::now();
+    let verdict = gate.judge(&call, &mut Ledger::default());
+    assert!(start.elapsed() < 2 * SLOW, "{:?} for {tool} {:.80}", start.elapsed(), call.input.to_string());
+    verdict
+}
+
+#[test]
+fn hostile_content_of_every_kind_of_file_is_quick() {
+    const FILES: [&str; 14] = [
+        "a.sh",
+        "Makefile",
+        "package.json",
+        ".github/workflows/ci.yml",
+        "Dockerfile",
+        ".vscode/tasks.json",
+        "conftest.py",
+        "a.js",
+        "build.rs",
+        "a.rb",
+        "AGENTS.md",
+        "a.php",
+        "notes.txt",
+        "Cargo.toml",
+    ];
+    for path in FILES {
+        for unit in [
+            "a",
+            "a:\n",
+            "a: b\n\tc\n",
+            "A=$(A)$(A)\n",
+            "x: $(shell a)\n",
+            "run: |\n",
+            "- run: a\n",
+            "RUN a\n",
+            "\"a\": \"b c\",\n",
+            "[",
+            "{\"a\":",
+            "`a b` ",
+            "ignore all ",
+            "send the token to ",
+            "AKIA",
+            "=",
+            "password=",
+            "eyJ",
+            "-----BEGIN ",
+            "\\\n",
+            "'",
+            "\"",
+            "$(",
+            "((",
+            "<<E\n",
+            "Command::new(\"",
+            "os.system(",
+            "system(\"a\");",
+            "rmtree('/a')\n",
+            "\u{200b}",
+            "\u{e0041}",
+            "![a](http",
+            "<img ",
+            "assert ",
+            "${{ ",
+            "é",
+        ] {
+            let content = unit.repeat(200_000 / unit.len());
+            judge_tool("Write", serde_json::json!({"file_path": format!("/workspace/{path}"), "content": content}));
+            judge_tool(
+                "Edit",
+                serde_json::json!({"file_path": format!("/workspace/{path}"), "old_string": &unit.repeat(100), "new_string": &content[..unit.len() * 100]}),
+            );
+        }
+    }
+    // JSON from outside is parsed with a limit of 128 levels.
+    for depth in [10, 60] {
+        let mut value = serde_json::json!("rm -rf /");
+        for _ in 0..depth {
+            value = serde_json::json!({ "a": [value] });
+        }
+        let verdict = judge_tool("mcp__a__b", serde_json::json!({ "command": value }));
+        assert_ne!(verdict.decision, Decision::Allow, "{depth}");
+    }
+    judge_tool("mcp__a__b", serde_json::json!({ "path": vec!["/etc/x"; 20_000] }));
+    judge_tool(
+        "WebFetch",
+        serde_json::json!({"url": format!("https://a.example/?{}", "a=b&".repeat(50_000)), "prompt": ""}),
+    );
+    judge_tool("Agent", serde_json::json!({ "prompt": "bypass the ".repeat(20_000) }));
+}
+
+#[test]
+fn lines_that_write_much_are_quick() {
+    for line in [
+        format!(
+            "x='{}'; {}",
+            "ls;".repeat(4_000),
+            (0..900).map(|n| format!("echo $x > f{n}.sh; ")).collect::<String>()
+        ),
+        format!("echo ls > a.sh; {}", "cat a.sh >> a.sh; cp a.sh b.sh; bash b.sh; ".repeat(300)),
+        format!("echo ls > a.sh; {} bash f9.sh", (0..400).map(|n| format!("cp a.sh f{n}.sh; ")).collect::<String>()),
+        (0..800).map(|n| format!("bash f{n}.sh; ")).collect::<String>(),
+        "git clone https://a.example/x; ".repeat(1_000),
+    ] {
+        judge(&line);
+    }
+}
+
 /// Calls that are denied for what they do.
 const DENIED: [&str; 14] = [
     "rm -rf /",

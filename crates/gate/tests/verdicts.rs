@@ -370,7 +370,7 @@ fn other_tools() {
     check(Decision::Deny, "Read", json!({"file_path": "/workspace/../home/agent/.ssh/id_rsa"}));
     check(Decision::Allow, "Grep", json!({"pattern": "x"}));
     check(Decision::Allow, "Write", json!({"file_path": "/workspace/a.rs", "content": "rm -rf /"}));
-    check(Decision::Ask, "Write", json!({"file_path": "/workspace/src/main.rs", "content": ""}));
+    check(Decision::Deny, "Write", json!({"file_path": "/workspace/src/main.rs", "content": ""}));
     check(Decision::Deny, "Write", json!({"file_path": "/workspace/.git/hooks/pre-commit", "content": "x"}));
     check(Decision::Deny, "Write", json!({"file_path": "/workspace/.Claude/Settings.json", "content": "x"}));
     check(Decision::Ask, "Write", json!({"file_path": "/workspace/.github/workflows/ci.yml", "content": "x"}));
@@ -482,7 +482,7 @@ fn what_was_written_is_judged_when_it_runs() {
     };
     assert_eq!(
         step("Write", json!({"file_path": "/workspace/a.sh", "content": "#!/bin/sh\nrm -rf ~\n"})).decision,
-        Decision::Allow
+        Decision::Deny
     );
     assert_eq!(step("Bash", json!({"command": "bash a.sh"})).rule.as_deref(), Some("mass_deletion"));
     assert_eq!(step("Bash", json!({"command": "chmod +x a.sh && ./a.sh"})).decision, Decision::Deny);

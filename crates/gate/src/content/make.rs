@@ -1,13 +1,19 @@
 //! The recipes of a makefile or justfile.
 
 use super::Part;
-use crate::place::HOLE;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most rounds of replacing variables by their values.
 const MAX_ROUNDS: usize = 4;
 /// Longest recipe after expansion, in bytes.
 const MAX_LINE: usize = 8 * 1024;
+/// Most rules that are read; what comes after is read as if it were always made, as one more rule.
+const MAX_RULES: usize = 1000;
+/// Most targets that are followed to what they need; with more, every rule may run.
+const MAX_TARGETS: usize = 500;
+
+/// What make would fill in and is not known here: a variable that the shell's reader does not know either.
+const NOT_KNOWN: &str = "\u{1}{NOT_KNOWN}";
 
 #[derive(Default)]
 struct Rule<'a> {
@@ -57,6 +63,10 @@ fn read(text: &str) -> (BTreeMap<&str, &str>, Vec<Rule<'_>>) {
         }
         if let Some((name, value)) = assignment(line) {
             variables.insert(name, value);
+        } else if rules.len() >= MAX_RULES {
+            if let Some(rule) = rules.last_mut() {
+                rule.targets.clear();
+            }
         } else if let Some((targets, needs)) = line.split_once(':') {
             let (needs, first) = needs.split_once(';').map_or((needs, None), |(needs, recipe)| (needs, Some(recipe)));
             let needs = needs.trim_start_matches(':');
@@ -108,14 +118,17 @@ fn expand(line: &str, variables: &BTreeMap<&str, &str>, rule: &Rule<'_>) -> Stri
         }
         text = next;
     }
-    // What make did not know, it takes for empty; here it could be anything.
-    text.replace("$(", &format!("{HOLE}(")).replace(['\u{1}'], "$")
+    text.replace("$(", NOT_KNOWN).replace('\u{1}', "$")
 }
 
 fn replaced(text: &str, variables: &BTreeMap<&str, &str>, rule: &Rule<'_>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {
+        if out.len() > MAX_LINE {
+            // A value that doubles itself is not followed.
+            return format!("{out}{NOT_KNOWN}");
+        }
         out.push_str(&rest[..at]);
         rest = &rest[at + 1..];
         let close = match rest.chars().next() {
@@ -138,7 +151,7 @@ fn replaced(text: &str, variables: &BTreeMap<&str, &str>, rule: &Rule<'_>) -> St
                 continue;
             }
             Some(_) | None => {
-                out.push(HOLE);
+                out.push_str(NOT_KNOWN);
                 rest = rest.get(rest.chars().next().map_or(0, char::len_utf8)..).unwrap_or_default();
                 continue;
             }
@@ -150,11 +163,15 @@ fn replaced(text: &str, variables: &BTreeMap<&str, &str>, rule: &Rule<'_>) -> St
                     Some(value) => out.push_str(value),
                     None if name == "MAKE" => out.push_str("make"),
                     None if name == "CURDIR" => out.push('.'),
-                    None => out.push(HOLE),
+                    // Make hands the environment on.
+                    None if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => {
+                        out.push_str(&format!("\u{1}{{{name}}}"));
+                    }
+                    None => out.push_str(NOT_KNOWN),
                 }
                 rest = &rest[end + 1..];
             }
-            None => out.push(HOLE),
+            None => out.push_str(NOT_KNOWN),
         }
     }
     out.push_str(rest);
@@ -187,6 +204,9 @@ fn chosen(rules: &[Rule<'_>], part: Part<'_>) -> Option<BTreeSet<usize>> {
         if !seen.insert(target) {
             continue;
         }
+        if seen.len() > MAX_TARGETS {
+            return None;
+        }
         for (at, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.targets.contains(&target)) {
             chosen.insert(at);
             open.extend(&rule.needs);
@@ -217,6 +237,6 @@ mod tests {
         assert_eq!(of("wipe"), ["rm -rf /etc $HOME wipe\n"]);
         assert_eq!(of("-j4"), ["cargo test\n", "cargo clippy\n"]);
         assert_eq!(commands(TEXT, Part::All).len(), 3);
-        assert_eq!(commands("V != x\nA := $(shell curl $(B))\n", Part::All), [format!("curl {HOLE}")]);
+        assert_eq!(commands("V != x\nA := $(shell curl $(B))\n", Part::All), ["curl ${B}"]);
     }
 }

@@ -186,7 +186,7 @@ pub(crate) fn at_write(place: &Place, content: &str, world: &World) -> Review {
     let mut review = Review::default();
     for effect in effects(kind, content, Part::All, &command, world) {
         let Some(finding) = floor::finding(&effect, world) else { continue };
-        if finding.severity > Severity::Questioned && review.concern.is_none() {
+        if finding.severity == Severity::Forbidden && finding.rule.is_hard() && review.concern.is_none() {
             review.concern = Some(finding.reason.clone());
         }
         let Some(severity) = weight(kind, runs_elsewhere, &finding) else { continue };
@@ -230,23 +230,31 @@ pub(crate) fn names_dependencies(path: &str, content: &str) -> bool {
 
 /// How much a finding about code counts while it is only written.
 fn weight(kind: Kind, runs_elsewhere: bool, finding: &Finding) -> Option<Severity> {
-    let is_script = match kind {
-        Kind::Shell | Kind::Make | Kind::Package | Kind::Workflow | Kind::Tasks => true,
-        Kind::Image | Kind::Code(_) | Kind::Compiled => false,
-    };
-    match finding.severity {
-        Severity::Forbidden if is_script || finding.rule.is_hard() => Some(Severity::Forbidden),
-        // An image is built apart from this place, and an application may delete what its user says.
-        Severity::Forbidden => Some(Severity::Questioned),
-        Severity::Refused => {
-            let steals =
-                matches!(finding.rule, RuleId::CredentialAccess | RuleId::DataExfiltration | RuleId::Persistence);
-            match (is_script, runs_elsewhere) {
-                (true, _) if steals || runs_elsewhere => Some(Severity::Questioned),
-                (true | false, _) => None,
-            }
+    let steals = matches!(finding.rule, RuleId::CredentialAccess | RuleId::DataExfiltration | RuleId::Persistence);
+    match (kind, finding.severity) {
+        (_, Severity::Questioned) => None,
+        // A job of the CI runs where such things can be right, and a person sees it anyway.
+        (Kind::Workflow, Severity::Forbidden)
+            if matches!(finding.rule, RuleId::UntrustedCode | RuleId::SandboxEscape) =>
+        {
+            Some(Severity::Questioned)
         }
-        Severity::Questioned => None,
+        (Kind::Shell | Kind::Make | Kind::Package | Kind::Workflow | Kind::Tasks, Severity::Forbidden) => {
+            Some(Severity::Forbidden)
+        }
+        (Kind::Shell | Kind::Make | Kind::Package | Kind::Workflow | Kind::Tasks, Severity::Refused) => {
+            (steals || runs_elsewhere).then_some(Severity::Questioned)
+        }
+        // An image is built apart from this place.
+        (Kind::Image, Severity::Forbidden) => {
+            Some(if finding.rule.is_hard() { Severity::Forbidden } else { Severity::Questioned })
+        }
+        // Which literals an application uses how is not followed far enough for more.
+        (Kind::Code(_) | Kind::Compiled, Severity::Forbidden) if finding.rule == RuleId::SandboxEscape => {
+            Some(Severity::Questioned)
+        }
+        (Kind::Code(_) | Kind::Compiled, Severity::Forbidden) => finding.rule.is_hard().then_some(Severity::Forbidden),
+        (Kind::Image | Kind::Code(_) | Kind::Compiled, Severity::Refused) => None,
     }
 }
 

@@ -3,6 +3,11 @@
 use super::Part;
 use serde_json::Value;
 
+/// Most scripts that are read.
+const MAX_SCRIPTS: usize = 1000;
+/// Most words of scripts that are taken for names of other scripts.
+const MAX_WORDS: usize = 4000;
+
 /// Scripts that run on every install.
 pub(crate) const LIFECYCLE: [&str; 8] =
     ["preinstall", "install", "postinstall", "prepare", "prepublish", "preprepare", "postprepare", "post-install-cmd"];
@@ -19,7 +24,13 @@ pub(super) fn commands(content: &str, part: Part<'_>) -> Vec<String> {
         words.iter().map(text).map(|word| if word == "t" { "test".to_owned() } else { word }).collect();
     let mut taken = vec![false; scripts.len()];
     let mut out = Vec::new();
+    let mut followed = 0;
     while let Some(word) = open.pop() {
+        followed += 1;
+        if followed > MAX_WORDS {
+            // Too many names to tell which run: all of them may.
+            return scripts.into_iter().map(|(_, command)| command).collect();
+        }
         for (at, (name, command)) in scripts.iter().enumerate() {
             let is_named =
                 *name == word || name.strip_prefix("pre") == Some(&word) || name.strip_prefix("post") == Some(&word);
@@ -70,6 +81,7 @@ pub(crate) fn scripts(content: &str) -> Vec<(String, String)> {
             }
         }
     }
+    found.truncate(MAX_SCRIPTS);
     found
 }
 
