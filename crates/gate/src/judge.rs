@@ -45,8 +45,10 @@ impl Review {
         }
         if self.verdict.decision == Decision::Deny && call.tool != "Bash" {
             // Should the file come to be all the same, it is judged by this content.
-            for file in self.written.iter().filter(|file| file.content.is_some() && !ledger.was_written(&file.path)) {
-                ledger.wrote(file);
+            for file in self.written.iter().filter(|file| file.content.is_some()) {
+                if !ledger.was_written(&file.path) {
+                    ledger.wrote(file);
+                }
             }
         }
         if self.verdict.decision != Decision::Deny {
