@@ -161,7 +161,6 @@ impl Human {
                         | Stage::HardFloor
                         | Stage::Rules
                         | Stage::SoftFloor
-                        | Stage::SoftFloor
                         | Stage::SafeFloor
                         | Stage::Ledger
                         | Stage::ClassifierFast
