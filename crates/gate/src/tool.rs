@@ -281,9 +281,17 @@ fn edit(call: &ToolCall, place: &Place, world: &World, ledger: &Ledger, written:
     let mut file = Written::of(&place.path, None);
     file.provenance = known.map_or(Provenance::Agent, |file| file.provenance);
     file.is_secret = known.is_some_and(|file| file.is_secret);
+    let is_part = content.is_none();
     let judgeable = content.unwrap_or(parts);
+    let is_legible = if is_part {
+        let (found, is_legible) = content::fragment(place, &judgeable, world);
+        effects.extend(found.into_iter().map(Effect::from));
+        is_legible
+    } else {
+        true
+    };
     effects.extend(judged(&mut file, place, &judgeable, world));
-    file.content = (!is_unread).then_some(judgeable);
+    file.content = (!is_unread && is_legible).then_some(judgeable);
     written.push(file);
     effects.push(Effect::Writes { place: place.clone(), empties: false });
     effects

