@@ -24,6 +24,7 @@ mod flow;
 mod integrity;
 mod judge;
 mod ledger;
+mod named;
 mod phrase;
 mod place;
 mod policy;
