@@ -9,6 +9,7 @@ mod codec;
 mod inputs;
 mod launch;
 mod line;
+mod output;
 mod progress;
 mod refused;
 mod replay;
@@ -17,6 +18,7 @@ mod settings;
 mod split;
 mod version;
 
+pub use answer::ResultKind;
 pub use codec::Codec;
 pub use inputs::inputs_agree;
 pub use launch::{PROGRAM, launch};
