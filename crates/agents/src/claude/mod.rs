@@ -2,7 +2,8 @@
 //!
 //! Observed with 2.1.329 in a container without network, capabilities or writable root; the fixtures under `tests/fixtures` are
 //! recordings of it. The process is asked for every call by a `PreToolUse` callback. A callback without an answer blocks the
-//! call; one with an empty answer runs it, which is why this module can't write one.
+//! call; one with an empty answer runs it, which is why this module can't write one. `PostToolUse` and `PostToolUseFailure` callbacks bring every
+//! result before the model reads it.
 
 mod answer;
 mod codec;
