@@ -203,11 +203,12 @@ pub(crate) fn gate_of(plan: &AttemptPlan) -> Result<gate::Gate, EngineError> {
     let world = gate::World {
         remotes: plan.remotes.iter().map(|remote| (remote.name.clone(), remote.url.clone())).collect(),
         trusted: outlet::routes(&plan.profile)?.into_iter().map(|route| route.endpoint).collect(),
-        session_branch: Some(plan.base.branch.clone()),
+        // Nothing is pushed from a run: what it made is published from the host.
+        session_branch: None,
         control: vec![listeners.model.to_string()],
         ..gate::World::default()
     };
-    Ok(gate::Gate::new(&policy, world)?)
+    Ok(gate::Gate::new(&policy, world.with_task(&plan.prompt))?)
 }
 
 /// The remotes that the task asks for.

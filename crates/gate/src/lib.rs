@@ -25,6 +25,7 @@ mod integrity;
 mod isolated;
 mod judge;
 mod ledger;
+mod named;
 mod phrase;
 mod place;
 mod policy;

@@ -15,6 +15,7 @@ use crate::{
     weaken::{self, Change},
     world::World,
     written,
+    zone::Zone,
 };
 use serde_json::Value;
 use types::{call::ToolCall, catalogue::RuleId};
@@ -240,7 +241,7 @@ fn write(call: &ToolCall, place: &Place, world: &World, ledger: &Ledger, written
     let mut file = Written::of(&place.path, Some(content));
     effects.extend(judged(&mut file, place, content, world));
     written.push(file);
-    effects.push(Effect::Writes { place: place.clone(), empties });
+    effects.extend(puts(place, empties, world));
     effects
 }
 
@@ -281,12 +282,26 @@ fn edit(call: &ToolCall, place: &Place, world: &World, ledger: &Ledger, written:
     let mut file = Written::of(&place.path, None);
     file.provenance = known.map_or(Provenance::Agent, |file| file.provenance);
     file.is_secret = known.is_some_and(|file| file.is_secret);
+    let is_part = content.is_none();
     let judgeable = content.unwrap_or(parts);
+    let is_legible = if is_part {
+        let (found, is_legible) = content::fragment(place, &judgeable, world);
+        effects.extend(found.into_iter().map(Effect::from));
+        is_legible
+    } else {
+        true
+    };
     effects.extend(judged(&mut file, place, &judgeable, world));
-    file.content = (!is_unread).then_some(judgeable);
+    file.content = (!is_unread && is_legible).then_some(judgeable);
     written.push(file);
-    effects.push(Effect::Writes { place: place.clone(), empties: false });
+    effects.extend(puts(place, false, world));
     effects
+}
+
+/// The change itself, unless the task asks for it by the file's name: then the content is what is judged.
+fn puts(place: &Place, empties: bool, world: &World) -> Option<Effect> {
+    let is_asked_for = place.zone(world) == Zone::HandOff && world.is_named(place) && !empties;
+    (!is_asked_for).then(|| Effect::Writes { place: place.clone(), empties })
 }
 
 fn notebook(call: &ToolCall, place: Place, world: &World, written: &mut Vec<Written>) -> Vec<Effect> {

@@ -17,6 +17,8 @@ pub struct World {
     pub trusted: Vec<Endpoint>,
     /// The branch the run works on, if it has one of its own.
     pub session_branch: Option<String>,
+    /// Files that the person's task names, absolute; see [`World::with_task`].
+    pub named: Vec<String>,
     /// The gate's own control endpoints as `host:port`; a call that reaches for one is self-approval.
     pub control: Vec<String>,
 }
@@ -31,6 +33,7 @@ impl Default for World {
             remotes: Vec::new(),
             trusted: Vec::new(),
             session_branch: None,
+            named: Vec::new(),
             control: Vec::new(),
         }
     }

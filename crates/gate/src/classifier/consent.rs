@@ -51,7 +51,7 @@ fn is_edge(left: Option<char>, right: Option<char>) -> bool {
 }
 
 /// True when the sentence that `before` ends in has said no already.
-fn is_negated(before: &str) -> bool {
+pub(crate) fn is_negated(before: &str) -> bool {
     let sentence = before.rsplit(['.', '!', '?', ';', ':']).next().unwrap_or_default().to_lowercase();
     sentence.split(|c: char| !c.is_alphanumeric() && c != '\'').any(|word| NEGATIONS.contains(&word))
 }

@@ -17,6 +17,8 @@ mod question;
 mod request;
 pub(crate) mod rules;
 
+pub(crate) use consent::is_negated;
+
 pub use answer::NoAnswer;
 pub use prefix::{DEFAULTS, Prose};
 

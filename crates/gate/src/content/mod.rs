@@ -204,6 +204,32 @@ pub(crate) fn at_write(place: &Place, content: &str, world: &World) -> Review {
     review
 }
 
+/// What a part of a manifest means that an edit puts into a file whose rest is not known: harm that shows when the part is
+/// read as a command, and whether the part can be read by itself when the file runs.
+pub(crate) fn fragment(place: &Place, part: &str, world: &World) -> (Vec<Finding>, bool) {
+    let legible = match kind(&place.path, part, "") {
+        Some(Kind::Package) => package::is_legible(part),
+        Some(Kind::Make) => part.lines().all(|line| line.trim().is_empty() || line.starts_with('\t')),
+        Some(Kind::Workflow | Kind::Image | Kind::Tasks) => false,
+        Some(Kind::Shell | Kind::Code(_) | Kind::Compiled) | None => return (Vec::new(), true),
+    };
+    if legible {
+        return (Vec::new(), true);
+    }
+    let command = SimpleCommand { cwd: Some(world.worktree.clone()), ..SimpleCommand::default() };
+    let found = program::nested(&Word::literal(part), &command, world)
+        .iter()
+        .filter_map(|effect| floor::finding(effect, world))
+        .filter(|finding| finding.severity == Severity::Forbidden)
+        .take(4)
+        .map(|finding| {
+            let reason = format!("may make {place} do this: {}", finding.reason);
+            Finding::forbidden(finding.rule, reason, "write code that does only what the task needs")
+        })
+        .collect();
+    (found, false)
+}
+
 /// True when a manifest, or the part of it that an edit shows, names packages.
 pub(crate) fn names_dependencies(path: &str, content: &str) -> bool {
     match path.rsplit('/').next().unwrap_or_default() {

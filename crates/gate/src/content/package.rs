@@ -85,6 +85,17 @@ pub(crate) fn scripts(content: &str) -> Vec<(String, String)> {
     found
 }
 
+/// True when each line of a part of the file says by itself what it is: a pair, a bracket, a version.
+pub(super) fn is_legible(part: &str) -> bool {
+    part.lines().map(str::trim).filter(|line| !line.is_empty()).all(|line| {
+        let inner = line.trim_start_matches('{').trim_end_matches([',', '}', '{', '[', ']']).trim();
+        let word = inner.trim_matches('"');
+        let is_bare = word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'^' | b'~' | b'-'));
+        let is_key = inner.strip_suffix(':').is_some_and(|key| serde_json::from_str::<String>(key.trim()).is_ok());
+        is_bare || is_key || serde_json::from_str::<Value>(&format!("{{{inner}}}")).is_ok()
+    })
+}
+
 fn is_version(text: &str) -> bool {
     text.starts_with(['^', '~', '>', '<', '=', '*'])
         || text.starts_with(|c: char| c.is_ascii_digit())

@@ -107,7 +107,7 @@ impl CaseJudge {
     /// # Errors
     /// [`CaseError`] when the policy is wrong or no thread can be started; never because of the case.
     pub fn judge(&mut self, case: &Case) -> Result<(World, Verdict), CaseError> {
-        let mut world = case.world.clone();
+        let mut world = case.world.clone().with_task(case.task.as_deref().unwrap_or_default());
         world.trusted.extend(self.trusted.iter().cloned());
         let worker = match &mut self.worker {
             Some((known, worker)) if *known == world => worker,

@@ -47,6 +47,8 @@ fn read(place: &Place, world: &World) -> Option<Finding> {
             format!("reads credentials from {place}"),
             "work without the credential; the host adds what routes need",
         )),
+        // It stays here: sending it on is another effect.
+        Secrecy::Likely if world.is_named(place) => None,
         Secrecy::Likely => {
             Some(Finding::questioned(RuleId::CredentialAccess, format!("reads {place}, which may hold credentials")))
         }
@@ -193,6 +195,10 @@ fn network(to: &Destination, world: &World) -> Option<Finding> {
                     "a person answers approvals, not the agent",
                 )
             }),
-        Destination::Trusted(_) | Destination::Remote(_) | Destination::Foreign(_) | Destination::Unknown => None,
+        Destination::Trusted(_)
+        | Destination::Remote(_)
+        | Destination::Page(_)
+        | Destination::Foreign(_)
+        | Destination::Unknown => None,
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     effect::{Effect, Program},
     ledger::Ledger,
     place::Place,
-    secret::{glob_matches, secrecy},
+    secret::{Secrecy, glob_matches, secrecy},
     world::World,
     zone::Zone,
 };
@@ -27,7 +27,14 @@ pub(crate) const DATA: [&str; 8] = ["*.sqlite", "*.sqlite3", "*.db", "*.csv", "*
 /// True when the effect needs no question, given that nothing speaks against it.
 pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
     match effect {
-        Effect::Reads(place) => place.known && secrecy(place).is_none() && is_readable(place, world),
+        Effect::Reads(place) => {
+            let is_open = match secrecy(place) {
+                None => true,
+                Some(Secrecy::Likely) => world.is_named(place),
+                Some(Secrecy::Certain) => false,
+            };
+            place.known && is_open && is_readable(place, world)
+        }
         Effect::Writes { place, empties } => match place.zone(world) {
             Zone::Discard => true,
             Zone::Tmp | Zone::Cache => place.known,
@@ -49,7 +56,7 @@ pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
         Effect::Deletes { place, recursive } => place.known && is_deletable(place, *recursive, world, ledger),
         Effect::Network { to, direction } => match to {
             Destination::Loopback { .. } | Destination::Remote(_) => true,
-            Destination::Trusted(_) => *direction == Direction::Down,
+            Destination::Trusted(_) | Destination::Page(_) => *direction == Direction::Down,
             Destination::Metadata(_) | Destination::Foreign(_) | Destination::Unknown => false,
         },
         Effect::Executes(Program::File(place)) => {
