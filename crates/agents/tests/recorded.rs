@@ -74,7 +74,7 @@ fn read_line(line: &[u8]) -> Value {
 fn brought(callback: &str, event: &str, rest: &Value) -> String {
     let mut input = json!({"session_id": "s", "cwd": "/workspace", "permission_mode": "dontAsk", "hook_event_name": event,
         "tool_name": "Bash", "tool_input": {"command": "cat a"}, "tool_use_id": "toolu_1", "duration_ms": 13});
-    input.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+    input.as_object_mut().expect("object").extend(rest.as_object().expect("object").clone());
     let request = json!({"subtype": "hook_callback", "callback_id": callback, "input": input});
     format!("{}\n", json!({"type": "control_request", "request_id": "r1", "request": request}))
 }
