@@ -59,7 +59,7 @@ fn is_gone(error: &Library) -> bool {
 /// The innermost cause: "connection refused" rather than the library's wrappings of it.
 pub(super) fn root_cause(error: Library) -> Cause {
     if matches!(error, Library::SocketNotFoundError(_)) {
-        return io::Error::from(io::ErrorKind::NotFound).into();
+        return "there is no such socket".into();
     }
     let mut cause: &(dyn std::error::Error + 'static) = &error;
     while let Some(below) = cause.source() {

@@ -6,21 +6,19 @@ mod call;
 mod containers;
 mod exec;
 mod hijack;
-mod ping;
 mod volumes;
 
 use crate::{
     archive::Archive,
     endpoint::Endpoint,
-    error::{Cause, Error, Operation, Result},
+    error::{Error, Operation, Result},
     process::Exec,
     runtime::{Labels, Runtime},
     spec::{ContainerId, ContainerSpec, ExecId, ExecSpec, ImageId, Names},
     state::{ContainerState, ContainerSummary, EngineInfo, EngineKind, ExecState, VolumeSummary},
 };
-use bollard::ClientVersion;
-use ping::Pong;
-use std::{io, sync::Arc, time::Duration};
+use bollard::{ClientVersion, models::SystemVersionComponents};
+use std::{sync::Arc, time::Duration};
 
 pub(crate) use build::BuildRequest;
 
@@ -99,11 +97,21 @@ impl Docker {
     /// # Errors
     /// As [`Docker::connect`].
     pub async fn connect_to(endpoint: Endpoint) -> Result<Self> {
-        let Pong { api, kind } = ping::ping(&endpoint, CONNECT)
+        let unreachable = |source| Error::Unreachable { endpoint: endpoint.to_string(), source };
+        let greeting = async {
+            let client = client_of(&endpoint)?.negotiate_version().await?;
+            let version = client.version().await?;
+            Ok((client, version))
+        };
+        let (client, version) = tokio::time::timeout(CONNECT, greeting)
             .await
-            .map_err(|error| Error::Unreachable { endpoint: endpoint.to_string(), source: silence(error) })?;
-        let newest = client_of(&endpoint, bollard::API_DEFAULT_VERSION)?;
-        let client = if api < newest.client_version() { client_of(&endpoint, &api)? } else { newest };
+            .map_err(|_| unreachable(format!("no answer within {} s", CONNECT.as_secs()).into()))?
+            .map_err(|error| unreachable(call::root_cause(error)))?;
+        let is_podman = |part: &SystemVersionComponents| part.name.starts_with("Podman");
+        let kind = match version.components {
+            Some(parts) if parts.iter().any(is_podman) => EngineKind::Podman,
+            Some(_) | None => EngineKind::Docker,
+        };
         if client.client_version() < OLDEST {
             let found = client.client_version().to_string();
             return Err(Error::TooOld { endpoint: endpoint.to_string(), found, oldest: "1.41" });
@@ -178,27 +186,16 @@ impl Docker {
     }
 }
 
-/// Why an engine did not answer, without the number that the system gives it.
-fn silence(error: io::Error) -> Cause {
-    if error.kind() == io::ErrorKind::TimedOut {
-        format!("no answer within {} s", CONNECT.as_secs()).into()
-    } else if error.raw_os_error().is_some() {
-        io::Error::from(error.kind()).into()
-    } else {
-        error.into()
-    }
-}
-
-/// The library's client; asks the engine nothing.
-fn client_of(endpoint: &Endpoint, version: &ClientVersion) -> Result<bollard::Docker> {
-    let made = match endpoint {
+/// The library's client for its newest API; asks the engine nothing.
+fn client_of(endpoint: &Endpoint) -> std::result::Result<bollard::Docker, bollard::errors::Error> {
+    match endpoint {
         Endpoint::Unix(path) => {
-            let path = path.to_str().ok_or_else(|| Error::BadEndpoint { text: endpoint.to_string() })?;
-            bollard::Docker::connect_with_unix(path, LIBRARY_SECS, version)
+            bollard::Docker::connect_with_unix(&path.to_string_lossy(), LIBRARY_SECS, bollard::API_DEFAULT_VERSION)
         }
-        Endpoint::Tcp(address) => bollard::Docker::connect_with_http(address, LIBRARY_SECS, version),
-    };
-    made.map_err(|error| Error::Unreachable { endpoint: endpoint.to_string(), source: call::root_cause(error) })
+        Endpoint::Tcp(address) => {
+            bollard::Docker::connect_with_http(address, LIBRARY_SECS, bollard::API_DEFAULT_VERSION)
+        }
+    }
 }
 
 impl Runtime for Docker {
