@@ -81,6 +81,15 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                     "stop only what you started",
                 ));
             }
+            #[rustfmt::skip]
+            const WATCHERS: [&str; 16] = [
+                "falco", "auditd", "rsyslog", "syslog", "sysmon", "osquery", "clamd", "fail2ban", "crowdsec", "wazuh",
+                "ossec", "sshd", "tripwire", "suricata", "journald", "sysdig",
+            ];
+            if words.iter().any(|word| WATCHERS.iter().any(|watcher| word.contains(watcher))) {
+                let reason = "stops what watches or guards the system";
+                return one(Finding::refused(RuleId::SafetyRegression, reason, "leave the system's services alone"));
+            }
             // A name of its own, long enough to hit nothing else.
             let pattern = words.iter().rev().find(|word| !word.starts_with('-')).copied().unwrap_or_default();
             let narrow = pattern.chars().filter(|c| c.is_alphanumeric()).count() >= 4
