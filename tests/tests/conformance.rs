@@ -375,6 +375,7 @@ async fn a_host_that_dies_leaves_the_call_blocked_and_the_next_one_answers_it() 
     rig.take_over().await;
     let yes = rig.codec().verdict(&second, &Answer::Allow).expect("open");
     rig.say(&yes).await;
+    rig.pass_on().await;
     assert!(!rig.result("toolu_replay_1_0").await.is_error);
 
     // Killed so that the agent reads the end of its input: it goes, and does not run what waits.

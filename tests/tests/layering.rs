@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("guest", &["channel", "types"]),
     ("engine", &["agents", "channel", "egress", "gate", "repo", "runtime", "store", "types"]),
     ("cli", &["engine", "types"]),
-    ("system-tests", &["agents", "channel", "egress", "runtime", "types"]),
+    ("system-tests", &["agents", "channel", "egress", "gate", "runtime", "types"]),
 ];
 
 #[test]

@@ -1,6 +1,6 @@
 //! What an agent does, in the shape that the engine works on whatever the agent's protocol is.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 use types::{call::ToolCall, id::CallId, verdict::Decision, verdict::Verdict};
 
 /// The agent's id for one question to the host; the answer carries it back.
@@ -44,6 +44,15 @@ pub enum Garbage {
     TooManyRequests,
 }
 
+/// What a tool returned, before the model reads it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolOutput {
+    /// The call, as the agent reports it after the fact; for people.
+    pub call: ToolCall,
+    /// The text of it, not escaped, without what the model wrote itself.
+    pub text: Arc<str>,
+}
+
 /// Something the agent did. Everything in it was written inside the container and proves nothing by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AgentEvent {
@@ -76,6 +85,13 @@ pub enum AgentEvent {
         request: RequestId,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// A tool has returned, and the agent waits with the result; [`crate::claude::Codec::pass_on`] lets it go on.
+    ResultArrived {
+        /// What to answer to.
+        request: RequestId,
+        /// The result; none when it can't be read.
+        output: Option<ToolOutput>,
     },
     /// The agent asks again about a call, by another way; the answer follows from the verdict that it got.
     PermissionRequested {

@@ -12,5 +12,5 @@ mod launch;
 
 pub use adapter::{AnyAgent, MountedFile};
 pub use completion::{Completion, completion};
-pub use event::{AgentEvent, Answer, Garbage, RequestId, ResultLine};
+pub use event::{AgentEvent, Answer, Garbage, RequestId, ResultLine, ToolOutput};
 pub use launch::{Launch, LaunchConfig};

@@ -57,15 +57,79 @@ fn read(bytes: &[u8]) -> Value {
 fn the_opening_registers_the_gate_before_the_task() {
     let bytes = Codec::new(DEADLINE).opening("fix it\nnow");
     let lines: Vec<Value> = bytes.split(|&b| b == b'\n').filter(|l| !l.is_empty()).map(read_line).collect();
-    let hook = &lines[0]["request"]["hooks"]["PreToolUse"][0];
-    assert_eq!((&hook["matcher"], &hook["onFailure"]), (&json!("*"), &json!("block")));
-    assert!(hook["timeout"].as_u64().unwrap() > DEADLINE.as_secs());
+    for event in ["PreToolUse", "PostToolUse", "PostToolUseFailure"] {
+        let hook = &lines[0]["request"]["hooks"][event][0];
+        assert_eq!((&hook["matcher"], &hook["onFailure"]), (&json!("*"), &json!("block")), "{event}");
+        assert!(hook["timeout"].as_u64().unwrap() > DEADLINE.as_secs());
+    }
     assert_eq!(lines[1]["message"]["content"], "fix it\nnow");
     assert_eq!(lines.len(), 2);
 }
 
 fn read_line(line: &[u8]) -> Value {
     serde_json::from_slice(line).expect("json")
+}
+
+/// A result as 2.1.329 brings it, under a callback.
+fn brought(callback: &str, event: &str, rest: &Value) -> String {
+    let mut input = json!({"session_id": "s", "cwd": "/workspace", "permission_mode": "dontAsk", "hook_event_name": event,
+        "tool_name": "Bash", "tool_input": {"command": "cat a"}, "tool_use_id": "toolu_1", "duration_ms": 13});
+    input.as_object_mut().expect("object").extend(rest.as_object().expect("object").clone());
+    let request = json!({"subtype": "hook_callback", "callback_id": callback, "input": input});
+    format!("{}\n", json!({"type": "control_request", "request_id": "r1", "request": request}))
+}
+
+#[test]
+fn results_are_brought_and_passed_on_with_or_without_a_warning() {
+    let done = json!({"tool_response": {"stdout": "one\ntwo", "stderr": "", "interrupted": false}});
+    let failed = json!({"error": "Exit code 3\none\ntwo", "is_interrupt": false, "agent_id": "a1"});
+    for (callback, event, rest) in [("cb2", "PostToolUse", done), ("cb3", "PostToolUseFailure", failed)] {
+        let line = brought(callback, event, &rest);
+        let mut codec = Codec::new(DEADLINE);
+        let events = codec.feed(line.as_bytes());
+        let [AgentEvent::ResultArrived { request, output: Some(output) }] = events.as_slice() else {
+            panic!("{events:?}")
+        };
+        assert!(output.text.contains("one\ntwo"), "{}", output.text);
+        assert_eq!((output.call.tool.as_str(), &output.call.input), ("Bash", &json!({"command": "cat a"})));
+        assert_eq!(output.call.subagent.is_some(), event == "PostToolUseFailure");
+        let words = read(&codec.pass_on(request, Some("beware")).expect("open"));
+        let expected = json!({"hookEventName": event, "additionalContext": "beware"});
+        assert_eq!(words["response"]["response"]["hookSpecificOutput"], expected);
+        assert!(codec.pass_on(request, None).is_err() && codec.unanswered().is_empty());
+
+        // The next host finds it open, until an answer to it is on disk.
+        let mut next = Codec::new(DEADLINE);
+        let _seen = next.feed(line.as_bytes());
+        assert!(matches!(next.unanswered().as_slice(), [(_, OpenRequest::Result { output: Some(_), .. })]));
+        next.replayed_input(format!("{words}\n").as_bytes());
+        assert!(next.unanswered().is_empty());
+    }
+}
+
+#[test]
+fn what_answers_a_result_never_answers_a_call() {
+    // A call under the callback of results, and a result under the one of calls.
+    for (callback, event) in
+        [("cb2", "PreToolUse"), ("cb3", "PostToolUse"), ("cb1", "PostToolUse"), ("cb9", "PreToolUse")]
+    {
+        let line = brought(callback, event, &json!({"tool_response": "x"}));
+        let mut codec = Codec::new(DEADLINE);
+        let event = codec.feed(line.as_bytes()).remove(0);
+        let (AgentEvent::ResultArrived { request, output: None } | AgentEvent::CallUnreadable { request, .. }) = event
+        else {
+            panic!("{event:?}")
+        };
+        let said = read(&codec.pass_on(&request, Some("beware")).expect("open"));
+        let output = &said["response"]["response"]["hookSpecificOutput"];
+        assert!(output["permissionDecision"] == "deny" || output["hookEventName"] != "PreToolUse", "{output}");
+    }
+    // And the verdict on a result is none.
+    let mut codec = Codec::new(DEADLINE);
+    let _seen = codec.feed(brought("cb2", "PostToolUse", &json!({"tool_response": "x"})).as_bytes());
+    let (request, _) = codec.unanswered().remove(0);
+    let said = read(&codec.verdict(&request, &Answer::Allow).expect("open"));
+    assert_eq!(said["response"]["response"], json!({"hookSpecificOutput": {"hookEventName": "PostToolUse"}}));
 }
 
 #[test]

@@ -6,8 +6,9 @@ use crate::{
     classifier::{self, Asker},
     error::EngineError,
     finish::READER_IMAGE,
+    history::History,
     journal::Journal,
-    judge::Judge,
+    judge::{Judge, Workers},
     outcome::{Outcome, chain},
     outlet,
     paths::AttemptPaths,
@@ -21,7 +22,7 @@ use crate::{
     watch::{Alarm, Watch},
 };
 use egress::{Backend, Egress};
-use gate::{GateWorker, classifier::Classifier};
+use gate::{GateWorker, ProbeWorker, classifier::Classifier};
 use jiff::Timestamp;
 use runtime::{AnyRuntime, Docker};
 use std::{
@@ -39,7 +40,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use types::{
-    event::{GateRecord, Phase},
+    event::Phase,
     id::RunId,
     result::{AttemptResult, GateCounts, Status},
 };
@@ -115,8 +116,8 @@ pub(crate) struct Work<'a> {
     pub(crate) watch: Arc<Watch>,
     pub(crate) started: Timestamp,
     stop: signal::Receiver<Stop>,
-    /// Every answer of the gate under earlier processes.
-    earlier: Vec<GateRecord>,
+    /// What the gate decided and saw under earlier processes.
+    earlier: History,
     /// Time that the agent worked under earlier processes.
     worked: Duration,
     _lock: File,
@@ -137,7 +138,7 @@ impl<'a> Work<'a> {
         stop: signal::Receiver<Stop>,
     ) -> Result<Self, EngineError> {
         let Supervised { plan, start, backend, recorder, files, _lock } = supervised;
-        let Remembered { join, totals, gate: earlier, bypass, worked } = Remembered::read(&files)?;
+        let Remembered { join, totals, history: earlier, bypass, worked } = Remembered::read(&files)?;
         let watch = Arc::new(Watch::open(&files, join, totals, &plan.profile.limits, recorder.clone(), alarms)?);
         watch.check_limits();
         if let Some(what) = bypass {
@@ -211,7 +212,7 @@ impl<'a> Work<'a> {
         Worked {
             outcome,
             summary: takeup::last_words(&self.files, deadline),
-            gate: takeup::counts(&self.earlier, &self.watch.totals()),
+            gate: takeup::counts(&self.earlier.verdicts, &self.watch.totals()),
         }
     }
 
@@ -319,9 +320,9 @@ impl<'a> Work<'a> {
             let classifier = Classifier::new(&classifier::prose(asked), &self.plan.prompt, gate.world().clone());
             (classifier, Asker::new(asked, egress.clone()))
         });
-        let worker = GateWorker::start(gate)?;
+        let workers = Workers { gate: GateWorker::start(gate)?, prober: ProbeWorker::start()? };
         let journal = Journal::chained(&self.files.file("gate.jsonl"))?;
-        Ok(Judge::new(worker, journal, self.watch.clone(), classifier, std::mem::take(&mut self.earlier)))
+        Ok(Judge::new(workers, journal, self.watch.clone(), classifier, &std::mem::take(&mut self.earlier)))
     }
 
     pub(crate) fn places<'b>(&'b self, runtime: &'b AnyRuntime) -> Places<'b> {

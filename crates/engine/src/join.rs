@@ -39,6 +39,8 @@ pub(crate) enum Unaccounted {
 pub(crate) enum Finding {
     /// It belongs to a call that was settled as the result says.
     Settled,
+    /// The call ran as it was allowed to, and nobody looked at its result before the model.
+    Unprobed,
     /// The agent refused the call itself.
     RejectedBeforeGate,
     /// An effect without a verdict: the run must stop.
@@ -50,6 +52,7 @@ struct Entry {
     wire: Option<WireToolUse>,
     decision: Option<Decision>,
     has_result: bool,
+    is_looked_at: bool,
 }
 
 /// The join.
@@ -95,13 +98,20 @@ impl Join {
         }
     }
 
+    /// The agent brought the result before the model got it.
+    pub(crate) fn looked_at(&mut self, id: &CallId) {
+        self.calls.entry(id.clone()).or_default().is_looked_at = true;
+    }
+
     /// A result came back.
     pub(crate) fn returned(&mut self, result: &WireToolResult) -> Finding {
         let entry = self.calls.entry(result.id.clone()).or_default();
         entry.has_result = true;
         let refused = (self.dialect.is_refused_before_gate)(result);
         match entry.decision {
-            Some(Decision::Allow) => Finding::Settled,
+            // An error may be the agent's own word about a call that it did not make.
+            Some(Decision::Allow) if entry.is_looked_at || result.is_error => Finding::Settled,
+            Some(Decision::Allow) => Finding::Unprobed,
             Some(Decision::Deny | Decision::Ask) if result.is_error => Finding::Settled,
             None if refused => Finding::RejectedBeforeGate,
             Some(Decision::Deny) => Finding::Bypass(format!("call {} was denied and came back as done", result.id)),
@@ -142,6 +152,8 @@ mod tests {
         assert_eq!(join.asked(&call("a", "rm")), Err(Unaccounted::Differs));
         assert_eq!(join.asked(&call("b", "ls")), Err(Unaccounted::Unseen));
         join.settled(&CallId("a".into()), Decision::Allow);
+        assert_eq!(join.returned(&result("a", false, "x")), Finding::Unprobed);
+        join.looked_at(&CallId("a".into()));
         assert_eq!(join.returned(&result("a", false, "x")), Finding::Settled);
         assert_eq!(join.asked(&call("a", "ls")), Err(Unaccounted::Over));
     }

@@ -4,12 +4,14 @@
 
 use crate::{
     classifier::{Asker, mark},
+    history::{History, Past},
     journal::Journal,
-    watch::Watch,
+    watch::{Look, Watch},
 };
-use gate::{Escalation, GateWorker, Ledger, classifier::Classifier};
+use agents::ToolOutput;
+use gate::{Escalation, GateWorker, Ledger, ProbeWorker, Suspicion, classifier::Classifier};
 use jiff::Timestamp;
-use std::{pin::Pin, sync::Arc};
+use std::{collections::HashSet, pin::Pin, sync::Arc};
 use types::{
     call::ToolCall,
     event::GateRecord,
@@ -24,6 +26,7 @@ const APPROVED: &str = "a person approved it: ";
 /// The judge of one attempt.
 pub(crate) struct Judge {
     worker: GateWorker,
+    prober: ProbeWorker,
     ledger: Ledger,
     escalation: Escalation,
     journal: Journal,
@@ -31,6 +34,23 @@ pub(crate) struct Judge {
     counts: GateCounts,
     /// Who is asked about what stays open; none where a person is.
     classifier: Option<(Classifier, Asker)>,
+    /// Lines of the journal.
+    judged: u64,
+    /// Calls whose results are suspicious.
+    suspected: HashSet<CallId>,
+}
+
+/// The threads that judge.
+pub(crate) struct Workers {
+    pub(crate) gate: GateWorker,
+    pub(crate) prober: ProbeWorker,
+}
+
+/// A suspicious result.
+pub(crate) struct Looked {
+    pub(crate) found: Suspicion,
+    /// False when it was recorded and told before.
+    pub(crate) is_new: bool,
 }
 
 /// A verdict that a model is asked for; it always comes.
@@ -45,25 +65,68 @@ pub(crate) enum Judged {
 }
 
 impl Judge {
-    /// A judge that goes on after `earlier` records of the same attempt: the same calls in the same order leave the same
-    /// history.
+    /// A judge that goes on after the history of the same attempt: the same calls and results in the same order leave the same
+    /// state.
     pub(crate) fn new(
-        worker: GateWorker,
+        workers: Workers,
         journal: Journal,
         watch: Arc<Watch>,
         classifier: Option<(Classifier, Asker)>,
-        earlier: Vec<GateRecord>,
+        earlier: &History,
     ) -> Self {
-        let (ledger, escalation, counts) = (Ledger::default(), Escalation::default(), GateCounts::default());
-        let mut judge = Self { worker, ledger, escalation, journal, watch, counts, classifier };
-        for record in earlier {
-            let Verdict { stage, decision, .. } = record.verdict;
-            if stage != Stage::Person && (stage, decision) != (Stage::Escalation, Decision::Deny) {
-                judge.worker.judge(&record.call, &mut judge.ledger);
+        let Workers { gate: worker, prober } = workers;
+        let mut judge = Self {
+            worker,
+            prober,
+            ledger: Ledger::default(),
+            escalation: Escalation::default(),
+            journal,
+            watch,
+            counts: GateCounts::default(),
+            classifier,
+            judged: earlier.verdicts.len() as u64,
+            suspected: HashSet::new(),
+        };
+        for past in earlier.in_order() {
+            match past {
+                Past::Judged(_, record) => {
+                    let Verdict { stage, decision, .. } = record.verdict;
+                    if stage != Stage::Person && (stage, decision) != (Stage::Escalation, Decision::Deny) {
+                        judge.worker.judge(&record.call, &mut judge.ledger);
+                    }
+                    judge.note(&record.call, &record.verdict);
+                }
+                Past::Suspected(look) => judge.suspect(&look.id, look.found.as_ref()),
             }
-            judge.note(&record.call, &record.verdict);
         }
         judge
+    }
+
+    /// Looks at what a tool returned, before the model reads it, and records the look. What cannot be looked at goes on, counted.
+    pub(crate) fn look(&mut self, output: &ToolOutput) -> Option<Looked> {
+        let id = &output.call.id;
+        let (found, failed) = match self.prober.probe(&output.text) {
+            Ok(found) => (found, false),
+            Err(error) => {
+                tracing::warn!(%error, call = %id, "a tool result goes on unseen");
+                (None, true)
+            }
+        };
+        // A process before this one may have died over the answer.
+        let is_new = !self.suspected.contains(id);
+        if is_new {
+            self.suspect(id, found.as_ref());
+            self.watch.looked(Look { id: id.clone(), judged: self.judged, found: found.clone(), failed });
+        }
+        found.map(|found| Looked { found, is_new })
+    }
+
+    fn suspect(&mut self, id: &CallId, found: Option<&Suspicion>) {
+        if let Some(found) = found {
+            self.suspected.insert(id.clone());
+            self.ledger.suspected(found.clone());
+            self.escalation.suspect_injection();
+        }
     }
 
     /// Judges a call and records the answer, unless a model is to be asked first.
@@ -104,12 +167,7 @@ impl Judge {
 
     /// The counts so far, with what the watch saw.
     pub(crate) fn counts(&self) -> GateCounts {
-        let totals = self.watch.totals();
-        GateCounts {
-            rejected_before_gate: totals.rejected_before_gate,
-            bypassed: totals.bypassed,
-            ..self.counts.clone()
-        }
+        self.watch.totals().add_to(self.counts.clone())
     }
 
     /// Records a verdict; what cannot be recorded is denied.
@@ -117,7 +175,10 @@ impl Judge {
         let verdict = self.escalation.weigh(&call.id, verdict);
         let record = GateRecord { at: Timestamp::now(), call: call.clone(), digest: call.digest(), verdict };
         let verdict = match self.journal.append(&record) {
-            Ok(()) => record.verdict,
+            Ok(()) => {
+                self.judged += 1;
+                record.verdict
+            }
             Err(error) => Verdict::unavailable(format!("its record cannot be written: {error}")),
         };
         self.note(call, &verdict);

@@ -15,6 +15,7 @@ mod events;
 mod finish;
 mod gate_tools;
 mod held;
+mod history;
 mod join;
 mod journal;
 mod judge;

@@ -1,6 +1,7 @@
 //! One loop that owns a working agent: its protocol, the gate's answers, held calls, limits, signals, and the channel, which is
 //! made anew when it breaks.
 
+mod arriving;
 mod asking;
 mod ending;
 mod pipe;
@@ -286,6 +287,7 @@ impl Session<'_> {
         match event {
             AgentEvent::CallRequested { request, call } => self.judged(request, call),
             AgentEvent::CallUnreadable { request, .. } => self.settle(&request),
+            AgentEvent::ResultArrived { request, output } => self.arrived(&request, output.as_ref()),
             AgentEvent::PermissionRequested { request, .. } => self.settle(&request),
             AgentEvent::ControlRequestUnknown { request, subtype } => {
                 let subtype = types::text::printable(&subtype, 60);

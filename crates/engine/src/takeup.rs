@@ -3,6 +3,7 @@
 
 use crate::{
     error::EngineError,
+    history::History,
     join::{Dialect, Finding, Join},
     journal, judge,
     listeners::{HOME, is_canary},
@@ -20,8 +21,8 @@ use types::{
 pub(crate) struct Remembered {
     pub(crate) join: Join,
     pub(crate) totals: Totals,
-    /// Every answer of the gate, in order.
-    pub(crate) gate: Vec<GateRecord>,
+    /// What the gate decided and saw.
+    pub(crate) history: History,
     /// A bypass that was recorded; the process may have died before it stopped the run.
     pub(crate) bypass: Option<String>,
     /// Time that the agent worked under earlier processes.
@@ -39,6 +40,7 @@ impl Remembered {
             is_refused_before_gate: agents::claude::is_refused_before_gate,
         };
         let (mut join, mut totals, mut bypass) = (Join::new(dialect), Totals::default(), None);
+        let mut looks = Vec::new();
         let gate: Vec<GateRecord> = journal::read(&files.file("gate.jsonl"))?;
         for record in &gate {
             join.settled(&record.call.id, record.verdict.decision);
@@ -46,14 +48,18 @@ impl Remembered {
         for record in journal::read(&files.file("calls.jsonl"))? {
             match record {
                 WireRecord::Use(call) => join.emitted(call),
-                WireRecord::Result(result) => match join.returned(&result) {
-                    Finding::Settled => {}
-                    Finding::RejectedBeforeGate => totals.rejected_before_gate += 1,
-                    Finding::Bypass(what) => {
-                        totals.bypassed += 1;
+                WireRecord::Result(result) => {
+                    let finding = join.returned(&result);
+                    totals.returned(&finding);
+                    if let Finding::Bypass(what) = finding {
                         bypass = Some(what);
                     }
-                },
+                }
+                WireRecord::Look(look) => {
+                    join.looked_at(&look.id);
+                    totals.looked(&look);
+                    looks.push(look);
+                }
             }
         }
         for usage in journal::read::<Usage>(&files.file("usage.jsonl"))? {
@@ -63,19 +69,15 @@ impl Remembered {
         let egress = journal::read::<EgressRecord>(&files.file("egress.jsonl"))?;
         egress.iter().filter(|one| !is_canary(&one.asked)).for_each(|one| totals.egress.add(one));
         let worked = worked(&journal::read(&files.file("events.jsonl"))?);
-        Ok(Self { join, totals, gate, bypass, worked })
+        Ok(Self { join, totals, history: History::new(gate, looks), bypass, worked })
     }
 }
 
 /// The gate's counts as recorded, for an end in which no judge was at work.
 pub(crate) fn counts(records: &[GateRecord], totals: &Totals) -> GateCounts {
-    let mut counts = GateCounts {
-        rejected_before_gate: totals.rejected_before_gate,
-        bypassed: totals.bypassed,
-        ..GateCounts::default()
-    };
+    let mut counts = GateCounts::default();
     records.iter().for_each(|record| judge::count(&mut counts, &record.verdict));
-    counts
+    totals.add_to(counts)
 }
 
 /// The agent's last words as recorded.

@@ -10,6 +10,7 @@ use crate::{
     recorder::Recorder,
 };
 use egress::{LimitReached, Observer};
+use gate::Suspicion;
 use serde::{Deserialize, Serialize};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -18,8 +19,9 @@ use std::{
 use tokio::sync::mpsc::UnboundedSender;
 use types::{
     event::{EgressRecord, Event, Usage, WireToolResult, WireToolUse},
+    id::CallId,
     profile::LimitsProfile,
-    result::EgressCounts,
+    result::{EgressCounts, GateCounts},
 };
 
 /// A reason to stop the run.
@@ -35,7 +37,23 @@ pub(crate) enum Alarm {
     Unrecorded(String),
 }
 
-/// A line of `calls.jsonl`: what passed on the wire, so that another process can go on with the join.
+/// A look at what a tool returned, before the model read it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Look {
+    /// The call that brought it.
+    pub(crate) id: CallId,
+    /// Lines of `gate.jsonl` before it.
+    pub(crate) judged: u64,
+    /// What was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) found: Option<Suspicion>,
+    /// It could not be looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) failed: bool,
+}
+
+/// A line of `calls.jsonl`: what passed on the wire and what was seen in it, so that another process can go on with the join.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum WireRecord {
@@ -43,6 +61,8 @@ pub(crate) enum WireRecord {
     Use(WireToolUse),
     /// A result came back.
     Result(WireToolResult),
+    /// The agent brought a result before the model got it.
+    Look(Look),
 }
 
 /// Running totals.
@@ -53,6 +73,37 @@ pub(crate) struct Totals {
     pub(crate) cost_usd: f64,
     pub(crate) rejected_before_gate: u64,
     pub(crate) bypassed: u64,
+    pub(crate) suspected: u64,
+    pub(crate) unprobed: u64,
+}
+
+impl Totals {
+    /// Counts what a result was.
+    pub(crate) fn returned(&mut self, finding: &Finding) {
+        match finding {
+            Finding::Settled => {}
+            Finding::Unprobed => self.unprobed += 1,
+            Finding::RejectedBeforeGate => self.rejected_before_gate += 1,
+            Finding::Bypass(_) => self.bypassed += 1,
+        }
+    }
+
+    /// Counts a look at a result.
+    pub(crate) fn looked(&mut self, look: &Look) {
+        self.suspected += u64::from(look.found.is_some());
+        self.unprobed += u64::from(look.failed);
+    }
+
+    /// Adds them to what the gate counted.
+    pub(crate) fn add_to(&self, counts: GateCounts) -> GateCounts {
+        GateCounts {
+            rejected_before_gate: self.rejected_before_gate,
+            bypassed: self.bypassed,
+            suspected: self.suspected,
+            unprobed: self.unprobed,
+            ..counts
+        }
+    }
 }
 
 /// The observer of one run.
@@ -116,6 +167,13 @@ impl Watch {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A result was looked at; the record comes before the agent goes on.
+    pub(crate) fn looked(&self, look: Look) {
+        self.join().looked_at(&look.id);
+        self.lock_totals().looked(&look);
+        self.record(&self.calls, &WireRecord::Look(look));
+    }
+
     /// Something that must stop the run.
     pub(crate) fn alarm(&self, alarm: Alarm) {
         let _ = self.alarms.send(alarm);
@@ -151,13 +209,9 @@ impl Observer for Watch {
     fn tool_result(&self, result: WireToolResult) {
         self.record(&self.calls, &WireRecord::Result(result.clone()));
         let finding = self.join().returned(&result);
-        match finding {
-            Finding::Settled => {}
-            Finding::RejectedBeforeGate => self.lock_totals().rejected_before_gate += 1,
-            Finding::Bypass(what) => {
-                self.lock_totals().bypassed += 1;
-                self.alarm(Alarm::Bypass(what));
-            }
+        self.lock_totals().returned(&finding);
+        if let Finding::Bypass(what) = finding {
+            self.alarm(Alarm::Bypass(what));
         }
     }
 

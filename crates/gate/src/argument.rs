@@ -2,7 +2,7 @@
 //! inputs of tools that nobody here knows.
 
 use crate::{
-    destination::Direction,
+    destination::{Destination, Direction, plain_page},
     effect::{Effect, Finding},
     ledger::Ledger,
     phrase::{self, Prose},
@@ -55,7 +55,14 @@ pub(crate) fn fetched(call: &ToolCall, world: &World, ledger: &Ledger) -> Vec<Ef
                 .into(),
         );
     }
-    effects.push(tool::fetch(url, if data { Direction::Up } else { Direction::Down }, world));
+    let direction = if data { Direction::Up } else { Direction::Down };
+    effects.push(match (Destination::parse(url, world), plain_page(url)) {
+        // Where the egress lets it through, it is read and nothing else; what it says is probed.
+        (Destination::Foreign(_), Some(host)) if !data && !ledger.has_read_secrets() => {
+            Effect::Network { to: Destination::Page(host), direction }
+        }
+        (to, _) => Effect::Network { to, direction },
+    });
     effects
 }
 

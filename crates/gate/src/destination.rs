@@ -30,6 +30,8 @@ pub enum Destination {
     Remote(String),
     /// A cloud metadata service.
     Metadata(String),
+    /// A page of another host, asked for by a plain name and path that carry nothing out.
+    Page(String),
     /// Any other host.
     Foreign(String),
     /// Could not be read.
@@ -40,7 +42,9 @@ impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Loopback { port } => write!(f, "loopback port {port}"),
-            Self::Trusted(host) | Self::Remote(host) | Self::Foreign(host) => f.write_str(&printable(host, 120)),
+            Self::Trusted(host) | Self::Remote(host) | Self::Page(host) | Self::Foreign(host) => {
+                f.write_str(&printable(host, 120))
+            }
             Self::Metadata(host) => write!(f, "the metadata service {}", printable(host, 60)),
             Self::Unknown => f.write_str("an unknown destination"),
         }
@@ -102,6 +106,47 @@ impl Destination {
             Err(_) => Self::Unknown,
         }
     }
+}
+
+/// The host of a page whose address is a name and a path of words, as people link to documentation: no parameters, no port, no user,
+/// nothing encoded, nothing that data could hide in.
+pub(crate) fn plain_page(url: &str) -> Option<String> {
+    const MAX_PATH: usize = 120;
+    const MAX_PART: usize = 48;
+    const MAX_LABEL: usize = 24;
+    let rest = url.trim().strip_prefix("https://")?;
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let name = HostName::parse(host).ok()?;
+    let labels: Vec<&str> = host.split('.').collect();
+    let is_word = |part: &str| {
+        let digits = part.bytes().filter(u8::is_ascii_digit).count();
+        let joints = part.bytes().filter(|b| b"-_.".contains(b)).count();
+        let letters = part.len() - digits - joints;
+        let is_plain = part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~@".contains(&b));
+        is_plain && digits <= 6 && part.len() <= MAX_PART && !(letters > 20 && joints == 0)
+    };
+    let is_named = labels.len() >= 2
+        && labels.last().is_some_and(|end| end.len() >= 2 && end.bytes().all(|b| b.is_ascii_alphabetic()))
+        && labels.iter().all(|label| label.len() <= MAX_LABEL && is_word(label));
+    let is_path = path.len() <= MAX_PATH && path.split('/').count() <= 8 && path.split('/').all(is_word);
+    (is_named && is_path && !path.contains("..") && !is_program(path) && !is_internal_name(host))
+        .then(|| name.to_string())
+}
+
+/// True for files that are there to be run or unpacked, not read.
+fn is_program(path: &str) -> bool {
+    const ENDS: [&str; 20] = [
+        "sh", "bash", "ps1", "bat", "cmd", "exe", "msi", "bin", "run", "elf", "so", "jar", "deb", "rpm", "apk", "dmg",
+        "zip", "gz", "xz", "tgz",
+    ];
+    path.rsplit_once('.').is_some_and(|(_, end)| ENDS.contains(&end.to_ascii_lowercase().as_str()))
+}
+
+/// True for names that only a private network knows.
+fn is_internal_name(host: &str) -> bool {
+    ["local", "internal", "lan", "corp", "home", "intranet", "test", "invalid", "onion"]
+        .iter()
+        .any(|end| host.rsplit('.').next() == Some(*end))
 }
 
 /// True for a page of a recorded remote on its forge: the repository itself, its raw files, its place in the forge's interface.
@@ -188,6 +233,34 @@ mod tests {
             "https://api.forge.example/user",
         ] {
             assert!(matches!(Destination::parse(text, &world), Destination::Foreign(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn plain_pages_carry_nothing_out() {
+        for url in [
+            "https://docs.rs/tokio/latest/tokio/",
+            "https://doc.rust-lang.org",
+            "https://pkg.go.dev/github.com/a/go-b",
+            "https://blog.example.com/2026/introducing-the-thing/",
+        ] {
+            assert!(plain_page(url).is_some(), "{url}");
+        }
+        for url in [
+            "http://docs.rs/tokio",
+            "https://docs.rs/tokio?x=1",
+            "https://docs.rs/%41",
+            "https://docs.rs:8443/tokio",
+            "https://me@docs.rs/tokio",
+            "https://192.0.2.1/x",
+            "https://docs.rs/../x",
+            "https://x.example.com/YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXo",
+            "https://x.example.com/c2VjcmV0MTIz4567890",
+            "https://q29ycmVjdGhvcnNlYmF0dGVyeXN0.example.com/",
+            "https://wiki.corp/x",
+            "https://docs.rs/a/b/c/d/e/f/g/h/i/j",
+        ] {
+            assert!(plain_page(url).is_none(), "{url}");
         }
     }
 

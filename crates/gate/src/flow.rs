@@ -131,7 +131,11 @@ fn is_source(effect: &Effect, history: &Ledger) -> bool {
 pub(crate) fn is_outside(to: &Destination) -> bool {
     match to {
         Destination::Loopback { .. } | Destination::Remote(_) => false,
-        Destination::Trusted(_) | Destination::Metadata(_) | Destination::Foreign(_) | Destination::Unknown => true,
+        Destination::Trusted(_)
+        | Destination::Metadata(_)
+        | Destination::Page(_)
+        | Destination::Foreign(_)
+        | Destination::Unknown => true,
     }
 }
 

@@ -62,7 +62,8 @@ impl Review {
                 ledger.read_secret();
             }
         }
-        if self.verdict.decision != Decision::Allow {
+        // What was not read has no form, and may be too large to be digested for nothing.
+        if self.verdict.decision != Decision::Allow && self.verdict.stage != Stage::Integrity {
             ledger.await_answer(call, self.form);
         }
         self.verdict

@@ -1,18 +1,15 @@
 //! Runs the gate apart from its caller: a panic, an endless loop or a dead thread costs one call, and that call is denied.
 
-use crate::{Gate, Ledger, fail_closed, judge::Review};
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, mpsc},
-    thread,
-    time::Duration,
+use crate::{
+    Gate, Ledger, fail_closed,
+    isolated::{Failure, Isolated},
+    judge::Review,
 };
+use std::{sync::Arc, time::Duration};
 use types::{call::ToolCall, verdict::Verdict};
 
 /// Longest time for one verdict.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// Stack of the worker: 1600 nested levels of any construct were measured to fit.
-const STACK: usize = 16 * 1024 * 1024;
 
 /// The worker's thread could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -23,27 +20,19 @@ pub struct WorkerError {
     pub source: std::io::Error,
 }
 
-struct Job {
-    call: ToolCall,
-    ledger: Arc<Ledger>,
-    answer: mpsc::SyncSender<Option<Review>>,
-}
-
 /// What the thread runs; a seam for tests of the failures.
-type Judge = Arc<dyn Fn(&ToolCall, &Ledger) -> Review + Send + Sync>;
+type Judge = Box<dyn Fn(&ToolCall, &Ledger) -> Review + Send + Sync>;
 
 /// A gate in a thread of its own.
 pub struct GateWorker {
-    judge: Judge,
-    jobs: Option<mpsc::SyncSender<Job>>,
-    deadline: Duration,
+    thread: Isolated<(ToolCall, Arc<Ledger>), Review>,
 }
 
 impl std::fmt::Debug for GateWorker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("GateWorker")
-            .field("is_running", &self.jobs.is_some())
-            .field("deadline", &self.deadline)
+            .field("is_running", &self.thread.is_running())
+            .field("deadline", &self.thread.deadline())
             .finish()
     }
 }
@@ -54,68 +43,37 @@ impl GateWorker {
     /// # Errors
     /// [`WorkerError`] when the system gives no thread; the caller must not run without a gate.
     pub fn start(gate: Gate) -> Result<Self, WorkerError> {
-        Self::with(Arc::new(move |call, ledger| gate.review(call, ledger)), DEADLINE)
+        Self::with(Box::new(move |call, ledger| gate.review(call, ledger)), DEADLINE)
     }
 
     fn with(judge: Judge, deadline: Duration) -> Result<Self, WorkerError> {
-        let jobs = spawn(Arc::clone(&judge))?;
-        Ok(Self { judge, jobs: Some(jobs), deadline })
+        let judge = move |(call, ledger): (ToolCall, Arc<Ledger>)| judge(&call, &ledger);
+        let thread = Isolated::start("gate", deadline, judge).map_err(|source| WorkerError { source })?;
+        Ok(Self { thread })
     }
 
     /// Judges a call. Blocks for 2 s at most. The ledger changes only with a verdict of the gate; a failure leaves it as it
     /// was, and the worker is replaced for the next call.
     pub fn judge(&mut self, call: &ToolCall, ledger: &mut Ledger) -> Verdict {
-        if self.jobs.is_none() {
-            self.jobs = spawn(Arc::clone(&self.judge)).ok();
-        }
-        let Some(jobs) = &self.jobs else { return fail_closed::gone() };
-        let (answer, reviews) = mpsc::sync_channel(1);
         // Lent, not copied: a ledger can be large.
         let lent = Arc::new(std::mem::take(ledger));
-        let job = Job { call: call.clone(), ledger: Arc::clone(&lent), answer };
-        // The queue is empty: a worker that did not answer was let go.
-        let sent = jobs.try_send(job).is_ok();
-        let review = if sent { reviews.recv_timeout(self.deadline) } else { Err(mpsc::RecvTimeoutError::Disconnected) };
+        let review = self.thread.call((call.clone(), Arc::clone(&lent)));
         // Only a worker that hangs still holds it; that one gets to keep the copy.
         *ledger = Arc::try_unwrap(lent).unwrap_or_else(|held| Ledger::clone(&held));
-        let failure = match review {
-            Ok(Some(review)) => return review.note(call, ledger),
-            Ok(None) => fail_closed::panicked(),
-            Err(mpsc::RecvTimeoutError::Timeout) => fail_closed::timed_out(),
-            Err(mpsc::RecvTimeoutError::Disconnected) => fail_closed::gone(),
-        };
-        self.jobs = None;
-        failure
+        match review {
+            Ok(review) => review.note(call, ledger),
+            Err(Failure::Panicked) => fail_closed::panicked(),
+            Err(Failure::TimedOut) => fail_closed::timed_out(),
+            Err(Failure::Gone) => fail_closed::gone(),
+        }
     }
-}
-
-/// The thread ends when its queue is dropped.
-fn spawn(judge: Judge) -> Result<mpsc::SyncSender<Job>, WorkerError> {
-    let (jobs, queue) = mpsc::sync_channel::<Job>(1);
-    thread::Builder::new()
-        .name("gate".to_owned())
-        .stack_size(STACK)
-        .spawn(move || {
-            while let Ok(Job { call, ledger, answer }) = queue.recv() {
-                let review = catch_unwind(AssertUnwindSafe(|| judge(&call, &ledger))).ok();
-                let died = review.is_none();
-                // Given back before the answer, so that the caller need not copy it.
-                drop(ledger);
-                // A caller that gave up needs no answer.
-                _ = answer.try_send(review);
-                if died {
-                    break;
-                }
-            }
-        })
-        .map_err(|source| WorkerError { source })?;
-    Ok(jobs)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{Policy, World};
+    use std::thread;
     use types::{
         id::CallId,
         verdict::{Decision, Stage},
@@ -146,7 +104,7 @@ mod tests {
     #[test]
     fn panic_and_stall_deny_and_the_next_call_works() {
         let real = gate();
-        let judge: Judge = Arc::new(move |call, ledger| match call.id.0.as_str() {
+        let judge: Judge = Box::new(move |call, ledger| match call.id.0.as_str() {
             "panic" => panic!("planted"),
             "stall" => {
                 thread::sleep(Duration::from_millis(300));

@@ -382,7 +382,10 @@ fn other_tools() {
         json!({"file_path": "tests/a.rs", "old_string": "assert!(x);", "new_string": "// assert!(x);"}),
     );
     check(Decision::Allow, "WebFetch", json!({"url": "https://docs.example/a", "prompt": "x"}));
-    check(Decision::Ask, "WebFetch", json!({"url": "https://docs.example.evil/a", "prompt": "x"}));
+    check(Decision::Allow, "WebFetch", json!({"url": "https://docs.example.dev/guide/start.html", "prompt": "x"}));
+    check(Decision::Ask, "WebFetch", json!({"url": "https://docs.example.dev/guide?page=2", "prompt": "x"}));
+    check(Decision::Ask, "WebFetch", json!({"url": "https://docs.example.dev/install.sh", "prompt": "x"}));
+    check(Decision::Ask, "WebFetch", json!({"url": "http://docs.example.dev/guide", "prompt": "x"}));
     check(Decision::Deny, "WebFetch", json!({"url": "http://169.254.169.254/", "prompt": "x"}));
     check(Decision::Allow, "TodoWrite", json!({"todos": []}));
     check(Decision::Allow, "Agent", json!({"prompt": "look"}));

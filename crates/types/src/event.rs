@@ -210,6 +210,15 @@ pub enum Event {
         /// Microseconds from the request received to the answer written; 0 for a call that was held.
         answered_micros: u64,
     },
+    /// What a tool returned looks like an attempt to steer the agent.
+    Suspected {
+        /// The call that brought it.
+        call: ToolCall,
+        /// What it looks like, in a few words.
+        trick: String,
+        /// The words that gave it away, escaped, at most 160 characters.
+        excerpt: String,
+    },
     /// A call is held until a person answers.
     Held {
         /// Id of the question, for `sandbox approve`.

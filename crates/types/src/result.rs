@@ -109,6 +109,12 @@ pub struct GateCounts {
     pub rejected_before_gate: u64,
     /// Calls that had an effect without a verdict: always 0, or the run was stopped.
     pub bypassed: u64,
+    /// Tool results that looked like an attempt to steer the agent.
+    #[serde(default)]
+    pub suspected: u64,
+    /// Tool results that reached the model without having been looked at.
+    #[serde(default)]
+    pub unprobed: u64,
     /// Calls about which a model was asked.
     #[serde(default)]
     pub by_model: u64,

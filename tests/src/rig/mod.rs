@@ -320,6 +320,16 @@ impl Rig {
         self.next("call", asked).await
     }
 
+    /// Lets the next result that the agent brings go to the model.
+    pub async fn pass_on(&mut self) {
+        let arrived = |event: &AgentEvent| {
+            if let AgentEvent::ResultArrived { request, .. } = event { Some(request.clone()) } else { None }
+        };
+        let request = self.next("result on its way", arrived).await;
+        let bytes = self.codec.settle(&request).expect("open");
+        self.say(&bytes).await;
+    }
+
     /// Answers every call as `answer` says until the turn's result; an empty answer is silence. Other questions are settled as
     /// the product does it.
     pub async fn host(&mut self, mut answer: impl FnMut(&RequestId, &ToolCall) -> Vec<u8>) -> ResultLine {
@@ -380,6 +390,7 @@ fn asked(event: &AgentEvent) -> Option<(RequestId, ToolCall)> {
 fn asked_otherwise(event: &AgentEvent) -> Option<&RequestId> {
     if let AgentEvent::CallUnreadable { request, .. }
     | AgentEvent::PermissionRequested { request, .. }
+    | AgentEvent::ResultArrived { request, .. }
     | AgentEvent::ControlRequestUnknown { request, .. } = event
     {
         Some(request)

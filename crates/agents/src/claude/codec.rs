@@ -1,11 +1,12 @@
 //! The control protocol, sans-I/O: the agent's output in, events out, and the host's lines back.
 
 use super::{
-    answer,
+    answer::{self, ResultKind},
     line::{
         ApiRetry, BackgroundTasks, Block, ControlCancel, ControlRequest, ControlResponse, Conversation, Kind,
-        PermissionDenied, PreToolUse, RequestBody, ResultWire, SystemInit, ToolProgress, text_of,
+        PermissionDenied, PostToolUse, PreToolUse, RequestBody, ResultWire, SystemInit, ToolProgress, text_of,
     },
+    output,
     progress::{Background, Progress, call_id},
     replay,
     requests::{NotOpen, OpenRequest, Refused, Requests},
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     completion::{Completion, completion},
-    event::{AgentEvent, Answer, Garbage, RequestId, ResultLine},
+    event::{AgentEvent, Answer, Garbage, RequestId, ResultLine, ToolOutput},
 };
 use serde::Deserialize;
 use std::time::Duration;
@@ -110,8 +111,17 @@ impl Codec {
         self.requests.answer(request, answer)
     }
 
+    /// The bytes that let a result go to the model, with a warning beside it where there is one. Other questions get the answer of
+    /// [`Self::settle`] instead.
+    ///
+    /// # Errors
+    /// [`NotOpen`] when the agent does not wait for it; nothing is to be written then.
+    pub fn pass_on(&mut self, request: &RequestId, warning: Option<&str>) -> Result<Vec<u8>, NotOpen> {
+        self.requests.pass_on(request, warning)
+    }
+
     /// The bytes that answer any question without a verdict: permission requests from the verdict on the same id, tool and
-    /// input, unknown questions with an error, and every call with a denial.
+    /// input, unknown questions with an error, results without a word, and every call with a denial.
     ///
     /// # Errors
     /// [`NotOpen`] when the agent does not wait for it; nothing is to be written then.
@@ -309,6 +319,10 @@ fn question(request: &RequestId, body: Option<RequestBody<'_>>) -> (OpenRequest,
         return (OpenRequest::Unknown, AgentEvent::ControlRequestUnknown { request, subtype: String::new() });
     };
     match body.subtype.as_str() {
+        "hook_callback" if let Some(kind) = result_kind(&body) => {
+            let output = returned(&body, kind);
+            (OpenRequest::Result { kind, output: output.clone() }, AgentEvent::ResultArrived { request, output })
+        }
         "hook_callback" => match called(&body) {
             Ok(call) => (OpenRequest::Call(call.clone()), AgentEvent::CallRequested { request, call }),
             Err(reason) => (OpenRequest::UnreadableCall, AgentEvent::CallUnreadable { request, reason }),
@@ -337,6 +351,19 @@ fn called(body: &RequestBody<'_>) -> Result<ToolCall, &'static str> {
     }
     let id = call_id(Some(input.tool_use_id)).ok_or("its id can't be read")?;
     Ok(ToolCall { id, tool: input.tool_name, input: input.tool_input, cwd: input.cwd, subagent: input.agent_id })
+}
+
+fn result_kind(body: &RequestBody<'_>) -> Option<ResultKind> {
+    ResultKind::of_callback(body.callback_id.as_deref()?)
+}
+
+fn returned(body: &RequestBody<'_>, kind: ResultKind) -> Option<ToolOutput> {
+    let input: PostToolUse<'_> = read(body.input?.get())?;
+    let id = call_id(Some(input.tool_use_id.clone())).filter(|_| input.hook_event_name == kind.event())?;
+    let text = output::text(&input);
+    let asked = input.tool_input.and_then(|raw| read(raw.get())).unwrap_or_default();
+    let call = ToolCall { id, tool: input.tool_name, input: asked, cwd: input.cwd, subagent: input.agent_id };
+    Some(ToolOutput { call, text })
 }
 
 fn result_line(wire: &ResultWire<'_>) -> ResultLine {

@@ -44,6 +44,22 @@ pub(super) struct PreToolUse {
     pub(super) agent_id: Option<String>,
 }
 
+/// The input of the `PostToolUse` and `PostToolUseFailure` callbacks.
+#[derive(Deserialize)]
+pub(super) struct PostToolUse<'a> {
+    pub(super) hook_event_name: String,
+    pub(super) tool_name: String,
+    #[serde(borrow)]
+    pub(super) tool_input: Option<&'a RawValue>,
+    pub(super) tool_use_id: String,
+    pub(super) cwd: String,
+    pub(super) agent_id: Option<String>,
+    #[serde(borrow)]
+    pub(super) tool_response: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) error: Option<&'a RawValue>,
+}
+
 /// `control_cancel_request`: the agent takes a question back.
 #[derive(Deserialize)]
 pub(super) struct ControlCancel {

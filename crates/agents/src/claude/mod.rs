@@ -2,13 +2,15 @@
 //!
 //! Observed with 2.1.329 in a container without network, capabilities or writable root; the fixtures under `tests/fixtures` are
 //! recordings of it. The process is asked for every call by a `PreToolUse` callback. A callback without an answer blocks the
-//! call; one with an empty answer runs it, which is why this module can't write one.
+//! call; one with an empty answer runs it, which is why this module can't write one. `PostToolUse` and `PostToolUseFailure` callbacks bring every
+//! result before the model reads it.
 
 mod answer;
 mod codec;
 mod inputs;
 mod launch;
 mod line;
+mod output;
 mod progress;
 mod refused;
 mod replay;
@@ -17,6 +19,7 @@ mod settings;
 mod split;
 mod version;
 
+pub use answer::ResultKind;
 pub use codec::Codec;
 pub use inputs::inputs_agree;
 pub use launch::{PROGRAM, launch};

@@ -1,8 +1,8 @@
 //! The agent's questions: which are open, and what the host may answer. Each is answered at most once, and a second question
 //! under a used id is dropped, so that nobody inside can have an answer given twice.
 
-use super::answer;
-use crate::event::{Answer, RequestId};
+use super::answer::{self, ResultKind};
+use crate::event::{Answer, RequestId, ToolOutput};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use types::{call::ToolCall, id::CallId};
@@ -25,6 +25,13 @@ pub enum OpenRequest {
         tool: String,
         /// Its input.
         input: Value,
+    },
+    /// A result waits to be passed on; [`super::Codec::settle`] does it without a word.
+    Result {
+        /// Under which callback it came.
+        kind: ResultKind,
+        /// The result; none when it can't be read.
+        output: Option<ToolOutput>,
     },
     /// Unknown; [`super::Codec::settle`] answers with an error.
     Unknown,
@@ -96,9 +103,21 @@ impl Requests {
                 self.note(&asked, is_allowed);
                 Ok(answer::verdict(request, &answer, input.as_ref()))
             }
-            other @ (OpenRequest::UnreadableCall | OpenRequest::Permission { .. } | OpenRequest::Unknown) => {
-                Ok(self.settled(request, &other))
-            }
+            other @ (OpenRequest::UnreadableCall
+            | OpenRequest::Permission { .. }
+            | OpenRequest::Result { .. }
+            | OpenRequest::Unknown) => Ok(self.settled(request, &other)),
+        }
+    }
+
+    /// Passes a result on with a warning; everything else is settled.
+    pub(super) fn pass_on(&mut self, request: &RequestId, warning: Option<&str>) -> Result<Vec<u8>, NotOpen> {
+        match self.close(request).ok_or_else(|| NotOpen { request: request.clone() })? {
+            OpenRequest::Result { kind, .. } => Ok(answer::pass_on(request, kind, warning)),
+            other @ (OpenRequest::Call(_)
+            | OpenRequest::UnreadableCall
+            | OpenRequest::Permission { .. }
+            | OpenRequest::Unknown) => Ok(self.settled(request, &other)),
         }
     }
 
@@ -126,6 +145,7 @@ impl Requests {
                 let is_allowed = self.allowed.get(call) == Some(&bound(call, tool, input));
                 answer::permission(request, is_allowed.then_some(input))
             }
+            OpenRequest::Result { kind, .. } => answer::pass_on(request, *kind, None),
             OpenRequest::Unknown => answer::unknown(request),
         }
     }

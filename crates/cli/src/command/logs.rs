@@ -56,6 +56,7 @@ fn text(record: &EventRecord) -> String {
             let why = if verdict.decision == Decision::Allow { "" } else { &verdict.reason };
             format!("{word}    {}{rule} {why}", call.summary(200))
         }
+        Event::Suspected { call, trick, excerpt } => format!("suspect  {}: {trick}: {excerpt}", call.summary(200)),
         Event::Held { ask, call, reason } => format!("held     {ask} {}: {reason}", call.summary(200)),
         Event::Answered { ask, decision, reason } => {
             format!("answer   {ask} {} {reason}", format!("{decision:?}").to_lowercase())

@@ -132,6 +132,7 @@ impl Screen {
             | Event::Canary { .. }
             | Event::Turn { .. }
             | Event::Gate { .. }
+            | Event::Suspected { .. }
             | Event::Refused { .. }
             | Event::Reached { .. }
             | Event::Command { .. }

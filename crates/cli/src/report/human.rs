@@ -177,6 +177,10 @@ impl Human {
                     }
                 }
             }
+            Event::Suspected { call, trick, excerpt } => {
+                let fact = format!("{}   {trick}: {}", call.summary(CALL_WIDTH), printable(excerpt, 160));
+                vec![line(Tone::Warn, "Suspect", &fact)]
+            }
             Event::Held { ask, call, reason } => vec![
                 line(Tone::Warn, "Asks", &format!("{}   {}", call.summary(200), printable(reason, 200))),
                 line(Tone::Dim, "answer", &format!("sandbox approve {ask}      sandbox deny {ask} --reason '…'")),

@@ -67,6 +67,13 @@ pub(crate) fn lines(result: &AttemptResult) -> Vec<String> {
     if gate.rejected_before_gate > 0 {
         counts.push_str(&format!(" · {} rejected by the agent itself", gate.rejected_before_gate));
     }
+    if gate.suspected > 0 {
+        let noun = if gate.suspected == 1 { "result" } else { "results" };
+        counts.push_str(&format!(" · {} suspicious {noun}", gate.suspected));
+    }
+    if gate.unprobed > 0 {
+        counts.push_str(&format!(" · {} results not looked at", gate.unprobed));
+    }
     if let Some(percent) = gate.percent_without_model().filter(|_| gate.by_model > 0) {
         counts.push_str(&format!(" · {percent} % without a model · ${:.2}", gate.model_usd));
     }

@@ -4,13 +4,17 @@
 //! the new policy asks as well.
 
 use super::GateToolError;
-use crate::{Engine, error::EngineError, journal, request::gate_of};
+use crate::{
+    Engine,
+    error::EngineError,
+    history::{History, Past},
+    request::gate_of,
+};
 use gate::{GateWorker, Ledger};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use types::{
     call::ToolCall,
-    event::GateRecord,
     profile::Profile,
     verdict::{Decision, Stage, Verdict},
 };
@@ -46,16 +50,18 @@ impl Engine {
     pub fn replay_gate(&self, run: &str, profile: &Profile) -> Result<Replayed, GateToolError> {
         let attempt = self.find(run)?;
         let mut plan = self.plan(&attempt)?;
-        let path = self.paths.attempt(&plan.run, &plan.task, plan.attempt).file("gate.jsonl");
-        let records: Vec<GateRecord> = journal::read(&path).map_err(EngineError::from)?;
+        let files = self.paths.attempt(&plan.run, &plan.task, plan.attempt);
+        let history =
+            History::read(&files.file("gate.jsonl"), &files.file("calls.jsonl")).map_err(EngineError::from)?;
         plan.profile = profile.clone();
         let worker = GateWorker::start(gate_of(&plan)?).map_err(EngineError::from)?;
-        Ok(replay(worker, &records))
+        Ok(replay(worker, &history))
     }
 }
 
-fn replay(mut worker: GateWorker, records: &[GateRecord]) -> Replayed {
-    let answers: HashMap<&str, &Verdict> = records
+fn replay(mut worker: GateWorker, history: &History) -> Replayed {
+    let answers: HashMap<&str, &Verdict> = history
+        .verdicts
         .iter()
         .filter(|record| record.verdict.stage == Stage::Person)
         .map(|record| (record.digest.as_str(), &record.verdict))
@@ -63,7 +69,14 @@ fn replay(mut worker: GateWorker, records: &[GateRecord]) -> Replayed {
     let mut ledger = Ledger::default();
     let mut seen = HashSet::new();
     let mut out = Replayed::default();
-    for (n, record) in records.iter().enumerate() {
+    for past in history.in_order() {
+        let (n, record) = match past {
+            Past::Judged(n, record) => (n, record),
+            Past::Suspected(look) => {
+                look.found.iter().for_each(|found| ledger.suspected(found.clone()));
+                continue;
+            }
+        };
         // Later records of the same call answer it; a call that the model never made was not judged.
         let is_judged = record.verdict.stage != Stage::Person
             && record.verdict.rule.as_deref() != Some("unaccounted_call")
@@ -112,7 +125,7 @@ fn is_settled_here(stage: Stage) -> bool {
 mod tests {
     use super::*;
     use gate::{Gate, Policy, World};
-    use types::id::CallId;
+    use types::{event::GateRecord, id::CallId};
 
     fn record(id: &str, command: &str, decision: Decision, stage: Stage) -> GateRecord {
         let call = ToolCall {
@@ -129,7 +142,7 @@ mod tests {
     fn replayed(deny: &[&str], records: &[GateRecord]) -> Replayed {
         let policy = Policy { deny: deny.iter().map(|rule| (*rule).to_owned()).collect(), ..Policy::default() };
         let gate = Gate::new(&policy, World::default()).expect("gate");
-        replay(GateWorker::start(gate).expect("worker"), records)
+        replay(GateWorker::start(gate).expect("worker"), &History::new(records.to_vec(), []))
     }
 
     #[test]

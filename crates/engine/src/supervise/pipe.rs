@@ -126,19 +126,23 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Calls that an earlier process or session left without an answer; first those that a person was asked about, because others
+    /// Calls and results that an earlier process or session left without an answer; first those that a person was asked about, because others
     /// may wait behind them.
     pub(super) fn unanswered(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut left = self.codec.unanswered();
         left.sort_by_key(|(_, what)| match what {
             OpenRequest::Call(call) => !self.was_asked(call),
-            OpenRequest::UnreadableCall | OpenRequest::Permission { .. } | OpenRequest::Unknown => true,
+            OpenRequest::UnreadableCall
+            | OpenRequest::Permission { .. }
+            | OpenRequest::Result { .. }
+            | OpenRequest::Unknown => true,
         });
         for (request, what) in left {
             match what {
                 OpenRequest::Call(_) if self.held.waits_for(&request) || self.asking.waits_for(&request) => {}
                 OpenRequest::Call(call) => out.extend(self.judged(request, call)),
+                OpenRequest::Result { output, .. } => out.extend(self.arrived(&request, output.as_ref())),
                 OpenRequest::UnreadableCall | OpenRequest::Permission { .. } | OpenRequest::Unknown => {
                     out.extend(self.settle(&request));
                 }

@@ -195,6 +195,10 @@ fn network(to: &Destination, world: &World) -> Option<Finding> {
                     "a person answers approvals, not the agent",
                 )
             }),
-        Destination::Trusted(_) | Destination::Remote(_) | Destination::Foreign(_) | Destination::Unknown => None,
+        Destination::Trusted(_)
+        | Destination::Remote(_)
+        | Destination::Page(_)
+        | Destination::Foreign(_)
+        | Destination::Unknown => None,
     }
 }

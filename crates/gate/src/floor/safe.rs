@@ -56,7 +56,7 @@ pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
         Effect::Deletes { place, recursive } => place.known && is_deletable(place, *recursive, world, ledger),
         Effect::Network { to, direction } => match to {
             Destination::Loopback { .. } | Destination::Remote(_) => true,
-            Destination::Trusted(_) => *direction == Direction::Down,
+            Destination::Trusted(_) | Destination::Page(_) => *direction == Direction::Down,
             Destination::Metadata(_) | Destination::Foreign(_) | Destination::Unknown => false,
         },
         Effect::Executes(Program::File(place)) => {

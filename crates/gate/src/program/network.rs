@@ -90,6 +90,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 Destination::Trusted(_)
                 | Destination::Remote(_)
                 | Destination::Metadata(_)
+                | Destination::Page(_)
                 | Destination::Foreign(_)
                 | Destination::Unknown => {
                     vec![
@@ -241,6 +242,7 @@ fn deletion(to: &Destination) -> Option<Effect> {
         Destination::Trusted(_)
         | Destination::Remote(_)
         | Destination::Metadata(_)
+        | Destination::Page(_)
         | Destination::Foreign(_)
         | Destination::Unknown => {
             let instead = "leave what others use; write the change down for a person";

@@ -1,4 +1,4 @@
-//! `just bench`: what a start, a verdict, a tool call and a harvest cost, beside the plain `docker run` that a start is compared
+//! `just bench`: what a decision, a start, a verdict, a tool call and a harvest cost, beside the plain `docker run` that a start is compared
 //! with. Needs the engine and the images; prints a table and writes `target/bench.json`. `bench N` makes N rounds instead of 20,
 //! `bench N start` only that part.
 //!
@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a measurement is printed")]
 
 mod calls;
+mod decide;
 mod docker;
 mod observed;
 mod series;
@@ -23,7 +24,12 @@ const ROUNDS: usize = 20;
 /// A part of the bench: what it is called and what it does.
 type Part = (&'static str, fn(&mut Report, usize));
 
-const PARTS: [Part; 3] = [("start", start::measure), ("growth", start::measure_growth), ("calls", calls::measure)];
+const PARTS: [Part; 4] = [
+    ("decide", decide::measure),
+    ("start", start::measure),
+    ("growth", start::measure_growth),
+    ("calls", calls::measure),
+];
 
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args().skip(1).collect();
@@ -31,7 +37,7 @@ fn main() -> ExitCode {
     let wanted = args.get(1..).unwrap_or_default();
     let unknown = wanted.iter().find(|name| PARTS.iter().all(|(known, _)| known != name));
     let (Ok(rounds @ 1..), None) = (rounds, unknown) else {
-        println!("usage: bench [ROUNDS [start] [growth] [calls]]");
+        println!("usage: bench [ROUNDS [decide] [start] [growth] [calls]]");
         return ExitCode::from(2);
     };
     let mut report = Report::default();

@@ -82,13 +82,18 @@ impl Report {
 
     /// The targets and whether they were reached, of the parts that were measured.
     pub(crate) fn conclusions(&self) -> Vec<String> {
-        use crate::{calls, start};
+        use crate::{calls, decide, start};
         let of = |name, share| self.quantile(name, share);
         let ratio = of(start::TOTAL, 0.5) / of(start::PLAIN, 0.5);
         let (p50, p99) = (of(calls::VERDICT, 0.5), of(calls::VERDICT, 0.99));
         let price = of(calls::GATED, 0.5) - of(calls::UNGATED, 0.5);
         let says = |reached| if reached { "reached" } else { "missed" };
+        let (decided, slowest) = (of(decide::DECISION, 0.5), of(decide::DECISION, 0.99));
+        let worst = of(decide::HOSTILE, 1.0);
         let lines = [
+            (decided, format!("decision: p50 {decided:.3} ms (target ≤ 0.1): {}", says(decided <= 0.1))),
+            (slowest, format!("decision: p99 {slowest:.3} ms (target ≤ 1): {}", says(slowest <= 1.0))),
+            (worst, format!("hostile input: at most {worst:.1} ms (target ≤ 50): {}", says(worst <= 50.0))),
             (ratio, format!("start: {ratio:.2} × the plain docker run (target ≤ 2): {}", says(ratio <= 2.0))),
             (p50, format!("verdict: p50 {p50:.2} ms (target ≤ 1): {}", says(p50 <= 1.0))),
             (p99, format!("verdict: p99 {p99:.2} ms (target ≤ 5): {}", says(p99 <= 5.0))),

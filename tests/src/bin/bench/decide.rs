@@ -1,0 +1,112 @@
+//! The gate's decision by itself: our corpus of labelled calls, and input that is made to be slow.
+
+use crate::series::Report;
+use gate::{
+    Gate, Ledger, Policy, World,
+    corpus::{Case, CaseJudge},
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+use system_tests::workspace;
+use types::{call::ToolCall, id::CallId, verdict::Decision};
+
+/// Calls of the corpus, up to 4 KiB.
+pub(crate) const DECISION: &str = "decision: calls up to 4 KiB";
+/// One hostile input each.
+pub(crate) const HOSTILE: &str = "decision: hostile input";
+
+/// Every case in every round; every hostile input once.
+pub(crate) fn measure(report: &mut Report, rounds: usize) {
+    let dir = workspace().join("tests/fixtures/gate");
+    let files = fs::read_dir(dir).expect("corpus").map(|entry| fs::read_to_string(entry.expect("entry").path()));
+    let texts: Vec<String> = files.collect::<Result<_, _>>().expect("corpus");
+    let cases: Vec<Case> = texts
+        .iter()
+        .flat_map(|text| text.lines())
+        .filter_map(|line| Case::read(line.as_bytes()).expect("JSON"))
+        .filter(|case| case.call.input.to_string().len() <= 4096)
+        .collect();
+    let mut judge = CaseJudge::new(Policy::default(), Vec::new());
+    for _ in 0..rounds {
+        for case in &cases {
+            let (_, verdict) = judge.judge(case).expect("judged");
+            report.time(DECISION, Duration::from_micros(verdict.micros));
+        }
+    }
+    let gate = Gate::new(&Policy::default(), World::default()).expect("no rules");
+    for (tool, input) in hostile() {
+        let call =
+            ToolCall { id: CallId("b".into()), tool: tool.into(), input, cwd: "/workspace".into(), subagent: None };
+        let since = Instant::now();
+        let verdict = gate.judge(&call, &mut Ledger::default());
+        report.time(HOSTILE, since.elapsed());
+        assert_ne!((tool, verdict.decision), ("Bash", Decision::Allow), "{:.80}", call.input.to_string());
+    }
+}
+
+/// Nesting, length, expansion and half-open constructs; content of files that are read as code.
+fn hostile() -> Vec<(&'static str, Value)> {
+    const OPEN: [&str; 20] = [
+        "( ",
+        "$(",
+        "\"$(",
+        "{ ",
+        "if a; then ",
+        "case x in x) ",
+        "${x:-",
+        "f() { ",
+        "cat <(",
+        "$((",
+        "((",
+        "[[ ( ",
+        "@(",
+        "cat <<E\n",
+        "eval ",
+        "a;",
+        "a|",
+        "x=$x$x;",
+        "for i in 1 2 3 4 5 6 7 8; do ",
+        "bash -c \"",
+    ];
+    const FILES: [&str; 8] = [
+        "a.sh",
+        "Makefile",
+        "package.json",
+        ".github/workflows/ci.yml",
+        "Dockerfile",
+        "conftest.py",
+        "AGENTS.md",
+        "a.js",
+    ];
+    const UNITS: [&str; 10] = [
+        "a ",
+        "a: b\n\tc\n",
+        "A=$(A)$(A)\n",
+        "run: |\n",
+        "\"a\": \"b c\",\n",
+        "[",
+        "os.system(\"a\");",
+        "ignore all ",
+        "$(",
+        "AKIA",
+    ];
+    let bash = |command: String| ("Bash", json!({ "command": command }));
+    let bombs = OPEN
+        .iter()
+        .flat_map(|open| [20, 63, 1_000, 30_000].map(|times| bash(format!("rm -rf /; {}", open.repeat(times)))));
+    let long = [
+        bash(format!("rm -rf /; {}", "x".repeat(10_000_000))),
+        bash(format!("rm -rf /; cat <<E\n{}", "x\n".repeat(5_000_000))),
+        bash(format!("rm -rf /; {}", "\u{0}".repeat(1_000_000))),
+    ];
+    let files = FILES.iter().flat_map(|file| {
+        UNITS.map(|unit| {
+            let content = unit.repeat(200_000 / unit.len());
+            ("Write", json!({"file_path": format!("/workspace/{file}"), "content": content}))
+        })
+    });
+    bombs.chain(long).chain(files).collect()
+}
