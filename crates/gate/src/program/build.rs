@@ -40,10 +40,15 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             {
                 return Some(vec![Effect::Unverifiable("make takes its rules from elsewhere".to_owned())]);
             }
-            if !args.operands.iter().all(|word| word.is_known()) {
+            // A value that is not known is the project's business unless a command made it.
+            let is_named = |word: &Word| {
+                word.is_known()
+                    || word.sources.is_empty() && word.text.split_once('=').is_some_and(|(name, _)| is_setting(name))
+            };
+            if !args.operands.iter().all(|word| is_named(word)) {
                 return Some(vec![Effect::Unverifiable("which target runs is not known".to_owned())]);
             }
-            let outward = ["deploy", "release", "publish", "push", "upload", "install", "uninstall", "destroy", "prod"];
+            let outward = ["deploy", "release", "publish", "push", "upload", "destroy", "prod"];
             const DATA: [&str; 4] = ["db:drop", "db:reset", "db:purge", "db:schema:load"];
             if name == "rake" && targets.iter().any(|target| DATA.contains(target)) {
                 return Some(vec![Finding::questioned(RuleId::MassDeletion, "drops a database").into()]);
@@ -85,6 +90,16 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
         _ => return None,
     })
+}
+
+/// True for a variable of make that names no program and no option of one.
+fn is_setting(name: &str) -> bool {
+    const PROGRAMS: [&str; 12] =
+        ["CC", "CXX", "LD", "AR", "SHELL", "MAKE", "RUN", "CMD", "EXEC", "PYTHON", "NODE", "FLAGS"];
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && !name
+            .split('_')
+            .any(|part| PROGRAMS.iter().any(|word| part.eq_ignore_ascii_case(word) || part.ends_with("FLAGS")))
 }
 
 fn cargo(command: &SimpleCommand, world: &World) -> Vec<Effect> {

@@ -105,6 +105,17 @@ pub(super) fn effects(name: &str, words: &[&str], command: &SimpleCommand) -> Ve
         {
             Vec::new()
         }
+        // The project's own composition, without files or containers of elsewhere.
+        "compose"
+            if matches!(second, "up" | "down" | "start" | "restart" | "exec" | "create")
+                && !words.iter().any(|word| {
+                    matches!(*word, "-v" | "--volumes" | "--rmi" | "-H" | "--host" | "-f" | "--file")
+                        || word.starts_with("--file=")
+                        || word.contains(crate::place::HOLE)
+                }) =>
+        {
+            Vec::new()
+        }
         "container" | "image" | "network" | "volume" | "system"
             if matches!(
                 second,

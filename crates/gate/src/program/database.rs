@@ -28,11 +28,13 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
     if name == "sqlite3" || name == "duckdb" {
         #[rustfmt::skip]
         const WRITES: [&str; 14] = [
-            "insert", "update", "delete", "drop", "alter", "create", "replace", "attach", "pragma", ".shell",
+            "insert", "update", "delete", "drop", "alter", "create", "replace", "attach", "writable_schema", ".shell",
             ".system", "load_extension", ".output", ".import",
         ];
         let risky = WRITES.iter().any(|verb| text.contains(verb))
             || text.contains(".once")
+            // `pragma table_info(t)` looks, `pragma key = value` sets.
+            || (text.contains("pragma") && text.contains('='))
             || text.contains("writefile")
             || text.contains(".backup")
             || text.contains(".restore")

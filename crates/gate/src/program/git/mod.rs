@@ -275,7 +275,9 @@ fn clone(verb: &str, args: &Args<'_>, world: &World) -> Vec<Effect> {
         let safe = args.operands.first().is_none_or(|word| matches!(word.text.as_str(), "status" | "summary"));
         return if safe { Vec::new() } else { questioned("brings in other repositories") };
     }
-    let Some(url) = args.operands.first() else { return Vec::new() };
+    // The values of options stand among the operands.
+    let is_address = |word: &&&Word| word.text.contains([':', '/']) || !word.is_known();
+    let Some(url) = args.operands.iter().find(is_address).or(args.operands.first()) else { return Vec::new() };
     if world.is_remote(&url.text) {
         return vec![Effect::Network { to: Destination::Remote(url.text.clone()), direction: Direction::Down }];
     }
