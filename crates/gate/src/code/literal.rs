@@ -4,7 +4,7 @@ use super::Language;
 use crate::shell::Word;
 
 /// The literal first arguments of calls; a hole for each argument that is no literal.
-pub(crate) fn calls(text: &str, names: &[&str]) -> Vec<Word> {
+pub(super) fn calls(text: &str, names: &[&str]) -> Vec<Word> {
     let mut found = Vec::new();
     for name in names {
         for (at, _) in text.match_indices(name) {
@@ -15,6 +15,49 @@ pub(crate) fn calls(text: &str, names: &[&str]) -> Vec<Word> {
         }
     }
     found
+}
+
+/// The commands that calls start: a text for a shell, or a program with its literal arguments.
+pub(super) fn started(text: &str, names: &[&str]) -> Vec<Word> {
+    let mut found = Vec::new();
+    for name in names {
+        for (at, _) in text.match_indices(name) {
+            let is_inside = text[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_');
+            if !is_inside && found.len() < 64 {
+                let rest = &text[at + name.len()..];
+                found.push(with_arguments(rest).unwrap_or_else(|| argument(rest)));
+            }
+        }
+    }
+    found
+}
+
+/// `"rm", "-rf", "/"` and `"rm", ["-rf", "/"]` as one command; none when the first text is the only one.
+fn with_arguments(text: &str) -> Option<Word> {
+    let mut rest = text.trim_start().trim_start_matches('(').trim_start();
+    let mut words = Vec::new();
+    while words.len() < 64 {
+        let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) else { break };
+        let (value, after) = literal(rest, quote)?;
+        words.push(value);
+        let after = after.trim_start();
+        let Some(next) = after.strip_prefix(',') else {
+            rest = after;
+            break;
+        };
+        rest = next.trim_start();
+        rest = rest.strip_prefix('[').unwrap_or(rest).trim_start();
+    }
+    let program = words.first()?;
+    if words.len() < 2 || program.contains(char::is_whitespace) {
+        return None;
+    }
+    let mut command: Vec<String> = words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect();
+    // More may follow that is no literal.
+    if !rest.starts_with([']', ')', ';', '}', '{']) && !rest.is_empty() {
+        command.push(crate::place::HOLE.to_string());
+    }
+    Some(Word::literal(command.join(" ")))
 }
 
 /// Literal arguments of the named calls, written with or without parentheses.

@@ -5,7 +5,6 @@
 mod literal;
 mod table;
 
-pub(crate) use literal::calls;
 pub(crate) use table::Language;
 
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
     shell::{SimpleCommand, Word},
     world::World,
 };
-use literal::{arguments, strings, without_strings_in};
+use literal::{arguments, calls, started, strings, without_strings_in};
 use table::{Calls, table};
 use types::catalogue::RuleId;
 
@@ -140,7 +139,14 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
             effects.push(Effect::Unverifiable("which file the code loads and runs is not known".to_owned()));
         }
     }
-    if any(calls_of.dynamic) {
+    let imports = if mentions(&bare, "import(") { calls(text, &["import("]) } else { Vec::new() };
+    let is_legible = |word: &Word| word.is_known() && !word.text.trim_start_matches("node:").contains(':');
+    let hides = |name: &&&str| !(**name == "import(" && imports.iter().all(is_legible));
+    for word in imports.iter().filter(|word| is_legible(word) && word.text.starts_with(['.', '/'])) {
+        let place = Place::resolve(&word.text, false, command.cwd.as_deref(), world);
+        effects.push(Effect::Executes(Program::File(place)));
+    }
+    if calls_of.dynamic.iter().filter(hides).any(|name| mentions(&bare, name)) {
         effects.push(Effect::Unverifiable("the code hides what it runs".to_owned()));
     }
     effects
@@ -188,7 +194,7 @@ fn processes(
         "execl(",
         "execvp(",
     ];
-    let mut found = calls(text, &STARTERS);
+    let mut found = started(text, &STARTERS);
     if has_backticks(language) {
         found.extend(text.split('`').skip(1).step_by(2).map(Word::literal));
     }

@@ -279,7 +279,9 @@ fn weight(kind: Kind, runs_elsewhere: bool, finding: &Finding) -> Option<Severit
         (Kind::Code(_) | Kind::Compiled, Severity::Forbidden) if finding.rule == RuleId::SandboxEscape => {
             Some(Severity::Questioned)
         }
-        (Kind::Code(_) | Kind::Compiled, Severity::Forbidden) => finding.rule.is_hard().then_some(Severity::Forbidden),
+        (Kind::Code(_) | Kind::Compiled, Severity::Forbidden) => {
+            Some(if finding.rule.is_hard() { Severity::Forbidden } else { Severity::Questioned })
+        }
         (Kind::Image | Kind::Code(_) | Kind::Compiled, Severity::Refused) => None,
     }
 }

@@ -4,6 +4,7 @@ use super::{place, reads};
 use crate::{
     args::Args,
     effect::{Effect, Finding},
+    place::HOLE,
     shell::{SimpleCommand, Word},
     world::World,
 };
@@ -131,7 +132,13 @@ fn pieces(text: &str) -> Vec<Piece> {
                 while let Some(c) = chars.next() {
                     match c {
                         '"' => break,
-                        '\\' => string.extend(chars.next()),
+                        '\\' => string.extend(chars.next().map(|c| match c {
+                            'n' => '\n',
+                            't' => '\t',
+                            // Characters by their number are not followed.
+                            'x' | 'u' | '0'..='9' => HOLE,
+                            other => other,
+                        })),
                         other => string.push(other),
                     }
                 }

@@ -4,7 +4,7 @@ use super::packages::{is_reviewable, manifest, new_code, publishes};
 use crate::{
     args::Args,
     effect::{Effect, Finding, Program},
-    shell::SimpleCommand,
+    shell::{SimpleCommand, Word},
     world::World,
 };
 use types::catalogue::RuleId;
@@ -20,9 +20,19 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "make" | "gmake" | "just" | "task" | "ninja" | "rake" | "invoke" => {
             let targets: Vec<&str> = args.operands.iter().map(|word| word.text.as_str()).collect();
             let elsewhere = |text: &str| {
-                ["--eval", "--file", "--makefile", "--rakefile", "--justfile", "--taskfile", "-E"]
-                    .iter()
-                    .any(|option| text.starts_with(option))
+                [
+                    "--eval",
+                    "--file",
+                    "--makefile",
+                    "--rakefile",
+                    "--justfile",
+                    "--taskfile",
+                    "-E",
+                    "--command",
+                    "--shell",
+                ]
+                .iter()
+                .any(|option| text.starts_with(option))
                     || (text.starts_with("-f") && !text.starts_with("--"))
             };
             if words.iter().any(|word| elsewhere(&word.text))
@@ -30,11 +40,31 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             {
                 return Some(vec![Effect::Unverifiable("make takes its rules from elsewhere".to_owned())]);
             }
-            if !args.operands.iter().all(|word| word.is_known()) {
+            // A value that is not known is the project's business unless a command made it.
+            let is_named = |word: &Word| {
+                word.is_known()
+                    || word.sources.is_empty() && word.text.split_once('=').is_some_and(|(name, _)| is_setting(name))
+            };
+            if !args.operands.iter().all(|word| is_named(word)) {
                 return Some(vec![Effect::Unverifiable("which target runs is not known".to_owned())]);
             }
-            let outward = ["deploy", "release", "publish", "push", "upload", "install", "uninstall", "destroy", "prod"];
-            let mut effects = vec![manifest(if name == "just" { "justfile" } else { "Makefile" }, command, world)];
+            let outward = ["deploy", "release", "publish", "push", "upload", "destroy", "prod"];
+            const DATA: [&str; 4] = ["db:drop", "db:reset", "db:purge", "db:schema:load"];
+            if name == "rake" && targets.iter().any(|target| DATA.contains(target)) {
+                return Some(vec![Finding::questioned(RuleId::MassDeletion, "drops a database").into()]);
+            }
+            // A variable in the line may be a program that the rules start.
+            let mut effects: Vec<Effect> = args
+                .operands
+                .iter()
+                .filter(|word| word.text.split_once('=').is_some_and(|(_, value)| value.contains(' ')))
+                .flat_map(|word| {
+                    let value = word.text.split_once('=').map(|(_, value)| value).unwrap_or_default();
+                    super::nested(&Word { text: value.to_owned(), ..(*word).clone() }, command, world)
+                })
+                .filter(|effect| !matches!(effect, Effect::Unverifiable(_)))
+                .collect();
+            effects.push(manifest(if name == "just" { "justfile" } else { "Makefile" }, command, world));
             if targets.iter().any(|target| outward.iter().any(|word| target.contains(word))) {
                 effects.extend(new_code("runs a target whose name says that it acts outside the work tree"));
             }
@@ -60,6 +90,16 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
         _ => return None,
     })
+}
+
+/// True for a variable of make that names no program and no option of one.
+fn is_setting(name: &str) -> bool {
+    const PROGRAMS: [&str; 12] =
+        ["CC", "CXX", "LD", "AR", "SHELL", "MAKE", "RUN", "CMD", "EXEC", "PYTHON", "NODE", "FLAGS"];
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && !name
+            .split('_')
+            .any(|part| PROGRAMS.iter().any(|word| part.eq_ignore_ascii_case(word) || part.ends_with("FLAGS")))
 }
 
 fn cargo(command: &SimpleCommand, world: &World) -> Vec<Effect> {

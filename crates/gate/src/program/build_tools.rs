@@ -175,6 +175,13 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         effects.push(Effect::Unverifiable("the tool is given its source in the line".to_owned()));
     }
     effects.push(super::packages::manifest("the project's settings", command, world));
+    let inline = words.iter().any(|word| word.text.starts_with('{') || word.text.contains("={"));
+    if inline && words.iter().any(|word| word.text.starts_with("--config") || word.text == "-c") {
+        effects.push(Effect::Unverifiable("settings in the line can name code to load".to_owned()));
+    }
+    if name == "tox" && words.iter().any(|word| matches!(word.text.as_str(), "-x" | "--override" | "-c" | "--conf")) {
+        effects.push(Effect::Unverifiable("the line changes what the environments run".to_owned()));
+    }
     // A configuration or a plugin from outside is code from outside.
     let config = words.iter().position(|word| matches!(word.text.as_str(), "-c" | "--config" | "--plugin" | "-p"));
     if let Some(file) = config.and_then(|at| words.get(at + 1)).filter(|word| word.text.starts_with(['/', '~'])) {

@@ -90,12 +90,29 @@ pub(super) fn effects(name: &str, words: &[&str], command: &SimpleCommand) -> Ve
         "ps" | "images" | "logs" | "inspect" | "version" | "info" | "stats" | "top" | "port" | "diff" | "history"
         | "events" | "search" | "context" | "" | "config" | "manifest" | "pull" | "tag" | "wait" | "help"
         | "completion" => Vec::new(),
+        "build" | "buildx" if flag(&["--push"]) => {
+            vec![Finding::refused(RuleId::ExternalWrite, "publishes an image", "leave publishing to a person").into()]
+        }
+        "build" | "buildx" if verbs.last().is_some_and(|word| word.contains("://") || word.starts_with("git@")) => {
+            vec![Finding::questioned(RuleId::UntrustedCode, "builds an image from elsewhere").into()]
+        }
         "build" | "buildx" => Vec::new(),
         "compose"
             if matches!(
                 second,
                 "ps" | "logs" | "config" | "build" | "version" | "ls" | "images" | "top" | "port" | "pull" | "stop"
             ) =>
+        {
+            Vec::new()
+        }
+        // The project's own composition, without files or containers of elsewhere.
+        "compose"
+            if matches!(second, "up" | "down" | "start" | "restart" | "exec" | "create")
+                && !words.iter().any(|word| {
+                    matches!(*word, "-v" | "--volumes" | "--rmi" | "-H" | "--host" | "-f" | "--file")
+                        || word.starts_with("--file=")
+                        || word.contains(crate::place::HOLE)
+                }) =>
         {
             Vec::new()
         }

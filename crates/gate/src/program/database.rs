@@ -4,10 +4,11 @@ use super::infra::question;
 use crate::{
     effect::{Effect, Finding},
     shell::SimpleCommand,
+    world::World,
 };
 use types::catalogue::RuleId;
 
-pub(super) fn effects(name: &str, command: &SimpleCommand) -> Vec<Effect> {
+pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let text = format!("{} {}", command.text(), stdin(command)).to_ascii_lowercase();
     let drops = ["drop database", "drop schema", "dropdatabase", "flushall", "flushdb"];
     if matches!(name, "dropdb" | "dropuser") || drops.iter().any(|verb| text.contains(verb)) {
@@ -27,11 +28,13 @@ pub(super) fn effects(name: &str, command: &SimpleCommand) -> Vec<Effect> {
     if name == "sqlite3" || name == "duckdb" {
         #[rustfmt::skip]
         const WRITES: [&str; 14] = [
-            "insert", "update", "delete", "drop", "alter", "create", "replace", "attach", "pragma", ".shell",
+            "insert", "update", "delete", "drop", "alter", "create", "replace", "attach", "writable_schema", ".shell",
             ".system", "load_extension", ".output", ".import",
         ];
         let risky = WRITES.iter().any(|verb| text.contains(verb))
             || text.contains(".once")
+            // `pragma table_info(t)` looks, `pragma key = value` sets.
+            || (text.contains("pragma") && text.contains('='))
             || text.contains("writefile")
             || text.contains(".backup")
             || text.contains(".restore")
@@ -41,7 +44,13 @@ pub(super) fn effects(name: &str, command: &SimpleCommand) -> Vec<Effect> {
             || text.contains(crate::place::HOLE);
         let known =
             command.args().iter().filter(|word| !word.text.starts_with('-')).count() >= 2 || !stdin(command).is_empty();
-        return if !risky && known { Vec::new() } else { question(RuleId::MassDeletion, "changes a database") };
+        let file = command.args().iter().find(|word| !word.text.starts_with('-') && word.is_known());
+        let file: Vec<_> = file.into_iter().collect();
+        return if !risky && known {
+            super::reads(&file, command, world)
+        } else {
+            question(RuleId::MassDeletion, "changes a database")
+        };
     }
     question(RuleId::ExternalWrite, "works on a database server")
 }

@@ -144,7 +144,7 @@ fn moved(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     for source in &sources {
         let from = place(source, command, world);
         // What stays below the work tree or the scratch directory is not lost.
-        let recursive = false;
+        let recursive = from.path == world.worktree;
         if (from.is_critical(world) && !from.glob)
             || !matches!(from.zone(world), crate::zone::Zone::Worktree | crate::zone::Zone::Tmp)
         {

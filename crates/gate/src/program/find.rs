@@ -1,7 +1,8 @@
 //! `find` and its kin: they only look, unless told to delete or write.
 
-use super::{place, writes};
+use super::{place, reads, writes};
 use crate::{
+    args::Args,
     effect::{Effect, Finding},
     place::Place,
     secret::{Secrecy, secrecy},
@@ -13,7 +14,11 @@ use types::catalogue::RuleId;
 pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
     match name {
         "find" | "gfind" => {}
-        "fd" | "fdfind" | "locate" | "mlocate" | "xargs" => return Some(Vec::new()),
+        "xargs" => {
+            let lists = Args::parse(command.args(), &["-a", "--arg-file"]);
+            return Some(reads(&lists.values(&["-a", "--arg-file"]).collect::<Vec<_>>(), command, world));
+        }
+        "fd" | "fdfind" | "locate" | "mlocate" => return Some(Vec::new()),
         _ => return None,
     }
     let args = command.args();

@@ -6,7 +6,7 @@ const INERT: &[&str] = &[
     "echo", "printf", "true", "false", ":", "test", "[", "exit", "return", "break", "continue", "shift", "wait",
     "jobs", "cd", "pushd", "popd", "dirs", "let", "read", "local", "unset", "shopt", "set", "times", "ulimit",
     "umask", "fg", "bg", "disown", "unalias", "help", "mapfile", "readarray", "getopts", "type", "hash", "deactivate",
-    "caller", "suspend", "logout", "setopt", "unsetopt", 
+    "caller", "command", "builtin", "suspend", "logout", "setopt", "unsetopt", 
     "compinit", "rehash", "zstyle", 
     // Names, numbers, time.
     "pwd", "basename", "dirname", "realpath", "readlink", "seq", "sleep", "usleep", "date", "cal", "ncal", "expr",

@@ -169,7 +169,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "gh" | "glab" | "hub" => forge::effects(&verbs, &words),
         "psql" | "mysql" | "mariadb" | "mongo" | "mongosh" | "redis-cli" | "sqlcmd" | "cockroach"
         | "clickhouse-client" | "sqlite3" | "duckdb" | "dropdb" | "dropuser" | "mysqladmin" | "pg_dump"
-        | "pg_restore" | "mongodump" | "cqlsh" | "influx" => database::effects(name, command),
+        | "pg_restore" | "mongodump" | "cqlsh" | "influx" => database::effects(name, command, world),
         _ => return None,
     })
 }

@@ -28,6 +28,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "tsx" | "ts-node" => {
             (Language::JavaScript, &["-e", "--eval", "-p"], &["-e", "--eval", "-p", "-P", "--project", "-r"])
         }
+        "bun" if command.args().iter().any(|word| matches!(word.text.as_str(), "-e" | "--eval" | "-p" | "--print")) => {
+            (Language::JavaScript, &["-e", "--eval", "-p", "--print"], &["-e", "--eval", "-p", "--print", "-r"])
+        }
         "deno" => (Language::JavaScript, &["eval"], &[]),
         "ruby" => (Language::Ruby, &["-e"], &["-e", "-r", "-I", "-C"]),
         "perl" => (Language::Perl, &["-e", "-E"], &["-e", "-E", "-I", "-M"]),
@@ -53,6 +56,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         && plain == "node"
     {
         effects.push(Effect::Unverifiable("loads code that the line names".to_owned()));
+    }
+    if language == Language::JavaScript {
+        effects.extend(loaded(&args, command, world));
     }
     if !codes.is_empty() {
         for word in codes {
@@ -96,6 +102,21 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         },
     }
     Some(effects)
+}
+
+/// Modules that node loads before the program: files run, names come from what the project has installed.
+fn loaded(args: &Args<'_>, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    args.values(&["-r", "--require", "--import", "--loader", "--experimental-loader"])
+        .filter_map(|word| match word.text.as_str() {
+            text if text.starts_with(['.', '/', '~']) => {
+                Some(Effect::Executes(Program::File(place(word, command, world))))
+            }
+            text if text.contains(':') && !text.starts_with("node:") || !word.is_known() => {
+                Some(Effect::Unverifiable("loads code that the line names".to_owned()))
+            }
+            _ => None,
+        })
+        .collect()
 }
 
 fn split_cluster(words: &mut Vec<Word>) {
@@ -239,7 +260,15 @@ fn python_module(module: &Word, command: &SimpleCommand, world: &World) -> Vec<E
         | "symtable" | "tabnanny" | "pyclbr" | "modulefinder" | "mimetypes" | "uuid" | "locale" | "turtle" => {
             let script =
                 module.text == "cProfile" || module.text == "pdb" || module.text == "trace" || module.text == "timeit";
-            if script {
+            if matches!(module.text.as_str(), "zipfile" | "tarfile") {
+                // The last word is the directory that the archive is unpacked into, or the archive.
+                let mut effects = super::mentioned(command, world);
+                if inner.args().iter().any(|word| word.text.starts_with("-e") || word.text.starts_with("--extract")) {
+                    let target: Vec<_> = inner.args().last().into_iter().collect();
+                    effects.extend(writes(&target, command, world));
+                }
+                effects
+            } else if script {
                 vec![Effect::Unverifiable("runs a script under a tool".to_owned())]
             } else {
                 vec![super::packages::manifest("pyproject.toml", command, world)]

@@ -272,12 +272,40 @@ fn is_emptying(command: &SimpleCommand) -> bool {
 /// Variables that make a program load or run something else.
 pub(crate) fn is_loader_variable(name: &str) -> bool {
     #[rustfmt::skip]
-    const EXACT: [&str; 22] = [
+    const EXACT: [&str; 38] = [
+        "PERL5LIB", "PERL5DB", "RUBYLIB", "MANPAGER", "LESSOPEN", "LESSCLOSE", "BROWSER", "TAR_OPTIONS",
+        "DOTNET_STARTUP_HOOKS", "RUSTC", "RUSTDOC", "RUSTC_WORKSPACE_WRAPPER", "GCC_EXEC_PREFIX", "COMPILER_PATH",
+        "NODE_TLS_REJECT_UNAUTHORIZED", "PYTHONHTTPSVERIFY",
         "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "PATH", "BASH_ENV", "ENV",
         "PROMPT_COMMAND", "SHELLOPTS", "BASHOPTS", "PYTHONSTARTUP", "PYTHONHOME", "PERL5OPT", "RUBYOPT",
         "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "RUSTC_WRAPPER", "EDITOR", "PAGER", "VISUAL", "IFS", "PS4",
     ];
-    EXACT.contains(&name) || is_agent_variable(name) || (name.starts_with("GIT_") && !is_plain_git_variable(name))
+    EXACT.contains(&name)
+        || (name.starts_with("CARGO_TARGET_") && (name.ends_with("_RUNNER") || name.ends_with("_LINKER")))
+        || is_index_variable(name)
+        || is_agent_variable(name)
+        || (name.starts_with("GIT_") && !is_plain_git_variable(name))
+}
+
+/// Variables that say where packages come from, or that they need no proof.
+fn is_index_variable(name: &str) -> bool {
+    #[rustfmt::skip]
+    const EXACT: [&str; 12] = [
+        "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "UV_INDEX_URL", "UV_INDEX", "UV_DEFAULT_INDEX",
+        "UV_EXTRA_INDEX_URL", "GOPROXY", "GOINSECURE", "GONOSUMDB", "GOSUMDB", "GEM_SOURCE",
+    ];
+    let lower = name.to_ascii_lowercase();
+    EXACT.contains(&name)
+        || lower.strip_prefix("npm_config_").is_some_and(|setting| {
+            matches!(setting, "registry" | "script_shell" | "node_options" | "userconfig" | "strict_ssl")
+        })
+}
+
+/// True for a value that makes some program load or start what the value names.
+fn loads(value: &str) -> bool {
+    ["-toolexec", "-javaagent", "-agentpath", "-agentlib", "-fplugin", "--require=", "--import="]
+        .iter()
+        .any(|option| value.contains(option))
 }
 
 fn is_plain_git_variable(name: &str) -> bool {
@@ -315,7 +343,10 @@ fn assignment(name: &str, value: &Word, command: &SimpleCommand) -> Option<Effec
             matches!(value.text.as_str(), "true" | ":" | "cat")
         }
         "NODE_OPTIONS" => value.text.starts_with("--max") && !value.text.contains(' '),
-        _ => !is_loader_variable(name),
+        "GOPROXY" | "GOSUMDB" => matches!(value.text.as_str(), "off" | "direct"),
+        "HISTFILE" => !matches!(value.text.as_str(), "/dev/null" | ""),
+        "NODE_TLS_REJECT_UNAUTHORIZED" | "PYTHONHTTPSVERIFY" => value.text != "0",
+        _ => !is_loader_variable(name) && !loads(&value.text),
     };
     (!harmless).then(|| {
         Finding::questioned(RuleId::UntrustedCode, format!("sets `{name}`, which changes what programs run")).into()

@@ -3,7 +3,7 @@
 use super::{place, raw, reads};
 use crate::{
     args::Args,
-    destination::{Destination, Direction},
+    destination::{Destination, Direction, plain_page},
     effect::{Effect, Finding},
     shell::{SimpleCommand, Word},
     world::World,
@@ -191,7 +191,13 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     }
     let deletes = args.values(&["-X", "--request"]).any(|word| word.text.eq_ignore_ascii_case("delete"))
         || args.values(&BODY).any(|word| is_deletion(&word.text));
+    let is_read = direction == Direction::Down && only_reads(&args);
     for url in &urls {
+        let page = if is_read && url.is_known() { plain_page(&url.text) } else { None };
+        if let Some(page) = page {
+            effects.push(Effect::Network { to: Destination::Page(page), direction });
+            continue;
+        }
         effects.extend(deletes.then(|| deletion(&url_destination(url, world))).flatten());
         effects.push(Effect::Network { to: url_destination(url, world), direction });
         if url.text.to_ascii_lowercase().starts_with("file:") {
@@ -227,6 +233,27 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
             .map(|word| Effect::Writes { place: place(word, command, world), empties: false }),
     );
     effects
+}
+
+/// True when curl only asks for what the URL names, and shows it or keeps it as a document.
+fn only_reads(args: &Args<'_>) -> bool {
+    #[rustfmt::skip]
+    const PLAIN: [&str; 32] = [
+        "-s", "-S", "-L", "-f", "-i", "-I", "-v", "-k", "-N", "-g", "-4", "-6", "-#", "--silent", "--show-error",
+        "--location", "--fail", "--include", "--head", "--compressed", "--no-progress-meter", "--verbose",
+        "--max-time", "-m", "--connect-timeout", "--retry", "--retry-delay", "-w", "--write-out", "-o", "--output",
+        "--retry-all-errors",
+    ];
+    const DOCUMENTS: [&str; 14] =
+        ["pdf", "json", "md", "txt", "html", "csv", "xml", "yml", "yaml", "png", "jpg", "svg", "rst", "tsv"];
+    let is_document = |word: &Word| {
+        matches!(word.text.as_str(), "-" | "/dev/null")
+            || word.text.rsplit_once('.').is_some_and(|(_, end)| DOCUMENTS.contains(&end))
+    };
+    let insecure = args.has(&["-k"]);
+    !insecure
+        && args.options.iter().all(|(name, _)| PLAIN.contains(&name.as_str()))
+        && args.values(&["-o", "--output"]).all(is_document)
 }
 
 /// A GraphQL mutation that deletes.

@@ -73,6 +73,13 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "sed" | "gsed" => return Some(sed::effects(command, world)),
         "awk" | "gawk" | "mawk" | "nawk" => return Some(awk::effects(command, world)),
         "tr" => return Some(Vec::new()),
+        "date" if words.iter().any(|word| word.text.starts_with("-f") || word.text.starts_with("--file")) => {
+            let args = Args::parse(words, &["-f", "--file", "-d", "--date"]);
+            return Some(reads(&args.values(&["-f", "--file"]).collect::<Vec<_>>(), command, world));
+        }
+        "hash" if words.iter().any(|word| word.text.starts_with("-p")) => {
+            return Some(vec![Effect::Unverifiable("a name may stand for another program".to_owned())]);
+        }
         "date" if words.iter().any(|word| word.text == "-s" || word.text.starts_with("--set")) => {
             return Some(vec![
                 Finding::refused(RuleId::Privilege, "sets the system's clock", "leave the clock alone").into(),
@@ -100,6 +107,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     if valued == RG && args.has(&["--pre"]) {
         effects.push(Effect::Unverifiable("rg --pre runs a program on every file".to_owned()));
     }
+    if matches!(name, "ag" | "ack" | "delta") && args.has(&["--pager"]) {
+        effects.push(Effect::Unverifiable("what is found goes through a program that the line names".to_owned()));
+    }
     if name == "xxd" && args.has(&["-r"]) && files.len() > 1 {
         effects.extend(writes(&files.split_off(1), command, world));
     }
@@ -107,7 +117,11 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         effects.extend(writes(&files.split_off(1), command, world));
     }
     if name == "less" || name == "more" || name == "bat" {
-        let pager = args.has(&["--pager", "-o", "-O"]);
+        // `+cmd` is typed into the pager: `+!cmd` starts a program, `+G` and `+/text` only move.
+        let typed = words.iter().filter_map(|word| word.text.strip_prefix('+'));
+        let typed =
+            typed.filter(|keys| !keys.starts_with('/')).any(|keys| keys.contains(['!', '|', 'v', 's', 'E', ':']));
+        let pager = typed || args.has(&["--pager", "-o", "-O"]);
         effects.extend(pager.then(|| Effect::Unverifiable("a pager that can run programs".to_owned())));
     }
     let recursive = args.has(&["-r", "-R", "--recursive"]) || valued == RG || name == "ag";
@@ -133,7 +147,9 @@ fn hunts_secrets(args: &Args<'_>) -> bool {
 }
 
 fn declare(name: &str, command: &SimpleCommand) -> Vec<Effect> {
-    if command.args().is_empty() {
+    // `export -p` prints all of the environment, as `env` does.
+    let prints = |word: &crate::shell::Word| name != "set" && matches!(word.text.as_str(), "-p" | "-x" | "-px" | "-xp");
+    if command.args().iter().all(prints) {
         return vec![Effect::Reads(pseudo(ENVIRONMENT))];
     }
     let mut effects = Vec::new();

@@ -81,11 +81,23 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                     "stop only what you started",
                 ));
             }
+            #[rustfmt::skip]
+            const WATCHERS: [&str; 16] = [
+                "falco", "auditd", "rsyslog", "syslog", "sysmon", "osquery", "clamd", "fail2ban", "crowdsec", "wazuh",
+                "ossec", "sshd", "tripwire", "suricata", "journald", "sysdig",
+            ];
+            if words.iter().any(|word| WATCHERS.iter().any(|watcher| word.contains(watcher))) {
+                let reason = "stops what watches or guards the system";
+                return one(Finding::refused(RuleId::SafetyRegression, reason, "leave the system's services alone"));
+            }
             // A name of its own, long enough to hit nothing else.
             let pattern = words.iter().rev().find(|word| !word.starts_with('-')).copied().unwrap_or_default();
-            let narrow = pattern.chars().filter(|c| c.is_alphanumeric()).count() >= 4
+            let letters = pattern.chars().filter(|c| c.is_alphanumeric()).count();
+            let gaps = pattern.matches(".*").count();
+            let narrow = letters >= 4
                 && !pattern.contains(crate::place::HOLE)
-                && !pattern.contains(".*")
+                // `node.*server.js` still names one program.
+                && (gaps == 0 || gaps == 1 && letters >= 8 && !pattern.starts_with(".*") && !pattern.ends_with(".*"))
                 && !matches!(pattern, "bash" | "node" | "init" | "agent" | "python" | "python3");
             if narrow {
                 Some(Vec::new())
@@ -156,6 +168,17 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                     "attaches to a running process",
                     "start the program under the debugger instead",
                 ));
+            }
+            // These watch a program that is judged beside them.
+            if matches!(name, "strace" | "ltrace") {
+                let outputs: Vec<_> =
+                    Args::parse(command.args(), &["-o", "-e", "-s", "-E"]).values(&["-o"]).cloned().collect();
+                let pipes = outputs.iter().any(|word| word.text.starts_with(['|', '!']));
+                return if pipes || has(&["-E", "--env"]) {
+                    one(Finding::questioned(RuleId::UntrustedCode, "runs a program under a debugger"))
+                } else {
+                    Some(super::writes(&outputs.iter().collect::<Vec<_>>(), command, world))
+                };
             }
             one(Finding::questioned(RuleId::UntrustedCode, "runs a program under a debugger"))
         }

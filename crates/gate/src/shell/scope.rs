@@ -9,6 +9,8 @@ use std::{collections::HashMap, rc::Rc};
 #[derive(Clone)]
 pub(super) struct Scope {
     pub vars: HashMap<String, Word>,
+    /// The elements of arrays; `vars` has them joined.
+    pub arrays: HashMap<String, Vec<Word>>,
     pub functions: HashMap<String, Rc<FunctionBody>>,
     /// `$1…`; none outside of a function whose arguments are known.
     pub positional: Option<Vec<Word>>,
@@ -24,7 +26,13 @@ impl Scope {
             ("IFS".to_owned(), Word::literal(" \t\n")),
         ]);
         let place = Place::resolve(cwd, false, Some(&world.worktree), world);
-        Self { vars, functions: HashMap::new(), positional: None, cwd: place.known.then_some(place.path) }
+        Self {
+            vars,
+            arrays: HashMap::new(),
+            functions: HashMap::new(),
+            positional: None,
+            cwd: place.known.then_some(place.path),
+        }
     }
 
     /// The value of a variable; what the line did not set is a hole.
@@ -41,7 +49,17 @@ impl Scope {
 
     /// Sets a variable.
     pub(super) fn set(&mut self, name: &str, value: Word) {
+        // Setting the joined elements again is no change.
+        if self.vars.get(name).is_none_or(|old| old.text != value.text) {
+            self.arrays.remove(name);
+        }
         self.vars.insert(name.to_owned(), value);
+    }
+
+    /// Sets an array whose joined elements are `value`.
+    pub(super) fn set_array(&mut self, name: &str, value: Word, items: Vec<Word>) {
+        self.set(name, value);
+        self.arrays.insert(name.to_owned(), items);
     }
 
     /// Joins the state after a branch that may or may not have run: what differs is not known.
@@ -59,6 +77,10 @@ impl Scope {
                 }
             }
         }
+        let same = |mine: &Vec<Word>, theirs: &Vec<Word>| {
+            mine.len() == theirs.len() && mine.iter().zip(theirs).all(|(mine, theirs)| mine.text == theirs.text)
+        };
+        self.arrays.retain(|name, mine| other.arrays.get(name).is_some_and(|theirs| same(mine, theirs)));
         self.functions.extend(other.functions);
         if self.cwd != other.cwd {
             self.cwd = None;

@@ -2,10 +2,14 @@
 
 use super::{
     command::{Redirect, RedirectKind, SimpleCommand, Stdin, Word},
+    unwrap,
     walk::{MAX_COMMANDS, MAX_VALUE, Walker},
 };
 use crate::place::HOLE;
 use brush_parser::ast;
+
+/// Most elements of one array that are kept apart.
+const MAX_ELEMENTS: usize = 1024;
 
 impl Walker<'_> {
     /// A command that stands where the walk is.
@@ -117,20 +121,14 @@ impl Walker<'_> {
     }
 
     pub(super) fn assign(&mut self, assignment: &ast::Assignment, command: &mut SimpleCommand) {
+        let mut elements = None;
         let mut value = match &assignment.value {
             ast::AssignmentValue::Scalar(word) => Word { glob: false, ..self.value(&word.value) },
             ast::AssignmentValue::Array(items) => {
-                let mut all = Word::default();
-                for (_, item) in items {
-                    for field in self.fields(&item.value) {
-                        if !all.text.is_empty() {
-                            all.text.push(' ');
-                        }
-                        all.text.push_str(&field.text);
-                        all.glob |= field.glob;
-                        all.absorb(&field);
-                    }
-                }
+                let fields: Vec<Word> = items.iter().flat_map(|(_, item)| self.fields(&item.value)).collect();
+                let all = unwrap::join(&fields);
+                // `([3]=x)` leaves gaps.
+                elements = items.iter().all(|(index, _)| index.is_none()).then_some(fields);
                 all
             }
         };
@@ -144,11 +142,16 @@ impl Walker<'_> {
         };
         if assignment.append {
             let old = self.scope.get(&name);
+            let is_array = elements.is_some();
+            elements = elements.and_then(|new| {
+                let old = self.scope.arrays.get(&name)?;
+                (old.len() + new.len() <= MAX_ELEMENTS).then(|| old.iter().cloned().chain(new).collect())
+            });
             value.absorb(&old);
             value.text = if old.text.len() + value.text.len() > MAX_VALUE {
                 HOLE.to_string()
             } else {
-                format!("{}{}", old.text, value.text)
+                format!("{}{}{}", old.text, if is_array { " " } else { "" }, value.text)
             };
         }
         command.assignments.push((name, value));
@@ -156,7 +159,10 @@ impl Walker<'_> {
         if command.argv.is_empty()
             && let Some((name, value)) = command.assignments.last()
         {
-            self.scope.set(name, value.clone());
+            match elements {
+                Some(items) => self.scope.set_array(name, value.clone(), items),
+                None => self.scope.set(name, value.clone()),
+            }
         }
     }
 

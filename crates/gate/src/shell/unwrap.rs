@@ -120,6 +120,11 @@ pub(super) fn open(command: &SimpleCommand, world: &World) -> Wrapped {
                 via: "su -c",
             })
         }
+        "sg" => args.last().filter(|_| args.len() > 1).map_or(Wrapped::Plain, |code| Wrapped::Code {
+            code: code.clone(),
+            keep: true,
+            via: "sg",
+        }),
         "xargs" => xargs(command),
         "parallel" => parallel(command),
         "find" | "fd" | "fdfind" => find(args, world),
@@ -353,17 +358,24 @@ fn quoted(text: &str) -> String {
 
 /// `find … -exec cmd {} \;`: `{}` is some path below the start.
 fn find(args: &[Word], _world: &World) -> Wrapped {
-    const EXEC: [&str; 7] = ["-exec", "-execdir", "-ok", "-okdir", "-x", "--exec", "-X"];
+    const EXEC: [&str; 8] = ["-exec", "-execdir", "-ok", "-okdir", "-x", "--exec", "-X", "--exec-batch"];
     let Some(at) = position(args, &EXEC) else { return Wrapped::Plain };
     let root = args.iter().find(|word| !word.text.starts_with(['-', '(', '!'])).filter(|_| at > 0);
+    let is_fd = matches!(args[at].text.as_str(), "-x" | "--exec" | "-X" | "--exec-batch");
     let name =
         position(args, &["-name", "-iname"]).and_then(|at| args.get(at + 1)).map_or("*", |word| word.text.as_str());
-    let below = format!("{}/**/{name}", root.map_or(".", |word| word.text.trim_end_matches('/')));
+    let mut below = format!("{}/**/{name}", root.map_or(".", |word| word.text.trim_end_matches('/')));
+    if is_fd {
+        below = found_by_fd(&args[..at]);
+    }
     let mut inner = Vec::new();
     let mut rest = args[at + 1..].iter();
     for word in rest.by_ref().take_while(|word| !matches!(word.text.as_str(), ";" | "+")) {
         let glob = word.glob || word.text.contains("{}");
         inner.push(Word { text: word.text.replace("{}", &below), glob, ..word.clone() });
+    }
+    if is_fd && !args[at + 1..].iter().any(|word| word.text.contains('{')) && !inner.is_empty() {
+        inner.push(Word { glob: true, ..Word::literal(below) });
     }
     // A second -exec is not followed.
     if rest.any(|word| EXEC.contains(&word.text.as_str())) {
@@ -373,6 +385,31 @@ fn find(args: &[Word], _world: &World) -> Wrapped {
         return Wrapped::Plain;
     }
     Wrapped::Command { inner, keep: true, via: "find -exec" }
+}
+
+/// What `fd PATTERN [DIRECTORY…]` or `fd -e EXTENSION` finds, as a pattern of paths.
+fn found_by_fd(args: &[Word]) -> String {
+    const VALUED: [&str; 12] =
+        ["-e", "--extension", "-t", "--type", "-d", "--max-depth", "-E", "--exclude", "-S", "--size", "-j", "-c"];
+    let extension = position(args, &["-e", "--extension"]).and_then(|at| args.get(at + 1));
+    let mut operands = Vec::new();
+    let mut skip = false;
+    for word in args {
+        if skip || word.text.starts_with('-') {
+            skip = !skip && VALUED.contains(&word.text.as_str());
+        } else {
+            operands.push(word.text.as_str());
+        }
+    }
+    let pattern = operands.first().filter(|text| text.chars().filter(|c| c.is_alphanumeric()).count() > 1);
+    let name = match (extension, pattern) {
+        (Some(extension), _) => format!("*.{}", extension.text.trim_start_matches('.')),
+        (None, Some(pattern)) => {
+            format!("*{}", pattern.trim_start_matches('^').trim_end_matches('$').replace('\\', ""))
+        }
+        (None, None) => "*".to_owned(),
+    };
+    format!("{}/**/{name}", operands.get(1).map_or(".", |root| root.trim_end_matches('/')))
 }
 
 fn position(args: &[Word], names: &[&str]) -> Option<usize> {

@@ -293,10 +293,17 @@ impl Walker<'_> {
                 if index.contains(['$', '`']) {
                     self.value(index);
                 }
+                if let Ok(at) = index.trim().parse::<usize>()
+                    && let Some(items) = self.scope.arrays.get(name)
+                {
+                    return vec![items.get(at).cloned().unwrap_or_default()];
+                }
                 let value = self.scope.get(name);
                 vec![Word { sources: value.sources, secret: value.secret, ..Word::hole() }]
             }
-            Parameter::NamedWithAllIndices { name, .. } => vec![self.scope.get(name)],
+            Parameter::NamedWithAllIndices { name, .. } => {
+                self.scope.arrays.get(name).cloned().unwrap_or_else(|| vec![self.scope.get(name)])
+            }
         }
     }
 }
@@ -308,6 +315,9 @@ fn is_all(expression: &ParameterExpr) -> Option<bool> {
         ..
     } = expression
     {
+        return Some(*concatenate);
+    }
+    if let ParameterExpr::Parameter { parameter: Parameter::NamedWithAllIndices { concatenate, .. }, .. } = expression {
         return Some(*concatenate);
     }
     None

@@ -24,6 +24,9 @@ pub(super) fn configure(args: &Args<'_>, rest: &[Word]) -> Vec<Effect> {
     if args.has(&READ) || matches!(args.operands.first().map(|word| word.text.as_str()), Some("get" | "list") | None) {
         return Vec::new();
     }
+    if args.has(&["-e", "--edit"]) {
+        return super::questioned("opens git's settings for editing");
+    }
     let operands: Vec<&Word> = args.operands.iter().copied().filter(|word| word.text != "set").collect();
     if operands.len() < 2 && !args.has(&["--unset", "--add", "--unset-all", "--replace-all", "-e", "--edit"]) {
         return Vec::new();

@@ -170,7 +170,11 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         "branch" if has(&["-D"]) || (has(&["-d", "--delete"]) && has(&["-f", "--force"])) => {
             questioned("deletes a branch that may not be merged")
         }
+        "branch" if has(&["-f", "--force", "-M"]) && args.operands.iter().any(|word| is_shared(&word.text)) => {
+            questioned("moves a branch that others build on")
+        }
         "branch" => Vec::new(),
+        "maintenance" if first == "start" => questioned("plans work of git for later"),
         "tag" if has(&["-d", "--delete"]) => questioned("deletes a tag"),
         "tag" => Vec::new(),
         "config" => config::configure(&args, rest),
@@ -219,7 +223,7 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
                 .operands
                 .iter()
                 .copied()
-                .filter(|word| word.text.starts_with(['/', '~']) || word.text.contains(".."))
+                .filter(|word| word.text.starts_with(['/', '~']) || word.text.contains("../"))
                 .collect();
             let files = if has(&["--no-index"]) { args.operands.clone() } else { outside };
             effects.extend(reads(
@@ -240,10 +244,12 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
             if has(&["--no-verify"]) {
                 effects.push(Finding::questioned(RuleId::SafetyRegression, "skips the project's checks").into());
             }
-            if matches!(verb, "add" | "apply" | "am") {
-                let outside: Vec<_> =
-                    args.operands.iter().copied().filter(|word| word.text.starts_with(['/', '~'])).collect();
-                effects.extend(reads(&outside, command, world));
+            let named = args.options.iter().filter_map(|(_, value)| value.as_ref());
+            let outside: Vec<_> =
+                args.operands.iter().copied().chain(named).filter(|word| word.text.starts_with(['/', '~'])).collect();
+            effects.extend(reads(&outside, command, world));
+            if rest.iter().any(|word| word.text.starts_with("--unsafe-paths")) {
+                effects.push(Effect::Unverifiable("the patch may change files anywhere".to_owned()));
             }
             effects
         }
@@ -269,7 +275,9 @@ fn clone(verb: &str, args: &Args<'_>, world: &World) -> Vec<Effect> {
         let safe = args.operands.first().is_none_or(|word| matches!(word.text.as_str(), "status" | "summary"));
         return if safe { Vec::new() } else { questioned("brings in other repositories") };
     }
-    let Some(url) = args.operands.first() else { return Vec::new() };
+    // The values of options stand among the operands.
+    let is_address = |word: &&&Word| word.text.contains([':', '/']) || !word.is_known();
+    let Some(url) = args.operands.iter().find(is_address).or(args.operands.first()) else { return Vec::new() };
     if world.is_remote(&url.text) {
         return vec![Effect::Network { to: Destination::Remote(url.text.clone()), direction: Direction::Down }];
     }
@@ -286,6 +294,11 @@ fn checkout(verb: &str, rest: &[Word], args: &Args<'_>) -> Vec<Effect> {
         .iter()
         .any(|word| matches!(word.text.as_str(), "." | "*" | ":/") || word.glob || !word.is_known());
     if force || (paths && broad) { questioned("throws away changes that are not committed") } else { Vec::new() }
+}
+
+/// Names that repositories give their main lines.
+fn is_shared(branch: &str) -> bool {
+    matches!(branch, "main" | "master" | "trunk" | "develop" | "production" | "release")
 }
 
 fn jujutsu(command: &SimpleCommand) -> Vec<Effect> {
