@@ -19,6 +19,7 @@ impl Walker<'_> {
         if let Some(word) = command.argv.first()
             && let Some(body) = self.scope.functions.get(&word.text).cloned()
         {
+            self.called.push(Rc::clone(&body));
             return self.call(&word.text.clone(), &body, command);
         }
         if depth == 0 || command.via.is_none() {
@@ -173,6 +174,8 @@ impl Walker<'_> {
     pub(super) fn uncalled_functions(&mut self) {
         let mut bodies: Vec<(String, Rc<ast::FunctionBody>)> =
             self.scope.functions.iter().map(|(name, body)| (name.clone(), Rc::clone(body))).collect();
+        // What was called was walked with the arguments that it got.
+        bodies.retain(|(_, body)| !self.called.iter().any(|called| Rc::ptr_eq(called, body)));
         bodies.sort_by(|a, b| a.0.cmp(&b.0));
         self.scope.positional = None;
         for (name, body) in bodies.into_iter().take(32) {

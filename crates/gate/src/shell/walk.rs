@@ -9,7 +9,7 @@ use super::{
 };
 use crate::world::World;
 use brush_parser::{ParserOptions, ast};
-use std::ops::Range;
+use std::{ops::Range, rc::Rc};
 
 /// Most commands that are collected from one call.
 pub(super) const MAX_COMMANDS: usize = 1024;
@@ -36,6 +36,7 @@ pub(crate) fn read(line: &str, cwd: &str, world: &World, depth: u8) -> Result<Li
         steps: 0,
         texts: 0,
         calling: Vec::new(),
+        called: Vec::new(),
         stdin: Stdin::Inherited,
         inputs: Vec::new(),
         is_piped: false,
@@ -57,6 +58,8 @@ pub(super) struct Walker<'w> {
     pub texts: usize,
     /// Functions that are being walked.
     pub calling: Vec<String>,
+    /// Bodies that a command of the line called, with its arguments.
+    pub called: Vec<Rc<ast::FunctionBody>>,
     /// Where the commands being walked read from.
     pub stdin: Stdin,
     pub inputs: Vec<Range<usize>>,
