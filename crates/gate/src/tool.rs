@@ -130,6 +130,8 @@ fn bash(call: &ToolCall, world: &World, ledger: &Ledger) -> Result<Reading, Refu
             room = left;
             let place = Place { path: file.path.clone(), known: true, glob: false };
             let found = judged(file, &place, &content, world);
+            let added = Change { removed: "", added: &content };
+            reading.whole.extend(weaken::effects(&place, added, world));
             file.content = Some(content);
             reading.whole.extend(found);
         }

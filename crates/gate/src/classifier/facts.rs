@@ -1,9 +1,6 @@
 //! The facts that the model reports. The shape is closed: an unknown field, id or level is no answer.
 
-use super::{
-    matrix::{Authorisation, Broken, Risk},
-    rules,
-};
+use super::matrix::{Authorisation, Broken, Risk};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use types::catalogue::RuleId;
@@ -46,10 +43,7 @@ impl<'de> Deserialize<'de> for BrokenRule {
             "none" => Ok(Self::None),
             OPERATOR_SOFT => Ok(Self::Operator { is_hard: false }),
             OPERATOR_HARD => Ok(Self::Operator { is_hard: true }),
-            id => {
-                let found = rules::ALL.into_iter().find(|rule| rule.as_str() == id);
-                found.map(Self::BuiltIn).ok_or_else(|| serde::de::Error::custom("unknown rule"))
-            }
+            id => RuleId::named(id).map(Self::BuiltIn).ok_or_else(|| serde::de::Error::custom("unknown rule")),
         }
     }
 }
@@ -109,7 +103,7 @@ impl Facts {
 
 /// The JSON schema of [`Facts`].
 pub(super) fn schema() -> Value {
-    let mut ids: Vec<&str> = rules::ALL.iter().map(|rule| rule.as_str()).collect();
+    let mut ids: Vec<&str> = RuleId::ALL.iter().map(|rule| rule.as_str()).collect();
     ids.extend([OPERATOR_SOFT, OPERATOR_HARD, "none"]);
     let text = json!({"type": "string"});
     let list = json!({"type": "array", "items": {"type": "string"}});

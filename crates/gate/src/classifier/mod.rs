@@ -110,7 +110,7 @@ impl Case {
     #[must_use]
     pub fn first_step(&self) -> Step {
         let is_questioned =
-            self.undecided.rule.as_deref().is_some_and(|id| rules::ALL.iter().any(|rule| rule.as_str() == id));
+            self.undecided.rule.as_deref().is_some_and(|id| RuleId::ALL.iter().any(|rule| rule.as_str() == id));
         if is_questioned || self.is_cut { Step::Full } else { Step::Fast }
     }
 
@@ -202,7 +202,7 @@ fn weighed(facts: &Facts, claimed: Authorisation, is_proven: bool) -> String {
 
 fn is_hard(id: &str) -> bool {
     id == facts::OPERATOR_HARD
-        || rules::ALL.into_iter().filter(|rule| RuleId::is_hard(*rule)).any(|rule| rule.as_str() == id)
+        || RuleId::ALL.into_iter().filter(|rule| RuleId::is_hard(*rule)).any(|rule| rule.as_str() == id)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! agent, the task or the repository is in it.
 
 use super::rules;
+use types::catalogue::RuleId;
 
 /// Stands in an operator's list for the built-in text.
 pub const DEFAULTS: &str = "$defaults";
@@ -37,7 +38,7 @@ impl Prose {
     #[must_use]
     pub fn expanded(&self) -> Self {
         let built_in = |hard: bool| -> Vec<String> {
-            let rules = rules::ALL.iter().filter(|rule| rule.is_hard() == hard);
+            let rules = RuleId::ALL.iter().filter(|rule| rule.is_hard() == hard);
             rules.map(|rule| format!("{}: {}", rule.as_str(), rules::text(*rule))).collect()
         };
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();

@@ -34,7 +34,7 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
     let networked = any(calls_of.network)
         || (language == Language::JavaScript
             && strings.iter().any(|text| {
-                matches!(text.trim_start_matches("node:"), "net" | "http" | "https" | "tls" | "dgram" | "axios")
+                matches!(text.trim_start_matches("node:"), "net" | "http" | "https" | "tls" | "dgram" | "dns" | "axios")
             }));
     let raw_socket = ["socket", "Socket", "TCPSocket", "net", "fsockopen", "stream_socket_client"]
         .iter()

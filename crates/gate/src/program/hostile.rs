@@ -78,6 +78,9 @@ fn finding(name: &str, words: &[&str]) -> Option<Finding> {
             instead,
         ));
     }
+    let names_miner = |word: &&&str| {
+        matches!(word.split('=').next(), Some("--algo" | "--pool" | "--wallet" | "--worker" | "--rig-id" | "--coin"))
+    };
     let is_mining = |word: &&str| {
         word.starts_with("stratum+") || word.starts_with("stratum://") || matches!(*word, "--donate-level" | "--coin")
     };
@@ -87,7 +90,11 @@ fn finding(name: &str, words: &[&str]) -> Option<Finding> {
             let lower = word.to_ascii_lowercase();
             MINER_MARKS.iter().any(|mark| lower.contains(mark))
         });
-    if MINERS.contains(&stem) || words.iter().any(is_mining) || brings_miner {
+    if MINERS.contains(&stem)
+        || words.iter().any(is_mining)
+        || words.iter().filter(names_miner).count() >= 2
+        || brings_miner
+    {
         return Some(Finding::forbidden(
             RuleId::ResourceAbuse,
             "mines a cryptocurrency",

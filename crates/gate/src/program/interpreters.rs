@@ -61,8 +61,12 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         effects.extend(loaded(&args, command, world));
     }
     if !codes.is_empty() {
+        let modules: String =
+            words.iter().filter_map(|word| word.text.strip_prefix("-M")).map(|name| format!("use {name};")).collect();
         for word in codes {
-            effects.extend(scanned(language, word, command, world));
+            let code = Word { text: format!("{modules}{}", word.text), ..word.clone() };
+            let whole = if language == Language::Perl && !modules.is_empty() { &code } else { word };
+            effects.extend(scanned(language, whole, command, world));
         }
         let in_place = (plain == "perl" || plain == "ruby") && args.has(&["-i"]);
         let files = &args.operands;

@@ -222,6 +222,15 @@ fn here_end(line: &str, at: usize) -> (String, usize) {
     (delimiter, at + start + end)
 }
 
+/// True for a text on which the tokenizer never ends and takes memory without end: a here-document whose delimiter is empty, or white
+/// space of a kind that it does not count as one, and that is still open at the end. Quotes are not understood: a text too many
+/// is one that cannot be read.
+pub(super) fn is_endless(text: &str) -> bool {
+    let is_odd = |c: char| c.is_whitespace() && !matches!(c, ' ' | '\t' | '\n');
+    let is_empty = |(at, _)| here_end(text, at + 2).0.trim().is_empty();
+    text.contains("<<") && (text.contains(is_odd) || text.replace("<<<", "...").match_indices("<<").any(is_empty))
+}
+
 /// Skips a here-document's body; returns the position of the line break after its end.
 fn skip_body(line: &str, newline: usize, delimiter: &str, tabs: bool) -> usize {
     let mut at = newline + 1;
@@ -278,6 +287,18 @@ mod tests {
         }
         assert_eq!(check(&format!("[[ {} a ]]", "! ".repeat(n))), Err(Refusal::TooDeep));
         assert_eq!(check(&"a".repeat(MAX_COMMAND + 1)), Err(Refusal::TooLong));
+    }
+
+    #[test]
+    fn here_documents_without_a_delimiter_are_endless() {
+        for text in ["a <<''", "a << \"\" ", "a <<\r\t", ";;<<\r", "a <<-''\t", "a <<\\\n ", "a <<E\r\nx\r\nE"] {
+            assert!(is_endless(text), "{text:?}");
+        }
+        for text in
+            ["cat <<E\nx\nE", "cat <<-'E'\nx\nE", "a <<< ''", "a\r", "echo $((1 << 2))", "cat <<\"E F\"\nx\nE F"]
+        {
+            assert!(!is_endless(text), "{text:?}");
+        }
     }
 
     #[test]

@@ -282,6 +282,9 @@ impl Walker<'_> {
 }
 
 fn parse(text: &str) -> Option<ast::Program> {
+    if prescan::is_endless(text) {
+        return None;
+    }
     let options = ParserOptions::default();
     guarded(|| {
         let tokens = brush_parser::uncached_tokenize_str(text, &options.tokenizer_options()).ok()?;

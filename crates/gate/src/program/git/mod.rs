@@ -10,6 +10,7 @@ use crate::{
     effect::{Effect, Finding},
     shell::{SimpleCommand, Word},
     world::World,
+    zone::Zone,
 };
 use types::catalogue::RuleId;
 
@@ -163,7 +164,14 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         "clean" => destroys("deletes every untracked file, which nothing can bring back"),
         "reset" if has(&["--hard"]) => questioned("throws away changes that are not committed"),
         "reset" => Vec::new(),
-        "checkout" | "switch" | "restore" => checkout(verb, rest, &args),
+        "checkout" | "switch" | "restore" => {
+            // A named file comes back as some commit has it; where that decides over the agent, it is a change like any other.
+            let mut effects = checkout(verb, rest, &args);
+            effects.extend(super::writes(&args.operands, command, world).into_iter().filter(|effect| {
+                matches!(effect, Effect::Writes { place, .. } if matches!(place.zone(world), Zone::AgentSettings | Zone::Gate))
+            }));
+            effects
+        }
         "stash" if matches!(first, "drop" | "clear") => destroys("drops stashed work for good"),
         "stash" | "bisect" if first == "run" => vec![Effect::Unverifiable("bisect runs a program".to_owned())],
         "stash" | "bisect" => Vec::new(),
