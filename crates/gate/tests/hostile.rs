@@ -87,6 +87,7 @@ fn long_and_endless_lines_end() {
         format!("{}a,", "{".repeat(17)),
         "a <<'' ".into(),
         ";;<<\r\t".into(),
+        ",<< $(  ## <<< ~(3".into(),
         "$((".repeat(60),
         format!("x=aaaaaaaaaaaaaaaa;{}echo $x", "x=$x$x$x$x;".repeat(40)),
         "for i in 1 2 3 4 5 6 7 8; do ".repeat(20) + "a" + &"; done".repeat(20),

@@ -223,12 +223,15 @@ fn here_end(line: &str, at: usize) -> (String, usize) {
 }
 
 /// True for a text on which the tokenizer never ends and takes memory without end: a here-document whose delimiter is empty, or white
-/// space of a kind that it does not count as one, and that is still open at the end. Quotes are not understood: a text too many
+/// space of a kind that it does not count as one, or a substitution, and that is still open at the end. Quotes are not understood: a text too many
 /// is one that cannot be read.
 pub(super) fn is_endless(text: &str) -> bool {
     let is_odd = |c: char| c.is_whitespace() && !matches!(c, ' ' | '\t' | '\n');
-    let is_empty = |(at, _)| here_end(text, at + 2).0.trim().is_empty();
-    text.contains("<<") && (text.contains(is_odd) || text.replace("<<<", "...").match_indices("<<").any(is_empty))
+    let is_unclear = |(at, _)| {
+        let delimiter = here_end(text, at + 2).0;
+        delimiter.trim().is_empty() || delimiter.contains(['$', '`'])
+    };
+    text.contains("<<") && (text.contains(is_odd) || text.replace("<<<", "...").match_indices("<<").any(is_unclear))
 }
 
 /// Skips a here-document's body; returns the position of the line break after its end.
@@ -291,7 +294,17 @@ mod tests {
 
     #[test]
     fn here_documents_without_a_delimiter_are_endless() {
-        for text in ["a <<''", "a << \"\" ", "a <<\r\t", ";;<<\r", "a <<-''\t", "a <<\\\n ", "a <<E\r\nx\r\nE"] {
+        for text in [
+            "a <<''",
+            "a << \"\" ",
+            "a <<\r\t",
+            ";;<<\r",
+            "a <<-''\t",
+            "a <<\\\n ",
+            "a <<E\r\nx\r\nE",
+            ",<< $(  ## <<< ~(3",
+            "a << `b",
+        ] {
             assert!(is_endless(text), "{text:?}");
         }
         for text in
