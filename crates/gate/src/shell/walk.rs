@@ -281,13 +281,15 @@ impl Walker<'_> {
     }
 }
 
+/// The program that a text is; none when it cannot be read. It always ends: see [`prescan::with_end`] and [`prescan::check`].
 fn parse(text: &str) -> Option<ast::Program> {
-    if prescan::is_endless(text) {
+    if prescan::has_odd_here_document(text) {
         return None;
     }
     let options = ParserOptions::default();
     guarded(|| {
-        let tokens = brush_parser::uncached_tokenize_str(text, &options.tokenizer_options()).ok()?;
+        let text = prescan::with_end(text);
+        let tokens = brush_parser::uncached_tokenize_str(&text, &options.tokenizer_options()).ok()?;
         brush_parser::parse_tokens(&tokens, &options).ok()
     })?
 }
