@@ -78,6 +78,10 @@ id!(
     /// A task's name, unique within a run.
     TaskName, "task name", 64
 );
+id!(
+    /// A secret of the operator, by which routes and tasks name it.
+    SecretName, "secret name", 64
+);
 
 impl RunId {
     /// Makes an id from a moment (milliseconds since the epoch) and 32 random bits.

@@ -3,7 +3,7 @@
 //! The embedded default profile names every key, so that it is at once the documentation, the list of known keys and the
 //! lowest layer.
 
-use crate::{route::TrustEntry, source::Source, span::Span, text};
+use crate::{id::SecretName, route::BranchPattern, size::ByteSize, source::Source, span::Span, text, trust::TrustEntry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,6 +26,12 @@ pub struct Profile {
     pub notify: NotifyProfile,
     /// What may be reached.
     pub trust: TrustProfile,
+    /// What git may do with the repository's remotes.
+    #[serde(default)]
+    pub git: GitProfile,
+    /// Credentials that are added to requests outside, by the name that routes use.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<SecretName, SecretProfile>,
     /// The model endpoint and its credential.
     pub model: ModelProfile,
 }
@@ -196,6 +202,71 @@ pub enum GateMode {
 pub struct TrustProfile {
     /// Trusted endpoints; empty means none.
     pub endpoints: Vec<TrustEntry>,
+    /// Bytes that may go up over all routes of a run; the model is not counted.
+    #[serde(default = "upload_max")]
+    pub upload_max: ByteSize,
+    /// Bytes that may come down, likewise.
+    #[serde(default = "download_max")]
+    pub download_max: ByteSize,
+    /// Connections and requests of a run, refused ones too; the model is not counted.
+    #[serde(default = "requests_max")]
+    pub requests_max: u64,
+}
+
+/// The caps of plans that were stored before there were any.
+fn upload_max() -> ByteSize {
+    ByteSize::from(256 << 20)
+}
+
+fn download_max() -> ByteSize {
+    ByteSize::from(16 << 30)
+}
+
+fn requests_max() -> u64 {
+    100_000
+}
+
+/// `[git]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct GitProfile {
+    /// Whether git inside may fetch from the remotes that the repository had when the run began.
+    pub fetch: bool,
+    /// Branches that git inside may create there; none by default.
+    pub push: Vec<BranchPattern>,
+    /// Where the user name and password for the remotes are looked for, in order: helper, env:NAME or command:COMMAND. Empty: none.
+    pub credentials: Vec<String>,
+}
+
+impl Default for GitProfile {
+    fn default() -> Self {
+        Self { fetch: true, push: Vec::new(), credentials: Vec::new() }
+    }
+}
+
+/// `[secrets.NAME]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SecretProfile {
+    /// Where it is on the host: env:NAME, file:PATH or command:COMMAND.
+    pub source: String,
+    /// The header that carries it.
+    #[serde(default = "authorization")]
+    pub header: String,
+    /// The header's value; `{}` stands for the secret.
+    #[serde(default = "bearer")]
+    pub value: String,
+    /// A variable inside that holds a placeholder, for programs that refuse to start without one. The placeholder is worthless.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+}
+
+fn authorization() -> String {
+    "authorization".to_owned()
+}
+
+fn bearer() -> String {
+    "Bearer {}".to_owned()
 }
 
 /// `[model]`.
@@ -209,6 +280,9 @@ pub struct ModelProfile {
     /// Where the credential is looked for, in order.
     pub credentials: Vec<String>,
 }
+
+/// The section whose names the operator makes up.
+const SECRETS: &str = "secrets.";
 
 /// One layer of settings.
 #[derive(Clone, Debug)]
@@ -344,7 +418,7 @@ impl Layer {
 }
 
 impl Resolved {
-    /// Lays `layers` over each other. The first one must be the default profile, which names every key.
+    /// Lays `layers` over each other. The first one must be the default profile, which names every key but those of `[secrets]`.
     ///
     /// # Errors
     /// [`ProfileError`] names the key and the layer.
@@ -352,7 +426,7 @@ impl Resolved {
         let mut merged: BTreeMap<String, (Value, Source)> = BTreeMap::new();
         for (n, layer) in layers.iter().enumerate() {
             for (key, value) in flatten(&layer.table) {
-                if n > 0 && !merged.contains_key(&key) {
+                if n > 0 && !merged.contains_key(&key) && !key.starts_with(SECRETS) {
                     let suggestion = text::nearest(&key, merged.keys().map(String::as_str)).map(str::to_owned);
                     let key = text::printable(&key, 80);
                     return Err(ProfileError::UnknownKey { key, origin: layer.source.clone(), suggestion });
@@ -397,11 +471,14 @@ fn put(table: &mut Table, key: &str, value: &Value) {
     }
 }
 
-/// Tables become dotted keys; everything else, arrays with their tables too, is a value.
+/// Tables become dotted keys; everything else, arrays with their tables too, is a value. So is each secret: a layer replaces it as a whole.
 fn flatten(table: &Table) -> Vec<(String, Value)> {
     let mut out = Vec::new();
     for (name, value) in table {
         match value {
+            Value::Table(inner) if format!("{name}.") == SECRETS => {
+                out.extend(inner.iter().map(|(secret, value)| (format!("{SECRETS}{secret}"), value.clone())));
+            }
             Value::Table(inner) => {
                 out.extend(flatten(inner).into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
             }
@@ -468,6 +545,19 @@ mod tests {
     fn slips_are_refused_with_the_likely_word() {
         let error = Layer::assignment(Source::Flag("set".into()), "limits.timout=45m").and_then(|set| resolve(&[set]));
         assert_eq!(error.err().and_then(|e| e.hint()).as_deref(), Some("did you mean `limits.timeout`?"));
+    }
+
+    #[test]
+    fn secrets_are_named_by_the_operator_and_replaced_whole() {
+        let file = |text| Layer::parse(Source::File("/profile.toml".into()), text).expect(text);
+        let one = file("[secrets.api]\nsource = \"env:API\"\nheader = \"x-api-key\"\nvalue = \"{}\"\n");
+        let two = file("[secrets.api]\nsource = \"file:/k\"\n");
+        let resolved = resolve(&[one.clone(), two]).expect("resolved");
+        let secret = &resolved.profile.secrets[&SecretName::new("api").expect("name")];
+        assert_eq!((secret.source.as_str(), secret.header.as_str()), ("file:/k", "authorization"));
+        for bad in ["[secrets.api]\nsource = 1\n", "[secrets.api]\nheder = \"x\"\nsource = \"env:A\"\n", "[secrets]\napi = \"x\"\n"] {
+            assert!(matches!(resolve(&[one.clone(), file(bad)]), Err(ProfileError::BadValue { .. })), "{bad}");
+        }
     }
 
     #[test]

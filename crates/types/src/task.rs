@@ -2,7 +2,7 @@
 
 use crate::{
     host::Endpoint,
-    id::TaskName,
+    id::{SecretName, TaskName},
     profile::{AgentKind, Profile},
     span::Span,
     text,
@@ -50,6 +50,9 @@ pub struct FrontMatter {
     /// What the task needs to reach; only what the operator already trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
+    /// Secrets of the operator that the task needs; all that his routes name when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Vec<SecretName>>,
     /// Wall clock; at most the profile's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
@@ -122,7 +125,7 @@ pub enum Changes {
 }
 
 /// Keys of the format that this build does not carry out yet.
-const LATER: [&str; 5] = ["priority", "depends-on", "retries", "artifacts", "secrets"];
+const LATER: [&str; 4] = ["priority", "depends-on", "retries", "artifacts"];
 
 /// Why a task file is refused.
 #[derive(Debug, thiserror::Error)]
@@ -231,7 +234,7 @@ impl Task {
         }
         if let Some(network) = &front.network {
             let trusted = narrowed.trust.endpoints.clone();
-            let wanted = |entry: &crate::route::TrustEntry| {
+            let wanted = |entry: &crate::trust::TrustEntry| {
                 entry.route().is_ok_and(|route| network.allowed.contains(&route.endpoint))
             };
             narrowed.trust.endpoints.retain(wanted);
@@ -240,6 +243,16 @@ impl Task {
                     return Err(wider(format!("the network endpoint {endpoint}"), "only trust.endpoints".to_owned()));
                 }
             }
+        }
+        if let Some(secrets) = &front.secrets {
+            for name in secrets {
+                if !narrowed.secrets.contains_key(name) {
+                    let known: Vec<_> = narrowed.secrets.keys().map(SecretName::as_str).collect();
+                    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                    return Err(wider(format!("the secret `{name}`"), known));
+                }
+            }
+            narrowed.secrets.retain(|name, _| secrets.contains(name));
         }
         Ok(narrowed)
     }
@@ -288,7 +301,7 @@ fn read_front(yaml: &str) -> Result<FrontMatter, InvalidTask> {
     })
 }
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "name",
     "agent",
     "base",
@@ -297,6 +310,7 @@ const KEYS: [&str; 14] = [
     "image",
     "setup",
     "network",
+    "secrets",
     "timeout",
     "idle-timeout",
     "max-turns",
@@ -324,7 +338,7 @@ mod tests {
     #[test]
     fn a_full_task_reads() {
         let text = "---\nname: fix-login\nagent: {kind: claude, model: claude-opus-4-6}\nbase: main\nremotes: [origin]\n\
-            image: rust\nsetup: [\"cargo fetch\"]\nnetwork: {allowed: []}\ntimeout: 10m\nidle-timeout: 8m\nmax-turns: 80\n\
+            image: rust\nsetup: [\"cargo fetch\"]\nnetwork: {allowed: []}\nsecrets: []\ntimeout: 10m\nidle-timeout: 8m\nmax-turns: 80\n\
             max-budget-usd: 3.00\nverify: [\"cargo test\"]\nexpect: {changes: required}\n---\nDo it.\n";
         let task = Task::parse(text).expect("task");
         let narrowed = task.narrow(&profile()).expect("narrowed");
@@ -374,6 +388,7 @@ mod tests {
             "max-budget-usd: .nan",
             "agent: {kind: claude, model: gpt}",
             "network: {allowed: [evil.example]}",
+            "secrets: [api]",
         ] {
             let task = Task::parse(&format!("---\n{wide}\n---\nx")).expect(wide);
             assert!(matches!(task.narrow(&profile()), Err(InvalidTask::Wider { .. })), "{wide}");
