@@ -23,6 +23,7 @@ pub mod permit;
 mod post;
 mod proxy;
 pub mod refusal;
+pub mod scan;
 mod serve;
 mod tunnel;
 
