@@ -1,11 +1,12 @@
 //! One record for each connection or request, also when it is cut off: the guard writes it at the latest when dropped.
 
 use crate::{observer::Observer, refusal::Refusal};
+use hyper::Method;
 use jiff::Timestamp;
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
@@ -31,18 +32,39 @@ impl RunBytes {
     }
 }
 
-/// The cap on the bytes of the run is reached.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the run's cap on bytes {} the world is reached", if *.up { "towards" } else { "from" })]
-pub struct ByteCap {
-    /// True for bytes towards the world.
-    pub up: bool,
+/// Bytes that went up over one route, against its cap.
+#[derive(Debug)]
+pub(crate) struct RouteBytes {
+    up: AtomicU64,
+    max_up: u64,
+}
+
+impl RouteBytes {
+    /// Nothing used yet.
+    pub(crate) fn new(max_up: u64) -> Self {
+        Self { up: AtomicU64::new(0), max_up }
+    }
+}
+
+/// A cap on bytes is reached.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ByteCap {
+    /// Towards the world, over all routes.
+    #[error("the run's cap on bytes towards the world is reached")]
+    Up,
+    /// From the world, over all routes.
+    #[error("the run's cap on bytes from the world is reached")]
+    Down,
+    /// Towards the world, over one route.
+    #[error("the route's cap on bytes towards its endpoint is reached")]
+    RouteUp,
 }
 
 /// The bytes of one connection or request.
 #[derive(Debug)]
 pub(crate) struct Traffic {
     run: Arc<RunBytes>,
+    route: OnceLock<Arc<RouteBytes>>,
     up: AtomicU64,
     down: AtomicU64,
 }
@@ -54,8 +76,12 @@ impl Traffic {
     /// [`ByteCap`]: they must not go.
     pub(crate) fn charge_up(&self, count: usize) -> Result<(), ByteCap> {
         let count = count as u64;
-        if self.run.up.fetch_add(count, Ordering::Relaxed).saturating_add(count) > self.run.max_up {
-            return Err(ByteCap { up: true });
+        let passes = |used: &AtomicU64, max| used.fetch_add(count, Ordering::Relaxed).saturating_add(count) > max;
+        if self.route.get().is_some_and(|route| passes(&route.up, route.max_up)) {
+            return Err(ByteCap::RouteUp);
+        }
+        if passes(&self.run.up, self.run.max_up) {
+            return Err(ByteCap::Up);
         }
         self.count_up(count);
         Ok(())
@@ -68,7 +94,7 @@ impl Traffic {
     pub(crate) fn charge_down(&self, count: usize) -> Result<(), ByteCap> {
         let count = count as u64;
         if self.run.down.fetch_add(count, Ordering::Relaxed).saturating_add(count) > self.run.max_down {
-            return Err(ByteCap { up: false });
+            return Err(ByteCap::Down);
         }
         self.count_down(count);
         Ok(())
@@ -96,10 +122,12 @@ pub(crate) struct Audit {
 impl Audit {
     /// Starts a record. `asked` may be hostile; it is escaped here.
     pub(crate) fn begin(sink: &Arc<dyn Observer>, run: &Arc<RunBytes>, via: &'static str, asked: &str) -> Self {
-        let traffic = Traffic { run: Arc::clone(run), up: AtomicU64::new(0), down: AtomicU64::new(0) };
+        let traffic =
+            Traffic { run: Arc::clone(run), route: OnceLock::new(), up: AtomicU64::new(0), down: AtomicU64::new(0) };
         let record = EgressRecord {
             at: Timestamp::now(),
             asked: printable(asked, MAX_TEXT),
+            request: None,
             via: via.to_owned(),
             allowed: false,
             rule: "cancelled".to_owned(),
@@ -121,6 +149,19 @@ impl Audit {
     /// Notes what the request turned out to ask for.
     pub(crate) fn asked(&mut self, asked: &str) {
         self.edit(|record| record.asked = printable(asked, MAX_TEXT));
+    }
+
+    /// Notes a request inside: its method and path. A query can hold what must not be written down.
+    pub(crate) fn request(&mut self, method: &Method, target: &str) {
+        let path = target.split('?').next().unwrap_or_default();
+        self.edit(|record| record.request = Some(printable(&format!("{method} {path}"), MAX_TEXT)));
+    }
+
+    /// Counts what goes up against a route's cap too, if it has one.
+    pub(crate) fn meter(&self, route: Option<Arc<RouteBytes>>) {
+        if let Some(route) = route {
+            self.traffic.route.get_or_init(|| route);
+        }
     }
 
     /// Notes that the route lets it out.
@@ -145,6 +186,12 @@ impl Audit {
     /// Ends the record of something that was let out and took its course.
     pub(crate) fn end(mut self, reason: &str) {
         self.edit(|record| record.reason = printable(reason, MAX_TEXT));
+    }
+
+    /// Ends the record of a connection that carried no request.
+    pub(crate) fn unused(mut self) {
+        self.edit(|record| record.rule = "unused".to_owned());
+        self.end("it carried no request");
     }
 
     /// Ends the record with a refusal.
@@ -188,13 +235,22 @@ mod tests {
     #[test]
     fn caps_are_shared_by_the_run_and_refuse_what_would_pass_them() {
         let run = Arc::new(RunBytes::new(10, 5));
-        let traffic = || Traffic { run: Arc::clone(&run), up: AtomicU64::new(0), down: AtomicU64::new(0) };
+        let traffic = || Traffic {
+            run: Arc::clone(&run),
+            route: OnceLock::new(),
+            up: AtomicU64::new(0),
+            down: AtomicU64::new(0),
+        };
         let (one, two) = (traffic(), traffic());
         assert_eq!(one.charge_up(6), Ok(()));
         assert_eq!(two.charge_up(4), Ok(()));
-        assert_eq!(two.charge_up(1), Err(ByteCap { up: true }));
+        assert_eq!(two.charge_up(1), Err(ByteCap::Up));
         assert_eq!(one.charge_down(5), Ok(()));
-        assert_eq!(one.charge_down(1), Err(ByteCap { up: false }));
+        assert_eq!(one.charge_down(1), Err(ByteCap::Down));
         assert_eq!(two.up.load(Ordering::Relaxed), 4);
+        let narrow = Traffic { run: Arc::new(RunBytes::new(100, 0)), ..traffic() };
+        narrow.route.set(Arc::new(RouteBytes::new(3))).expect("unset");
+        assert_eq!(narrow.charge_up(3), Ok(()));
+        assert_eq!(narrow.charge_up(1), Err(ByteCap::RouteUp));
     }
 }

@@ -1,20 +1,52 @@
 //! What the engine passes in, and why it can be refused.
 
-use crate::{limits::Limits, observer::Observer};
-use std::sync::Arc;
-use types::{host::Endpoint, replay::Replay, route::Route, secret::Secret};
+use crate::{
+    authority::{AuthorityError, KeptAuthority},
+    limits::Limits,
+    observer::Observer,
+};
+use std::{collections::BTreeMap, sync::Arc};
+use types::{host::Endpoint, id::SecretName, replay::Replay, route::Route, secret::Secret};
 use url::Url;
 
 /// Everything that one run's egress needs.
 pub struct Config {
     /// What may be reached. Empty means nothing.
     pub routes: Vec<Route>,
+    /// Credentials and the run's own certificate authority.
+    pub keys: Keys,
     /// The model gateway; without it, model streams are refused.
     pub model: Option<ModelConfig>,
     /// Caps and deadlines.
     pub limits: Limits,
     /// Who hears what happened.
     pub sink: Arc<dyn Observer>,
+}
+
+/// What only the host holds.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    /// Whom programs inside trust for decrypted endpoints; needed when there is one.
+    pub authority: Option<KeptAuthority>,
+    /// Credentials by the name that routes use.
+    pub credentials: BTreeMap<SecretName, RouteCredential>,
+    /// Credentials for the repositories behind an endpoint.
+    pub git: BTreeMap<Endpoint, RouteCredential>,
+    /// What stands inside in place of credentials; worthless, and a finding wherever it turns up on a decrypted route.
+    pub placeholders: Vec<Secret>,
+    /// Certificate authorities, PEM, that endpoints of decrypted routes are checked by, beside those of the host.
+    pub roots: Vec<String>,
+}
+
+/// A credential that is added to the requests of a route.
+#[derive(Clone, Debug)]
+pub struct RouteCredential {
+    /// The header field.
+    pub header: String,
+    /// Its whole value.
+    pub value: Secret,
+    /// The secret within the value, which must not come back.
+    pub secret: Secret,
 }
 
 /// The model gateway's policy.
@@ -76,6 +108,32 @@ pub enum ConfigError {
         /// The endpoint.
         endpoint: Endpoint,
     },
+    /// A route's credential cannot stand in a header.
+    #[error("the credential for the header `{header}` is empty or cannot be sent in it")]
+    RouteCredential {
+        /// The header field.
+        header: String,
+    },
+    /// A route names a secret that is not there.
+    #[error("the route to {endpoint} names the secret `{name}`, which is not in [secrets]")]
+    UnknownSecret {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// The name.
+        name: SecretName,
+    },
+    /// A decrypted route without an authority for it.
+    #[error("the route to {endpoint} is decrypted, and the run has no certificate authority")]
+    NoAuthority {
+        /// The endpoint.
+        endpoint: Endpoint,
+    },
+    /// The authority cannot be used.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// A text that holds no certificate.
+    #[error("a certificate authority of the operator cannot be read")]
+    Roots,
     /// The endpoint's URL cannot be used.
     #[error("model endpoint `{url}` cannot be used: {reason}")]
     Upstream {

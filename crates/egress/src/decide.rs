@@ -3,8 +3,34 @@
 use crate::config::ConfigError;
 use types::{
     host::Endpoint,
-    route::{Route, RouteKind},
+    route::{Route, RouteKind, Scheme},
 };
+
+/// How a program asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carriage {
+    /// CONNECT: a tunnel, or requests that are decrypted.
+    Connect,
+    /// A request inside a decrypted connection.
+    Requests,
+    /// A plain request.
+    Plain,
+    /// A connection to a trusted name's loopback address, where the port alone says the kind.
+    Named,
+}
+
+impl Carriage {
+    fn fits(self, route: &Route) -> bool {
+        match (route.kind, route.scheme) {
+            (RouteKind::Model, _) => false,
+            (RouteKind::Tls, _) => matches!(self, Self::Connect | Self::Named),
+            (RouteKind::Http | RouteKind::Git, Scheme::Https) => {
+                matches!(self, Self::Connect | Self::Requests | Self::Named)
+            }
+            (RouteKind::Http | RouteKind::Git, Scheme::Http) => matches!(self, Self::Plain | Self::Named),
+        }
+    }
+}
 
 /// No route leads to the endpoint, or none of this kind.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -12,17 +38,17 @@ use types::{
 pub struct NoRoute {
     /// What was asked for.
     pub asked: Endpoint,
-    /// The kind of the route that exists for it, if it is only the kind that differs.
-    pub other: Option<RouteKind>,
+    /// Kind and scheme of the route that exists for it, if it is only these that differ.
+    pub other: Option<(RouteKind, Scheme)>,
 }
 
 impl NoRoute {
     fn text(&self) -> String {
         match self.other {
             None => format!("{} is not a trusted endpoint", self.asked),
-            Some(RouteKind::Tls) => format!("{} is trusted for TLS only", self.asked),
-            Some(RouteKind::Http) => format!("{} is trusted for plain HTTP only", self.asked),
-            Some(RouteKind::Model) => format!("{} is reached through the model gateway only", self.asked),
+            Some((RouteKind::Model, _)) => format!("{} is reached through the model gateway only", self.asked),
+            Some((_, Scheme::Https)) => format!("{} is trusted for TLS only", self.asked),
+            Some((_, Scheme::Http)) => format!("{} is trusted for plain HTTP only", self.asked),
         }
     }
 }
@@ -41,26 +67,14 @@ impl<'r> Decided<'r> {
     }
 }
 
-/// The route of this kind for exactly this name and port.
+/// The route for exactly this name and port, if what it carries can be asked for like this.
 ///
 /// # Errors
 /// [`NoRoute`]; always when `routes` is empty.
-pub fn decide<'r>(asked: &Endpoint, kind: RouteKind, routes: &'r [Route]) -> Result<Decided<'r>, NoRoute> {
-    pick(asked, routes, |found| found == kind)
-}
-
-/// The route for a connection to a trusted name's loopback address, where the port alone says the kind.
-///
-/// # Errors
-/// [`NoRoute`]; always when `routes` is empty.
-pub fn decide_named<'r>(asked: &Endpoint, routes: &'r [Route]) -> Result<Decided<'r>, NoRoute> {
-    pick(asked, routes, |found| found == RouteKind::Tls || found == RouteKind::Http)
-}
-
-fn pick<'r>(asked: &Endpoint, routes: &'r [Route], fits: impl Fn(RouteKind) -> bool) -> Result<Decided<'r>, NoRoute> {
+pub fn decide<'r>(asked: &Endpoint, carriage: Carriage, routes: &'r [Route]) -> Result<Decided<'r>, NoRoute> {
     let mut same = routes.iter().filter(|route| route.endpoint == *asked);
-    let other = same.clone().next().map(|route| route.kind);
-    let found = same.find(|route| fits(route.kind));
+    let other = same.clone().next().map(|route| (route.kind, route.scheme));
+    let found = same.find(|route| carriage.fits(route));
     found.map(|route| Decided { route }).ok_or_else(|| NoRoute { asked: asked.clone(), other })
 }
 
@@ -85,11 +99,12 @@ mod tests {
     }
 
     fn routes() -> Vec<Route> {
-        let route = |text, kind| Route { endpoint: endpoint(text), kind, address: None };
+        let route = |text, kind, scheme| Route::new(endpoint(text), kind, scheme);
         vec![
-            route("github.com", RouteKind::Tls),
-            route("mirror.example:80", RouteKind::Http),
-            route("model.example", RouteKind::Model),
+            route("github.com", RouteKind::Tls, Scheme::Https),
+            route("mirror.example:80", RouteKind::Http, Scheme::Http),
+            route("api.example", RouteKind::Http, Scheme::Https),
+            route("model.example", RouteKind::Model, Scheme::Https),
         ]
     }
 
@@ -97,7 +112,7 @@ mod tests {
     fn labels_and_port_match_exactly() {
         let routes = routes();
         for good in ["github.com", "GitHub.com.", "github.com:443"] {
-            assert!(decide(&endpoint(good), RouteKind::Tls, &routes).is_ok(), "{good}");
+            assert!(decide(&endpoint(good), Carriage::Connect, &routes).is_ok(), "{good}");
         }
         for bad in [
             "evilgithub.com",
@@ -110,18 +125,29 @@ mod tests {
             "mirror.example:80",
             "model.example",
         ] {
-            assert!(decide(&endpoint(bad), RouteKind::Tls, &routes).is_err(), "{bad}");
+            assert!(decide(&endpoint(bad), Carriage::Connect, &routes).is_err(), "{bad}");
         }
-        assert!(decide(&endpoint("mirror.example:80"), RouteKind::Http, &routes).is_ok());
+        assert!(decide(&endpoint("mirror.example:80"), Carriage::Plain, &routes).is_ok());
     }
 
     #[test]
-    fn named_connections_never_reach_a_model_route() {
+    fn what_is_asked_for_must_be_what_is_carried() {
         let routes = routes();
-        assert!(decide_named(&endpoint("github.com"), &routes).is_ok());
-        assert!(decide_named(&endpoint("mirror.example:80"), &routes).is_ok());
-        let refused = decide_named(&endpoint("model.example"), &routes).expect_err("model");
-        assert_eq!(refused.other, Some(RouteKind::Model));
+        let fits = |text: &str, carriage| decide(&endpoint(text), carriage, &routes).is_ok();
+        use Carriage::{Connect, Named, Plain, Requests};
+        for (text, carried) in [
+            ("github.com", &[Connect, Named][..]),
+            ("mirror.example:80", &[Plain, Named]),
+            ("api.example", &[Connect, Requests, Named]),
+            ("model.example", &[]),
+            ("other.example", &[]),
+        ] {
+            for carriage in [Connect, Named, Plain, Requests] {
+                assert_eq!(fits(text, carriage), carried.contains(&carriage), "{text} {carriage:?}");
+            }
+        }
+        let refused = decide(&endpoint("model.example"), Named, &routes).expect_err("model");
+        assert_eq!(refused.other, Some((RouteKind::Model, Scheme::Https)));
     }
 
     #[test]
@@ -140,9 +166,9 @@ mod tests {
             let known = Endpoint::parse(&format!("{listed}:443"));
             prop_assume!(asked.is_ok() && known.is_ok());
             if let (Ok(asked), Ok(known)) = (asked, known) {
-                prop_assert!(decide(&asked, RouteKind::Tls, &[]).is_err());
-                let routes = [Route { endpoint: known.clone(), kind: RouteKind::Tls, address: None }];
-                prop_assert_eq!(decide(&asked, RouteKind::Tls, &routes).is_ok(), asked == known);
+                prop_assert!(decide(&asked, Carriage::Connect, &[]).is_err());
+                let routes = [Route::new(known.clone(), RouteKind::Tls, Scheme::Https)];
+                prop_assert_eq!(decide(&asked, Carriage::Connect, &routes).is_ok(), asked == known);
             }
         }
     }

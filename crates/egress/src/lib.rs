@@ -5,16 +5,21 @@
 //!
 //! - an empty list of routes lets nothing out; a name matches label for label and the port is part of the route;
 //! - [`permit::dial`] takes only a [`permit::Permit`], and a permit exists only for addresses that were checked;
-//! - on a TLS route the ClientHello is checked before the first byte goes up;
+//! - on a TLS route the ClientHello is checked before the first byte goes up, and on one whose requests are looked at each request
+//!   is decided on its own;
+//! - a route's credential is added here, goes to that route's endpoint and never comes back;
 //! - the model gateway's credential goes to the model endpoint and to nothing else;
 //! - every error path denies, and every connection or request leaves one [`types::event::EgressRecord`].
 
 mod audit;
+mod authority;
 pub mod config;
 pub mod decide;
+mod git;
 mod hello;
 mod http;
 mod idle;
+mod intercept;
 pub mod limits;
 mod model;
 mod named;
@@ -27,7 +32,8 @@ pub mod scan;
 mod serve;
 mod tunnel;
 
-pub use config::{Backend, Config, ConfigError, Credential, ModelConfig, UpstreamConfig};
+pub use authority::{AuthorityError, KeptAuthority};
+pub use config::{Backend, Config, ConfigError, Credential, Keys, ModelConfig, RouteCredential, UpstreamConfig};
 pub use limits::Limits;
 pub use model::{AskError, Question, Reply};
 pub use observer::{LimitReached, Observer};

@@ -38,6 +38,10 @@ pub const CALL_ID_BYTES: usize = 256;
 pub const POOL_IDLE: usize = 8;
 /// How long an idle connection to the model endpoint may be used again.
 pub const POOL_AGE: Duration = Duration::from_secs(45);
+/// Idle connections that one client connection keeps to endpoints of decrypted and plain routes.
+pub const UPSTREAM_IDLE: usize = 8;
+/// Requests at the same time in one connection that speaks HTTP/2.
+pub const H2_STREAMS: u32 = 100;
 /// How long and how much is read from a client after a refusal, so that it sees the answer before the end.
 pub const LINGER: Duration = Duration::from_millis(500);
 /// See [`LINGER`].
@@ -48,6 +52,8 @@ pub const LINGER_BYTES: usize = 64 * 1024;
 pub struct Limits {
     /// Streams served at the same time; further ones are refused at once. Default 256.
     pub streams: usize,
+    /// Connections and requests of the run, refused ones too; further ones are refused. The model is not counted. Default 100,000.
+    pub requests: u64,
     /// From the first byte of a request head to its end. Default 10 s.
     pub head: Duration,
     /// From the tunnel's opening to the complete ClientHello. Default 10 s.
@@ -72,6 +78,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             streams: 256,
+            requests: 100_000,
             head: Duration::from_secs(10),
             hello: Duration::from_secs(10),
             resolve: Duration::from_secs(10),

@@ -156,15 +156,15 @@ pub async fn dial(permit: &Permit, deadline: Duration) -> Result<TcpStream, Dial
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::decide;
-    use types::route::{Route, RouteKind};
+    use crate::decide::{Carriage, decide};
+    use types::route::{Route, RouteKind, Scheme};
 
     const SOON: Duration = Duration::from_secs(5);
 
     async fn permit(text: &str, address: Option<SocketAddr>) -> Result<Permit, ResolveError> {
         let endpoint = Endpoint::parse(text).expect(text);
-        let routes = [Route { endpoint: endpoint.clone(), kind: RouteKind::Tls, address }];
-        Permit::for_route(decide(&endpoint, RouteKind::Tls, &routes).expect("decided"), SOON).await
+        let routes = [Route { address, ..Route::new(endpoint.clone(), RouteKind::Tls, Scheme::Https) }];
+        Permit::for_route(decide(&endpoint, Carriage::Connect, &routes).expect("decided"), SOON).await
     }
 
     #[tokio::test]

@@ -2,13 +2,20 @@
 
 use crate::{
     audit::ByteCap,
+    authority::AuthorityError,
     decide::NoRoute,
+    git::GitRefusal,
     hello::HelloError,
-    http::head::HeadError,
+    http::{head::HeadError, keyed::ForeignCredential, rules::RuleError},
     permit::{DialError, ResolveError},
 };
-use hyper::StatusCode;
+use bytes::Bytes;
+use hyper::{
+    HeaderMap, StatusCode,
+    header::{CONTENT_TYPE, HeaderName, HeaderValue},
+};
 use serde::Serialize;
+use std::io;
 use types::{host::InvalidEndpoint, text::printable};
 
 /// A refusal on a tunnel or a plain request. Each cause has its own type; this enum only gathers them.
@@ -36,8 +43,26 @@ pub enum Refusal {
     #[error("the method is not carried")]
     Method,
     /// Upgrades would carry another protocol past the checks.
-    #[error("protocol upgrades are not carried")]
+    #[error("protocol upgrades are not carried, but for WebSockets where the route says so")]
     Upgrade,
+    /// The route's rules.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    /// A credential beside the route's own.
+    #[error(transparent)]
+    ForeignCredential(#[from] ForeignCredential),
+    /// A placeholder for a credential, where it is none.
+    #[error("the request holds a placeholder that stands for a credential on another route, or in another place")]
+    Placeholder,
+    /// The run's certificate.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The program did not complete TLS with us.
+    #[error("the program did not complete the TLS handshake; it may not trust the run's certificate authority")]
+    ClientTls(#[source] io::Error),
+    /// Connections to endpoints cannot be checked.
+    #[error("this host has no certificate authorities to check the endpoint with")]
+    NoRoots,
     /// No connection to the endpoint.
     #[error(transparent)]
     Dial(#[from] DialError),
@@ -50,6 +75,12 @@ pub enum Refusal {
     /// Bytes of the run.
     #[error(transparent)]
     ByteCap(#[from] ByteCap),
+    /// Connections and requests of the run.
+    #[error("the run's {max} connections and requests are used up")]
+    Requests {
+        /// The cap.
+        max: u64,
+    },
     /// The program took too long with `what`.
     #[error("{what} did not arrive in time")]
     Deadline {
@@ -93,8 +124,23 @@ impl Refusal {
             Self::Hello(HelloError::TooLarge) | Self::Head(HeadError::TooLarge) => "too_large",
             Self::Head(HeadError::Malformed(_)) | Self::WrongStream => "bad_request",
             Self::HostMismatch => "host_mismatch",
-            Self::Method => "method_not_allowed",
+            Self::Method | Self::Rule(RuleError::Method { .. }) => "method_not_allowed",
             Self::Upgrade => "upgrade_refused",
+            Self::Rule(RuleError::Form(_)) => "bad_path",
+            Self::Rule(RuleError::Path { .. }) => "path_not_allowed",
+            Self::Rule(RuleError::Query) => "query_not_allowed",
+            Self::Rule(RuleError::Repository { .. }) => "repository_not_allowed",
+            Self::Rule(RuleError::Git(GitRefusal::PushOff | GitRefusal::Ref { .. } | GitRefusal::Existing { .. })) => {
+                "push_not_allowed"
+            }
+            Self::Rule(RuleError::Git(
+                GitRefusal::Request | GitRefusal::Command { .. } | GitRefusal::Body(_) | GitRefusal::Encoding,
+            )) => "git_not_allowed",
+            Self::ForeignCredential(_) => "foreign_credential",
+            Self::Placeholder => "placeholder_misuse",
+            Self::ClientTls(_) => "client_tls",
+            Self::Authority(_) | Self::NoRoots => "not_set_up",
+            Self::Requests { .. } => "request_cap",
             Self::Dial(DialError::Unreachable(_)) | Self::BadAnswer { .. } => "upstream_unreachable",
             Self::ByteCap(_) => "byte_cap",
             Self::Deadline { .. }
@@ -131,8 +177,17 @@ impl Refusal {
             | Self::Hello(_)
             | Self::HostMismatch
             | Self::Upgrade
+            | Self::Rule(
+                RuleError::Path { .. } | RuleError::Query | RuleError::Repository { .. } | RuleError::Git(_),
+            )
+            | Self::ForeignCredential(_)
+            | Self::Placeholder
+            | Self::ClientTls(_)
+            | Self::Requests { .. }
             | Self::ByteCap(_) => StatusCode::FORBIDDEN,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Rule(RuleError::Form(_)) => StatusCode::BAD_REQUEST,
+            Self::Method | Self::Rule(RuleError::Method { .. }) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Authority(_) | Self::NoRoots => StatusCode::BAD_GATEWAY,
             Self::Head(HeadError::Malformed(_)) | Self::Gone | Self::Head(HeadError::Gone) => StatusCode::BAD_REQUEST,
             Self::Head(HeadError::TooLarge) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Head(HeadError::Deadline) | Self::Deadline { .. } => StatusCode::REQUEST_TIMEOUT,
@@ -154,8 +209,16 @@ impl Refusal {
             "internal_address" => "the operator can pin the address if it is meant to be reached",
             "not_tls" | "sni_mismatch" => "speak TLS and name the host that was asked for, without encrypted hello",
             "bad_request" | "host_mismatch" => "send a plain HTTP/1.1 request; use CONNECT for https",
-            "method_not_allowed" | "upgrade_refused" => "use an ordinary HTTP/1.1 request",
-            "byte_cap" => "the operator can raise the run's cap",
+            "method_not_allowed" | "path_not_allowed" | "query_not_allowed" | "upgrade_refused" => {
+                "keep to what the route carries, or ask the operator for more"
+            }
+            "bad_path" => "write the path in plain form: no dot segments, no empty segments, no escapes in escapes",
+            "repository_not_allowed" | "git_not_allowed" => "fetch from the repository's own remotes",
+            "push_not_allowed" => "commit, and leave pushing to the operator; what you made is taken over",
+            "foreign_credential" => "leave credentials out; the route's own is added on the way",
+            "placeholder_misuse" => "use the placeholder only as the credential of its own endpoint",
+            "client_tls" => "trust the certificates in $SSL_CERT_FILE",
+            "byte_cap" | "request_cap" => "the operator can raise the run's cap",
             _ => "try again later",
         }
     }
@@ -181,19 +244,38 @@ impl Refusal {
             | Self::HostMismatch
             | Self::Method
             | Self::Upgrade
+            | Self::Rule(_)
+            | Self::ForeignCredential(_)
+            | Self::Placeholder
+            | Self::Authority(_)
+            | Self::ClientTls(_)
+            | Self::NoRoots
+            | Self::Requests { .. }
             | Self::ByteCap(_) => false,
         }
     }
 
-    /// The whole HTTP/1.1 response, which also ends the connection unless `keep`.
-    pub(crate) fn response(&self, keep: bool) -> Vec<u8> {
+    fn body(&self) -> String {
         let shown = Shown {
             rule: self.rule(),
             reason: &self.reason(),
             instead: self.instead(),
             retryable: self.is_retryable(),
         };
-        let body = serde_json::json!({ "error": shown }).to_string();
+        serde_json::json!({ "error": shown }).to_string()
+    }
+
+    /// Status, fields and body of the answer.
+    pub(crate) fn parts(&self) -> (StatusCode, HeaderMap, Bytes) {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(HeaderName::from_static("x-sandbox-refused"), HeaderValue::from_static(self.rule()));
+        (self.status(), headers, self.body().into())
+    }
+
+    /// The whole HTTP/1.1 response, which also ends the connection unless `keep`.
+    pub(crate) fn response(&self, keep: bool) -> Vec<u8> {
+        let body = self.body();
         let status = self.status();
         format!(
             "HTTP/1.1 {} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nx-sandbox-refused: {}\r\n{}\r\n{body}",

@@ -1,15 +1,13 @@
 //! A checked tunnel: bytes both ways with half-close and counts. The idle deadline is the stream's.
 
 use crate::{
-    audit::{ByteCap, Traffic},
+    audit::{Audit, ByteCap, Traffic},
     limits::COPY_BYTES,
+    scan::Masker,
 };
 use bytes::Bytes;
 use std::io;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 
 /// Why a tunnel ended before both sides had ended it.
 #[derive(Debug, thiserror::Error)]
@@ -22,31 +20,44 @@ pub(crate) enum TunnelError {
     Broken(#[source] io::Error),
 }
 
-/// Carries bytes until both sides have ended; `first` was read from inside already and goes up first.
+/// Carries bytes until both sides have ended; `first` was read from inside already and goes up first. With a masker, secrets that come
+/// down are masked.
 ///
 /// # Errors
 /// [`TunnelError`]; both directions stop then.
-pub(crate) async fn carry<R, W>(
+pub(crate) async fn carry<R, W, U>(
     first: Bytes,
     reader: R,
     writer: W,
-    mut upstream: TcpStream,
+    upstream: U,
+    masker: Option<Masker>,
     traffic: &Traffic,
 ) -> Result<(), TunnelError>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite,
 {
-    let (from_world, to_world) = upstream.split();
-    let up = copy(first, reader, to_world, |count| traffic.charge_up(count));
-    let down = copy(Bytes::new(), from_world, writer, |count| traffic.charge_down(count));
+    let (from_world, to_world) = split(upstream);
+    let up = copy(first, reader, to_world, None, |count| traffic.charge_up(count));
+    let down = copy(Bytes::new(), from_world, writer, masker, |count| traffic.charge_down(count));
     tokio::try_join!(up, down).map(|_| ())
+}
+
+/// Ends the record of a tunnel.
+pub(crate) fn ended(result: Result<(), TunnelError>, audit: Audit) {
+    match result {
+        Ok(()) => audit.end("tunnel ended"),
+        Err(TunnelError::Cap(cap)) => audit.refuse(&cap.into()),
+        Err(TunnelError::Broken(error)) => audit.end(&format!("tunnel broke: {error}")),
+    }
 }
 
 async fn copy<R, W>(
     first: Bytes,
     mut reader: R,
     mut writer: W,
+    mut masker: Option<Masker>,
     charge: impl Fn(usize) -> Result<(), ByteCap>,
 ) -> Result<(), TunnelError>
 where
@@ -62,9 +73,16 @@ where
         writer.flush().await.map_err(TunnelError::Broken)?;
         let count = reader.read(&mut buf).await.map_err(TunnelError::Broken)?;
         let Some(bytes) = buf.get(..count).filter(|bytes| !bytes.is_empty()) else {
+            if let Some(masker) = masker {
+                writer.write_all(&masker.finish()).await.map_err(TunnelError::Broken)?;
+            }
             return writer.shutdown().await.map_err(TunnelError::Broken);
         };
         charge(count)?;
-        writer.write_all(bytes).await.map_err(TunnelError::Broken)?;
+        match &mut masker {
+            None => writer.write_all(bytes).await,
+            Some(masker) => writer.write_all(&masker.push(bytes)).await,
+        }
+        .map_err(TunnelError::Broken)?;
     }
 }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use egress::{Backend, Credential, Egress, LimitReached, Limits, ModelConfig, UpstreamConfig};
+use egress::{Backend, Credential, Egress, Keys, LimitReached, Limits, ModelConfig, UpstreamConfig};
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::{Fixture, KEY, Target, post, read_until, upstream};
@@ -62,7 +62,7 @@ fn what_cannot_be_used_is_refused_before_anything_is_read() {
         ..upstream(([127, 0, 0, 1], 9).into())
     };
     let key = || Credential::ApiKey(Secret::new(KEY));
-    let check = |config: &ModelConfig| Egress::check(&[], config);
+    let check = |config: &ModelConfig| Egress::check(&[], &Keys::default(), config);
     assert!(check(&with("https://api.example/prefix", key())).is_ok());
     for bad in [
         with("https://user:password@api.example", key()),

@@ -21,6 +21,9 @@ pub struct EgressRecord {
     pub at: Timestamp,
     /// What was asked for, escaped; not always a valid endpoint when it was refused.
     pub asked: String,
+    /// Method and path of a request that was looked at, without its query, escaped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// `proxy-connect`, `proxy-http`, `named`, `model`.
     pub via: String,
     /// True when it was let out.

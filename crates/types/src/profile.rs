@@ -3,7 +3,9 @@
 //! The embedded default profile names every key, so that it is at once the documentation, the list of known keys and the
 //! lowest layer.
 
-use crate::{id::SecretName, route::BranchPattern, size::ByteSize, source::Source, span::Span, text, trust::TrustEntry};
+use crate::{
+    id::SecretName, route::BranchPattern, size::ByteSize, source::Source, span::Span, text, trust::TrustEntry,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -555,7 +557,11 @@ mod tests {
         let resolved = resolve(&[one.clone(), two]).expect("resolved");
         let secret = &resolved.profile.secrets[&SecretName::new("api").expect("name")];
         assert_eq!((secret.source.as_str(), secret.header.as_str()), ("file:/k", "authorization"));
-        for bad in ["[secrets.api]\nsource = 1\n", "[secrets.api]\nheder = \"x\"\nsource = \"env:A\"\n", "[secrets]\napi = \"x\"\n"] {
+        for bad in [
+            "[secrets.api]\nsource = 1\n",
+            "[secrets.api]\nheder = \"x\"\nsource = \"env:A\"\n",
+            "[secrets]\napi = \"x\"\n",
+        ] {
             assert!(matches!(resolve(&[one.clone(), file(bad)]), Err(ProfileError::BadValue { .. })), "{bad}");
         }
     }

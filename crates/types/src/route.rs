@@ -129,7 +129,9 @@ pub struct Method(String);
 
 /// Why a text is no method of a rule.
 #[derive(Debug, thiserror::Error)]
-#[error("`{text}` is not a method that can be carried: use GET, HEAD, POST, PUT, PATCH, DELETE or another word of upper-case letters")]
+#[error(
+    "`{text}` is not a method that can be carried: use GET, HEAD, POST, PUT, PATCH, DELETE or another word of upper-case letters"
+)]
 pub struct InvalidMethod {
     text: String,
 }
@@ -140,7 +142,8 @@ impl Method {
     /// # Errors
     /// [`InvalidMethod`]
     pub fn parse(text: &str) -> Result<Self, InvalidMethod> {
-        let plain = (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+        let plain =
+            (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
         if plain && text != "CONNECT" && text != "TRACE" {
             Ok(Self(text.to_owned()))
         } else {
@@ -219,8 +222,10 @@ impl BranchPattern {
     /// [`InvalidBranch`]
     pub fn parse(text: &str) -> Result<Self, InvalidBranch> {
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '+' | '*');
-        let parts = text.split('/').all(|part| !part.is_empty() && !part.starts_with(['.', '-']) && !part.ends_with(".lock"));
-        let plain = text.len() <= 200 && text.chars().all(good) && parts && !text.contains("..") && !text.starts_with("refs/");
+        let parts =
+            text.split('/').all(|part| !part.is_empty() && !part.starts_with(['.', '-']) && !part.ends_with(".lock"));
+        let plain =
+            text.len() <= 200 && text.chars().all(good) && parts && !text.contains("..") && !text.starts_with("refs/");
         if plain && text.matches('*').count() <= 4 {
             Ok(Self(text.to_owned()))
         } else {
@@ -233,7 +238,8 @@ impl BranchPattern {
     pub fn covers(&self, name: &str) -> bool {
         let Some(branch) = name.strip_prefix("refs/heads/") else { return false };
         let (pattern, branch) = (self.0.split('/'), branch.split('/'));
-        pattern.clone().count() == branch.clone().count() && pattern.zip(branch).all(|(p, b)| !b.is_empty() && stars_match(p, b))
+        pattern.clone().count() == branch.clone().count()
+            && pattern.zip(branch).all(|(p, b)| !b.is_empty() && stars_match(p, b))
     }
 }
 
@@ -286,7 +292,13 @@ mod tests {
         let below = |path: &str| repository.below(&NormalPath::parse(path).expect(path)).map(str::to_owned);
         assert_eq!(below("/acme/app/info/refs").as_deref(), Some("/info/refs"));
         assert_eq!(below("/acme/app.git/git-upload-pack").as_deref(), Some("/git-upload-pack"));
-        for other in ["/acme/app", "/acme/app2/info/refs", "/acme/app.gitx/info/refs", "/Acme/app/info/refs", "/x/acme/app/info/refs"] {
+        for other in [
+            "/acme/app",
+            "/acme/app2/info/refs",
+            "/acme/app.gitx/info/refs",
+            "/Acme/app/info/refs",
+            "/x/acme/app/info/refs",
+        ] {
             assert_eq!(below(other), None, "{other}");
         }
         assert!(Repository::at("/acme/../x", &[]).is_err());

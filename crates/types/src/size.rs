@@ -49,7 +49,8 @@ impl From<u64> for ByteSize {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, unit) = UNITS.into_iter().find(|(_, unit)| self.0 >= *unit && self.0 % unit == 0).unwrap_or(("B", 1));
+        let (name, unit) =
+            UNITS.into_iter().find(|(_, unit)| self.0 >= *unit && self.0 % unit == 0).unwrap_or(("B", 1));
         write!(f, "{}{name}", self.0 / unit)
     }
 }

@@ -71,7 +71,8 @@ impl<'de> Deserialize<'de> for TrustEntry {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TrustEntry, A::Error> {
-                DetailedEntry::deserialize(MapAccessDeserializer::new(map)).map(|entry| TrustEntry::Detailed(Box::new(entry)))
+                DetailedEntry::deserialize(MapAccessDeserializer::new(map))
+                    .map(|entry| TrustEntry::Detailed(Box::new(entry)))
             }
         }
 
@@ -166,7 +167,10 @@ mod tests {
     fn names_become_tunnels_and_plain_routes() {
         let route = |text: &str| TrustEntry::Text(text.into()).route();
         let plain = route("http://mirror.example/").expect("plain");
-        assert_eq!((plain.kind, plain.scheme, plain.endpoint.to_string()), (RouteKind::Http, Scheme::Http, "mirror.example:80".into()));
+        assert_eq!(
+            (plain.kind, plain.scheme, plain.endpoint.to_string()),
+            (RouteKind::Http, Scheme::Http, "mirror.example:80".into())
+        );
         assert!(!plain.is_intercepted());
         let tls = route("Doc.Example:8443").expect("tls");
         assert_eq!((tls.kind, tls.endpoint.to_string()), (RouteKind::Tls, "doc.example:8443".into()));

@@ -18,6 +18,14 @@ impl Framing {
     pub(crate) fn is_empty(self) -> bool {
         self == Self::Length(0)
     }
+
+    /// The length, where it was announced.
+    pub(crate) fn length(self) -> Option<u64> {
+        match self {
+            Self::Length(length) => Some(length),
+            Self::Chunked => None,
+        }
+    }
 }
 
 /// What the bytes at hand hold.

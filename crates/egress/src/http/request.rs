@@ -3,7 +3,7 @@
 use super::head::{Head, HeadError};
 use crate::refusal::Refusal;
 use hyper::{
-    Method,
+    HeaderMap, Method, Version,
     header::{CONNECTION, HeaderName, UPGRADE},
 };
 use types::host::{Endpoint, InvalidEndpoint};
@@ -56,15 +56,15 @@ pub(crate) fn absolute_target(head: &Head) -> Result<(Endpoint, String), Refusal
 ///
 /// # Errors
 /// [`Refusal`]
-pub(crate) fn origin_target(head: &Head, asked: &Endpoint) -> Result<String, Refusal> {
+pub(crate) fn origin_target(head: &Head, asked: &Endpoint, default_port: u16) -> Result<String, Refusal> {
     if !head.target.starts_with('/') {
         return Err(HeadError::Malformed("the target is not a path").into());
     }
-    same_host(head, asked, 80)?;
+    same_host(head, asked, default_port)?;
     checked_path(head.target.clone())
 }
 
-/// Refuses methods and fields that would turn the request into something else.
+/// Refuses methods and fields that would turn the request into something else. A WebSocket is left to the route.
 ///
 /// # Errors
 /// [`Refusal::Method`], [`Refusal::Upgrade`], [`Refusal::Head`]
@@ -72,14 +72,9 @@ pub(crate) fn plain(head: &Head) -> Result<(), Refusal> {
     if head.method == Method::CONNECT || head.method == Method::TRACE {
         return Err(Refusal::Method);
     }
-    let upgrade_option = head
-        .headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
     let settings = HeaderName::from_static("http2-settings");
-    if upgrade_option || head.headers.contains_key(UPGRADE) || head.headers.contains_key(settings) {
+    let wants_more = options(&head.headers, b"upgrade") || head.headers.contains_key(UPGRADE);
+    if head.headers.contains_key(settings) || (wants_more && !wants_websocket(head)) {
         return Err(Refusal::Upgrade);
     }
     match head.headers.get("expect") {
@@ -88,6 +83,27 @@ pub(crate) fn plain(head: &Head) -> Result<(), Refusal> {
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// True for the opening of a WebSocket (RFC 6455, 4.1) and nothing else beside it.
+pub(crate) fn wants_websocket(head: &Head) -> bool {
+    let only = |name: &str, good: &dyn Fn(&[u8]) -> bool| {
+        let mut values = head.headers.get_all(name).iter();
+        matches!((values.next(), values.next()), (Some(value), None) if good(value.as_bytes()))
+    };
+    head.method == Method::GET
+        && head.version == Version::HTTP_11
+        && head.framing.is_empty()
+        && options(&head.headers, b"upgrade")
+        && only("upgrade", &|value| value.eq_ignore_ascii_case(b"websocket"))
+        && only("sec-websocket-version", &|value| value == b"13")
+        && only("sec-websocket-key", &|value| value.len() == 24)
+}
+
+/// True when `Connection` names the option.
+fn options(headers: &HeaderMap, option: &[u8]) -> bool {
+    let mut all = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    all.any(|named| named.trim_ascii().eq_ignore_ascii_case(option))
 }
 
 fn checked_path(path: String) -> Result<String, Refusal> {
@@ -171,6 +187,20 @@ mod tests {
         assert!(plain(&head("GET /", "Connection: keep-alive\r\nExpect: 100-continue\r\n")).is_ok());
         for fields in ["Upgrade: h2c\r\n", "Connection: keep-alive, Upgrade\r\n", "HTTP2-Settings: x\r\n"] {
             assert!(matches!(plain(&head("GET /", fields)), Err(Refusal::Upgrade)), "{fields}");
+        }
+        let websocket = "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        let opening = head("GET /", websocket);
+        assert!(plain(&opening).is_ok() && wants_websocket(&opening), "left to the route");
+        assert!(!wants_websocket(&head("GET /", "")));
+        for (line, fields) in [
+            ("POST /", websocket.to_owned()),
+            ("GET /", format!("{websocket}Upgrade: h2c\r\n")),
+            ("GET /", websocket.replace("websocket", "websocket, h2c")),
+            ("GET /", websocket.replace("13", "12")),
+            ("GET /", format!("{websocket}Content-Length: 3\r\n")),
+            ("GET /", format!("{websocket}HTTP2-Settings: x\r\n")),
+        ] {
+            assert!(matches!(plain(&head(line, &fields)), Err(Refusal::Upgrade)), "{line} {fields}");
         }
         assert!(matches!(plain(&head("TRACE /", "")), Err(Refusal::Method)));
         assert!(plain(&head("GET /", "Expect: a miracle\r\n")).is_err());

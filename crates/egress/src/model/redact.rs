@@ -1,42 +1,73 @@
-//! No secret of the operator's comes back: an endpoint that reflects headers or quotes the key in an error would hand it to the
-//! agent.
+//! The operator's credential never comes back: an endpoint that reflects headers or quotes the key in an error would hand
+//! it to the agent.
 
-use crate::scan::{MARK, Secrets};
+use crate::config::Credential;
 use bytes::Bytes;
 use hyper::header::HeaderValue;
 
-/// Cleans what goes to the agent of the secrets that are known when it goes.
-#[derive(Clone, Debug)]
+/// What stands in place of the credential.
+const MARK: &[u8] = b"[redacted by sandbox]";
+
+/// The bytes that must not come back.
+#[derive(Clone)]
 pub(crate) struct Redactor {
-    secrets: Secrets,
+    needle: Option<Vec<u8>>,
 }
 
 impl Redactor {
-    /// Looks for these secrets, also for those that are added later.
-    pub(crate) fn new(secrets: Secrets) -> Self {
-        Self { secrets }
+    /// Looks for this credential.
+    pub(crate) fn new(credential: &Credential) -> Self {
+        let needle = match credential {
+            Credential::ApiKey(secret) | Credential::OAuth(secret) | Credential::Bearer(secret) => {
+                Some(secret.expose().as_bytes().to_vec())
+            }
+            Credential::None => None,
+        };
+        Self { needle: needle.filter(|needle| !needle.is_empty()) }
     }
 
-    /// True when a secret is in the bytes.
+    /// True when the credential is in the bytes.
     pub(crate) fn finds_in(&self, bytes: &[u8]) -> bool {
-        self.secrets.scanner().finds_in(bytes)
+        self.position(bytes).is_some()
     }
 
-    /// The bytes with every secret replaced.
+    /// The bytes with every occurrence replaced.
     pub(crate) fn clean(&self, bytes: Bytes) -> Bytes {
-        self.secrets.scanner().clean(bytes)
+        let Some(needle) = self.needle.as_deref().filter(|_| self.finds_in(&bytes)) else { return bytes };
+        let mut out = Vec::with_capacity(bytes.len());
+        let mut rest = &bytes[..];
+        while let Some(at) = self.position(rest) {
+            out.extend_from_slice(&rest[..at]);
+            out.extend_from_slice(MARK);
+            rest = &rest[at + needle.len()..];
+        }
+        out.extend_from_slice(rest);
+        out.into()
     }
 
-    /// The same for bytes that were cut off: what could be the beginning of a secret goes too.
-    pub(crate) fn clean_cut(&self, mut bytes: Bytes) -> Bytes {
-        let scanner = self.secrets.scanner();
-        bytes.truncate(bytes.len() - scanner.pending(&bytes));
-        scanner.clean(bytes)
+    /// The same for bytes that were cut off: what could be the beginning of an occurrence goes too.
+    pub(crate) fn clean_cut(&self, bytes: Bytes) -> Bytes {
+        let mut cleaned = self.clean(bytes);
+        cleaned.truncate(cleaned.len().saturating_sub(self.needle.as_deref().map_or(0, <[u8]>::len)));
+        cleaned
     }
 
     /// The header value, or a mark in its place.
     pub(crate) fn clean_header(&self, value: &HeaderValue) -> HeaderValue {
-        if self.finds_in(value.as_bytes()) { HeaderValue::from_static(MARK) } else { value.clone() }
+        if self.finds_in(value.as_bytes()) { HeaderValue::from_static("[redacted by sandbox]") } else { value.clone() }
+    }
+
+    fn position(&self, bytes: &[u8]) -> Option<usize> {
+        let needle = self.needle.as_deref()?;
+        let first = needle.first()?;
+        let mut from = 0;
+        while let Some(at) = bytes.get(from..)?.iter().position(|byte| byte == first) {
+            if bytes[from + at..].starts_with(needle) {
+                return Some(from + at);
+            }
+            from += at + 1;
+        }
+        None
     }
 }
 
@@ -46,16 +77,12 @@ mod tests {
     use types::secret::Secret;
 
     #[test]
-    fn a_secret_goes_whole_or_as_far_as_it_came() {
-        let secrets = Secrets::default();
-        let redactor = Redactor::new(secrets.clone());
-        assert!(!redactor.finds_in(b"sk-1"));
-        secrets.add(&Secret::new("sk-1"));
+    fn every_occurrence_goes() {
+        let redactor = Redactor::new(&Credential::ApiKey(Secret::new("sk-1")));
         let cleaned = redactor.clean(Bytes::from_static(b"sk-sk-1 and sk-1"));
         assert_eq!(&cleaned[..], b"sk-[redacted by sandbox] and [redacted by sandbox]");
         assert_eq!(&redactor.clean(Bytes::from_static(b"sk-2"))[..], b"sk-2");
-        assert_eq!(&redactor.clean_cut(Bytes::from_static(b"abcdef sk-"))[..], b"abcdef ");
-        assert_eq!(&redactor.clean_cut(Bytes::from_static(b"abcdef sk-1"))[..], b"abcdef [redacted by sandbox]");
-        assert_eq!(redactor.clean_header(&HeaderValue::from_static("key=sk-1")), MARK);
+        assert_eq!(&redactor.clean_cut(Bytes::from_static(b"abcdef sk-"))[..], b"abcdef");
+        assert!(!Redactor::new(&Credential::None).finds_in(b"anything"));
     }
 }

@@ -3,7 +3,9 @@
 #![expect(dead_code, reason = "each test binary uses its own part of this module")]
 #![expect(unreachable_pub, reason = "a module of test binaries")]
 
-use egress::{Backend, Config, Credential, Egress, LimitReached, Limits, ModelConfig, Observer, UpstreamConfig};
+pub mod tls;
+
+use egress::{Backend, Config, Credential, Egress, Keys, LimitReached, Limits, ModelConfig, Observer, UpstreamConfig};
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -18,7 +20,7 @@ use tokio::{
 use types::{
     event::{EgressRecord, Usage, WireToolResult, WireToolUse},
     host::Endpoint,
-    route::{Route, RouteKind},
+    route::{Route, RouteKind, Scheme},
     secret::Secret,
     wire::Open,
 };
@@ -86,9 +88,13 @@ pub struct Fixture {
 
 impl Fixture {
     pub fn new(routes: Vec<Route>, model: Option<ModelConfig>, limits: Limits) -> Self {
+        Self::with(routes, Keys::default(), model, limits)
+    }
+
+    pub fn with(routes: Vec<Route>, keys: Keys, model: Option<ModelConfig>, limits: Limits) -> Self {
         let seen = Arc::new(Recorder::default());
         let sink: Arc<dyn Observer> = Arc::clone(&seen) as Arc<dyn Observer>;
-        let egress = Egress::new(Config { routes, model, limits, sink }).expect("config");
+        let egress = Egress::new(Config { routes, keys, model, limits, sink }).expect("config");
         Self { egress, seen, tasks: JoinSet::new() }
     }
 
@@ -139,7 +145,8 @@ pub async fn read_until(stream: &mut (impl tokio::io::AsyncRead + Unpin), end: &
 }
 
 pub fn route(endpoint: &str, kind: RouteKind, address: Option<SocketAddr>) -> Route {
-    Route { endpoint: Endpoint::parse(endpoint).expect(endpoint), kind, address }
+    let scheme = if kind == RouteKind::Http { Scheme::Http } else { Scheme::Https };
+    Route { address, ..Route::new(Endpoint::parse(endpoint).expect(endpoint), kind, scheme) }
 }
 
 /// A target that records what it gets and answers each connection with fixed bytes.
