@@ -48,8 +48,14 @@ impl Control {
     ///
     /// # Errors
     /// [`ChannelError::Refused`] when an address cannot be bound or another configuration is in force.
-    pub async fn configure(&mut self, listeners: Listeners, session: &str) -> Result<(), ChannelError> {
-        let request = Request::Configure { listeners, session: session.to_owned() };
+    pub async fn configure(
+        &mut self,
+        listeners: Listeners,
+        session: &str,
+        authority: Option<&str>,
+    ) -> Result<(), ChannelError> {
+        let request =
+            Request::Configure { listeners, session: session.to_owned(), authority: authority.map(str::to_owned) };
         let Reply::Configured = self.exchange("configure", &request, SHORT).await? else {
             return self.unexpected("configure");
         };

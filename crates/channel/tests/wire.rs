@@ -53,11 +53,11 @@ fn requests() {
         }],
     };
     is(
-        Request::Configure { listeners, session: "s-1".into() },
+        Request::Configure { listeners, session: "s-1".into(), authority: Some("pem".into()) },
         concat!(
             r#"{"request":"configure","listeners":{"proxy":"127.0.0.1:3128","model":"127.0.0.1:8080","#,
             r#""dns":"127.0.0.1:53","names":[{"host":"api.example.com","address":"127.9.0.1","ports":[443,80]}]},"#,
-            r#""session":"s-1"}"#
+            r#""session":"s-1","authority":"pem"}"#
         ),
     );
     let plan = ProbePlan {

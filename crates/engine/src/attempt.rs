@@ -10,7 +10,7 @@ use crate::{
     journal::Journal,
     judge::{Judge, Workers},
     outcome::{Outcome, chain},
-    outlet,
+    outlet::{self, WayOut},
     paths::AttemptPaths,
     place::Places,
     plan::AttemptPlan,
@@ -114,6 +114,7 @@ pub(crate) struct Work<'a> {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) files: AttemptPaths,
     pub(crate) watch: Arc<Watch>,
+    pub(crate) out: WayOut,
     pub(crate) started: Timestamp,
     stop: signal::Receiver<Stop>,
     /// What the gate decided and saw under earlier processes.
@@ -138,6 +139,7 @@ impl<'a> Work<'a> {
         stop: signal::Receiver<Stop>,
     ) -> Result<Self, EngineError> {
         let Supervised { plan, start, backend, recorder, files, _lock } = supervised;
+        let out = WayOut::new(&plan, &files)?;
         let Remembered { join, totals, history: earlier, bypass, worked } = Remembered::read(&files)?;
         let watch = Arc::new(Watch::open(&files, join, totals, &plan.profile.limits, recorder.clone(), alarms)?);
         watch.check_limits();
@@ -150,7 +152,7 @@ impl<'a> Work<'a> {
                 Timestamp::from_millisecond(attempt.created_ms).unwrap_or_else(|_| Timestamp::now())
             }
         };
-        Ok(Self { engine, plan, start, backend, recorder, files, watch, started, stop, earlier, worked, _lock })
+        Ok(Self { engine, plan, start, backend, recorder, files, watch, out, started, stop, earlier, worked, _lock })
     }
 
     async fn carry_out(mut self, alarm: UnboundedReceiver<Alarm>) -> Result<AttemptResult, EngineError> {
@@ -275,7 +277,7 @@ impl<'a> Work<'a> {
 
     /// The agent's work, from wherever it is to its end.
     async fn work(&mut self, runtime: &AnyRuntime, tools: &Tools, alarm: UnboundedReceiver<Alarm>) -> Worked {
-        let egress = match outlet::egress(&self.plan.profile, self.backend.clone(), self.watch.clone()) {
+        let egress = match self.out.egress(&self.plan.profile, self.backend.clone(), self.watch.clone()) {
             Ok(egress) => egress,
             Err(error) => return self.ended(Outcome::new(Status::Infrastructure, chain(&error))),
         };

@@ -1,13 +1,14 @@
 //! Commands of the task, `setup` and `verify`: run one after the other as the agent's uid, their output kept in files.
 
-use crate::{error::EngineError, paths::AttemptPaths, place::shell_command, recorder::Recorder};
+use crate::{
+    error::EngineError, paths::AttemptPaths, place::shell_command, recorder::Recorder, surroundings::Surroundings,
+};
 use runtime::{AnyRuntime, ContainerId, Ended, OutputLimits, Runtime};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use types::{
     event::{Event, Phase},
     result::VerifyCommand,
-    wire::Listeners,
 };
 
 /// Longest kept output of one command, in bytes; what is over is dropped with a mark.
@@ -17,7 +18,7 @@ const MAX_LOG: u64 = 16 * 1024 * 1024;
 pub(crate) struct Commands<'a> {
     pub(crate) runtime: &'a AnyRuntime,
     pub(crate) container: &'a ContainerId,
-    pub(crate) listeners: &'a Listeners,
+    pub(crate) surroundings: &'a Surroundings,
     pub(crate) paths: &'a AttemptPaths,
     pub(crate) recorder: &'a Recorder,
     /// Where the logs of `setup` go, so that the proof of a result does not overwrite those of the agent's container.
@@ -45,7 +46,7 @@ impl Commands<'_> {
             let path = self.paths.file(&log);
             let created = tokio::fs::File::create(&path).await;
             let mut file = created.map_err(|source| EngineError::Read { path, source })?;
-            let spec = shell_command(command, self.listeners);
+            let spec = shell_command(command, self.surroundings);
             let limits = OutputLimits { max_bytes: MAX_LOG, deadline: end.into() };
             let finished = self.runtime.exec_output(self.container, &spec, &mut file, limits).await?;
             if finished.dropped > 0 {

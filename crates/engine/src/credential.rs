@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
-use types::secret::Secret;
+use types::{host::Endpoint, secret::Secret};
 
 /// Longest credential.
 const MAX_BYTES: u64 = 16 * 1024;
@@ -33,6 +33,12 @@ pub enum CredentialError {
     )]
     Syntax {
         /// The setting.
+        text: String,
+    },
+    /// A source that cannot be read.
+    #[error("the source `{text}` is not env:NAME, file:PATH or command:COMMAND")]
+    Source {
+        /// The source, cut: it may be the secret itself.
         text: String,
     },
     /// Every source came up empty.
@@ -77,17 +83,47 @@ pub(crate) fn find(
             "bearer" => ModelCredential::Bearer,
             _ => return Err(syntax()),
         };
-        let found = match source.split_once(':').ok_or_else(syntax)? {
-            ("env", name) => environment(name).unwrap_or_default(),
-            ("file", path) => read_file(path)?,
-            ("command", command) => run_command(command)?,
-            _ => return Err(syntax()),
-        };
-        if !found.trim().is_empty() {
-            return Ok(wrap(Secret::new(found)));
+        let found = look_up(source, &environment).map_err(|error| match error {
+            CredentialError::Source { .. } => syntax(),
+            other => other,
+        })?;
+        if !found.expose().is_empty() {
+            return Ok(wrap(found));
         }
     }
     Err(CredentialError::NotFound { tried: sources.join(", ") })
+}
+
+/// What a source holds: `env:NAME`, `file:PATH` or `command:COMMAND`. Nothing is an empty secret.
+///
+/// # Errors
+/// [`CredentialError`]. A file or command that fails is an error.
+pub(crate) fn look_up(source: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Secret, CredentialError> {
+    let found = match source.split_once(':') {
+        Some(("env", name)) => environment(name).unwrap_or_default(),
+        Some(("file", path)) => read_file(path)?,
+        Some(("command", command)) => run_command(command)?,
+        Some(_) | None => return Err(CredentialError::Source { text: types::text::printable(source, 40) }),
+    };
+    Ok(Secret::new(if found.trim().is_empty() { String::new() } else { found }))
+}
+
+/// Asks git's credential helpers, as the user's own settings name them; those of a repository have no say. `user:password`, or empty.
+///
+/// # Errors
+/// [`CredentialError::Command`]
+pub(crate) fn from_git_helper(endpoint: &Endpoint) -> Result<Secret, CredentialError> {
+    let default = endpoint.port == 443;
+    let host = if default { endpoint.host.to_string() } else { endpoint.to_string() };
+    // Outside of any repository, and without a prompt on any way.
+    let command = format!(
+        "cd / && printf 'protocol=https\\nhost={host}\\n\\n' | GIT_CEILING_DIRECTORIES=/ GIT_TERMINAL_PROMPT=0 GIT_ASKPASS=true \
+         SSH_ASKPASS=true git credential fill 2>/dev/null || true"
+    );
+    let answer = run_command(&command)?;
+    let field = |name: &str| answer.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    let (user, password) = (field("username="), field("password="));
+    Ok(Secret::new(if password.is_empty() { String::new() } else { format!("{user}:{password}") }))
 }
 
 fn read_file(path: &str) -> Result<String, CredentialError> {

@@ -3,7 +3,12 @@
 use crate::{credential::CredentialError, journal::JournalError, paths::PathError};
 use std::path::PathBuf;
 use store::StoreError;
-use types::{exit::Exit, host::InvalidEndpoint, id::RunId, replay::InvalidReplay};
+use types::{
+    exit::Exit,
+    host::{Endpoint, InvalidEndpoint},
+    id::{RunId, SecretName},
+    replay::InvalidReplay,
+};
 
 /// An error of the engine.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +43,35 @@ pub enum EngineError {
     /// Settings that the egress refuses.
     #[error("the egress cannot be set up")]
     Egress(#[from] egress::ConfigError),
+    /// A secret of a route cannot be found.
+    #[error("the secret `{name}` cannot be found")]
+    Secret {
+        /// Its name in `[secrets]`.
+        name: SecretName,
+        /// Why.
+        #[source]
+        source: CredentialError,
+    },
+    /// A secret of a route is empty.
+    #[error("the secret `{name}` is empty: {source_text} holds nothing")]
+    NoSecret {
+        /// Its name in `[secrets]`.
+        name: SecretName,
+        /// Where it was looked for.
+        source_text: String,
+    },
+    /// The credential of a forge cannot be found.
+    #[error("the git credential for {endpoint} cannot be found")]
+    GitCredential {
+        /// The forge.
+        endpoint: Endpoint,
+        /// Why.
+        #[source]
+        source: CredentialError,
+    },
+    /// The run's certificate authority.
+    #[error(transparent)]
+    Authority(#[from] egress::AuthorityError),
     /// A rule of the operator.
     #[error("a gate rule is not valid")]
     Rule(#[from] gate::RuleError),
@@ -162,8 +196,12 @@ impl EngineError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Runtime(_) | Self::NoImage { .. } | Self::Path(_) => Exit::Infrastructure,
-            Self::Credential(CredentialError::Syntax { .. }) => Exit::Usage,
-            Self::Credential(_) => Exit::Authentication,
+            Self::Credential(CredentialError::Syntax { .. })
+            | Self::Secret { source: CredentialError::Source { .. }, .. }
+            | Self::GitCredential { source: CredentialError::Source { .. }, .. } => Exit::Usage,
+            Self::Credential(_) | Self::Secret { .. } | Self::NoSecret { .. } | Self::GitCredential { .. } => {
+                Exit::Authentication
+            }
             Self::Apply(_) => Exit::ApplyConflict,
             Self::Waiting { .. } => Exit::Waiting,
             Self::Harvest(_) => Exit::Infrastructure,
@@ -185,9 +223,12 @@ impl EngineError {
             | Self::NoResult { .. }
             | Self::Over { .. }
             | Self::Supervised { .. } => Exit::Usage,
-            Self::Store(_) | Self::Journal(_) | Self::Gate(_) | Self::Plan { .. } | Self::Damaged { .. } => {
-                Exit::Internal
-            }
+            Self::Authority(_)
+            | Self::Store(_)
+            | Self::Journal(_)
+            | Self::Gate(_)
+            | Self::Plan { .. }
+            | Self::Damaged { .. } => Exit::Internal,
         }
     }
 
@@ -202,6 +243,15 @@ impl EngineError {
             Self::Path(PathError::Foreign { .. }) => Some("set XDG_STATE_HOME and XDG_CACHE_HOME to directories of yours".into()),
             Self::Credential(CredentialError::NotFound { .. }) => {
                 Some("set ANTHROPIC_API_KEY, or play a conversation with --replay FILE; model.credentials names more sources".into())
+            }
+            Self::Secret { name, .. } | Self::NoSecret { name, .. } => {
+                Some(format!("secrets.{name}.source says where it is: env:NAME, file:PATH or command:COMMAND"))
+            }
+            Self::GitCredential { .. } => {
+                Some("git.credentials lists helper, env:NAME or command:COMMAND; an empty list fetches without".into())
+            }
+            Self::Egress(egress::ConfigError::UnknownSecret { name, .. }) => {
+                Some(format!("add a section [secrets.{name}] to your profile"))
             }
             Self::NoImage { .. } => Some("`sandbox image build` builds ours; pull or build any other one first".into()),
             Self::Trust(_) => Some("write endpoints like api.example.com, api.example.com:8443 or http://mirror.example".into()),
@@ -222,6 +272,7 @@ impl EngineError {
             }
             Self::Store(StoreError::Newer { .. }) => Some("use the newer sandbox that wrote it".into()),
             Self::Path(_)
+            | Self::Authority(_)
             | Self::Store(_)
             | Self::Journal(_)
             | Self::Gate(_)

@@ -6,10 +6,9 @@ use crate::{
     commands::Commands,
     error::EngineError,
     gate_tools::sarif,
+    keys,
     link::Link,
-    listeners::listeners,
     outcome::{Outcome, chain},
-    outlet,
     paths::write_atomic,
     place::{PlaceError, clear},
     plan::Role,
@@ -223,18 +222,18 @@ impl Work<'_> {
         tools: &Tools,
         harvested: &Harvested,
     ) -> Result<Result<Verify, Outcome>, FinishError> {
-        let listeners = listeners(&outlet::routes(&self.plan.profile)?);
-        let egress = outlet::egress(&self.plan.profile, None, self.watch.clone())?;
+        let surroundings = &self.out.surroundings;
+        let egress = self.out.egress(&self.plan.profile, None, self.watch.clone())?;
         let container = self.places(runtime).make(Role::Verify, tools, &harvested.tree).await?;
         let generation =
             self.engine.store.next_generation(&self.plan.run, self.plan.attempt).map_err(EngineError::from)?;
         let (mut link, _) = Link::attach(runtime, &container, &egress, generation).await.map_err(PlaceError::from)?;
-        let configured = link.control.configure(listeners.clone(), &self.plan.session).await;
+        let configured = surroundings.configure(&mut link.control, &self.plan.session).await;
         configured.map_err(|error| PlaceError::Link(error.into()))?;
         let commands = Commands {
             runtime,
             container: &container,
-            listeners: &listeners,
+            surroundings,
             paths: &self.files,
             recorder: &self.recorder,
             setup_logs: "verify/setup-",
@@ -288,6 +287,7 @@ impl Work<'_> {
 
     /// Closes the attempt: its result is written, and nothing of it is left in the engine.
     pub(crate) fn finish(&self, result: &AttemptResult) -> Result<(), EngineError> {
+        keys::forget_authority(&self.files)?;
         self.write_sarif();
         self.engine.store.finish(&self.plan.run, self.plan.attempt, result.status, &result.reason, now_ms())?;
         self.recorder.emit(Event::Done { result: Box::new(result.clone()) });

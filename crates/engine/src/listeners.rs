@@ -1,4 +1,4 @@
-//! What the guest listens on and what the programs inside are told about it. Pure: from routes to addresses.
+//! What the guest listens on. Pure: from routes to addresses.
 
 use std::{
     collections::BTreeMap,
@@ -78,41 +78,14 @@ pub(crate) fn probe_plan(listeners: &Listeners) -> ProbePlan {
     }
 }
 
-/// The environment of every program that is run for the task: nothing of the host is in it.
-pub(crate) fn environment(listeners: &Listeners) -> Vec<(String, String)> {
-    let proxy = format!("http://{}", listeners.proxy);
-    let fixed = [
-        ("HOME", HOME),
-        ("USER", "agent"),
-        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/home/agent/.local/bin"),
-        ("LANG", "C.UTF-8"),
-        ("TERM", "dumb"),
-        ("CI", "true"),
-        ("NO_PROXY", "localhost,127.0.0.1,::1"),
-        ("no_proxy", "localhost,127.0.0.1,::1"),
-        ("GIT_TERMINAL_PROMPT", "0"),
-        ("CARGO_HOME", "/home/agent/.cargo"),
-        ("npm_config_cache", "/home/agent/.npm"),
-        ("PIP_CACHE_DIR", "/home/agent/.cache/pip"),
-        ("GOPATH", "/home/agent/go"),
-    ];
-    let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"];
-    fixed
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .chain(proxies.into_iter().map(|name| (name.to_owned(), proxy.clone())))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::host::Endpoint;
+    use types::{host::Endpoint, route::Scheme};
 
     #[test]
     fn every_trusted_name_has_one_loopback_address_and_all_its_ports() {
-        let route =
-            |text: &str| Route { endpoint: Endpoint::parse(text).expect(text), kind: RouteKind::Tls, address: None };
+        let route = |text: &str| Route::new(Endpoint::parse(text).expect(text), RouteKind::Tls, Scheme::Https);
         let made = listeners(&[route("b.example"), route("a.example:8443"), route("a.example")]);
         let shown: Vec<_> =
             made.names.iter().map(|named| (named.host.as_str(), named.address, named.ports.clone())).collect();

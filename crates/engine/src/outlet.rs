@@ -1,13 +1,17 @@
-//! The way out of one run, made from the operator's profile: routes, the model's backend, and the credential that only the
-//! egress holds.
+//! The way out of one run: its routes, the model's backend, and the credentials that only the egress holds.
 
 use crate::{
     classifier,
     credential::{self, ModelCredential},
     error::EngineError,
+    keys,
+    paths::AttemptPaths,
+    plan::AttemptPlan,
+    routes::routes,
+    surroundings::Surroundings,
     watch::Watch,
 };
-use egress::{Backend, Config, Credential, Egress, Limits, ModelConfig, UpstreamConfig};
+use egress::{Backend, Config, Credential, Egress, Keys, Limits, ModelConfig, UpstreamConfig};
 use std::{fs, path::Path, sync::Arc};
 use types::{
     profile::{ClassifierProfile, Dialect, Profile},
@@ -16,9 +20,49 @@ use types::{
     secret::redact_url,
 };
 
-/// The routes of the trusted endpoints.
-pub(crate) fn routes(profile: &Profile) -> Result<Vec<Route>, EngineError> {
-    profile.trust.endpoints.iter().map(|entry| entry.route().map_err(EngineError::from)).collect()
+/// The way out of a run, the same for its containers.
+pub(crate) struct WayOut {
+    /// What may be reached.
+    pub(crate) routes: Vec<Route>,
+    /// What the containers are told.
+    pub(crate) surroundings: Surroundings,
+    keys: Keys,
+}
+
+impl WayOut {
+    /// Finds the run's credentials, and makes or takes up its certificate authority.
+    pub(crate) fn new(plan: &AttemptPlan, files: &AttemptPaths) -> Result<Self, EngineError> {
+        let routes = routes(&plan.profile, &plan.remotes)?;
+        let mut keys = keys::keys(&plan.profile, &routes, &plan.placeholders, &plan.placeholder)?;
+        keys.authority = keys::authority(files, &routes)?;
+        let authority = keys.authority.as_ref().map(|kept| kept.certificate.clone());
+        let surroundings = Surroundings::new(&plan.profile, &routes, &plan.placeholders, authority);
+        Ok(Self { routes, surroundings, keys })
+    }
+
+    /// The egress of a container. Without a backend there is no model route: `verify` needs none.
+    pub(crate) fn egress(
+        &self,
+        profile: &Profile,
+        backend: Option<Backend>,
+        watch: Arc<Watch>,
+    ) -> Result<Egress, EngineError> {
+        let model = backend.map(|backend| {
+            let mut model = model(profile, backend)?;
+            // What earlier processes of the run spent is spent; an empty budget is none that the egress accepts.
+            let left = profile.limits.max_budget_usd - watch.totals().cost_usd;
+            model.budget_usd = Some(left.max(f64::MIN_POSITIVE));
+            Ok::<_, EngineError>(model)
+        });
+        let limits = Limits {
+            requests: profile.trust.requests_max,
+            bytes_up: profile.trust.upload_max.bytes(),
+            bytes_down: profile.trust.download_max.bytes(),
+            ..Limits::default()
+        };
+        let (routes, keys) = (self.routes.clone(), self.keys.clone());
+        Ok(Egress::new(Config { routes, keys, model: model.transpose()?, limits, sink: watch })?)
+    }
 }
 
 /// Who answers the agent's model requests: the scripted conversation, or the operator's endpoint with its credential.
@@ -39,22 +83,14 @@ pub(crate) fn backend(profile: &Profile, replay: Option<&Path>) -> Result<Backen
     Ok(Backend::Upstream(UpstreamConfig { url, credential }))
 }
 
-/// The egress of a container. Without a backend there is no model route: `verify` needs none.
-pub(crate) fn egress(profile: &Profile, backend: Option<Backend>, watch: Arc<Watch>) -> Result<Egress, EngineError> {
-    let model = backend.map(|backend| {
-        let mut model = model(profile, backend)?;
-        // What earlier processes of the run spent is spent; an empty budget is none that the egress accepts.
-        let left = profile.limits.max_budget_usd - watch.totals().cost_usd;
-        model.budget_usd = Some(left.max(f64::MIN_POSITIVE));
-        Ok::<_, EngineError>(model)
-    });
-    let model = model.transpose()?;
-    Ok(Egress::new(Config { routes: routes(profile)?, model, limits: Limits::default(), sink: watch })?)
-}
-
-/// Refuses what [`egress`] would refuse, before anything of the run is made or written down.
+/// Refuses what [`WayOut`] would refuse but for the remotes, before anything of the run is made or written down.
 pub(crate) fn check(profile: &Profile, backend: &Backend) -> Result<(), EngineError> {
-    Ok(Egress::check(&routes(profile)?, &model(profile, backend.clone())?)?)
+    let routes = routes(profile, &[])?;
+    let mut keys = keys::keys(profile, &routes, &keys::placeholders(&routes), "")?;
+    if let Some(route) = routes.iter().find(|route| route.is_intercepted()) {
+        keys.authority = Some(egress::KeptAuthority::make([&route.endpoint.host])?);
+    }
+    Ok(Egress::check(&routes, &keys, &model(profile, backend.clone())?)?)
 }
 
 /// The model gateway of a profile.

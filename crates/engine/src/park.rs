@@ -75,11 +75,11 @@ impl Work<'_> {
         let since = Instant::now();
         runtime.start(&container).await.map_err(|error| infra(&error))?;
         self.recorder.step("start", since);
-        let (listeners, launch) = self.launch_line(true)?;
+        let launch = self.launch_line(true);
         Transcripts::begin(&self.files).map_err(|error| infra(&error))?;
-        let joined = self.join(runtime, egress, &container, &listeners, &launch).await;
+        let joined = self.join(runtime, egress, &container, &launch).await;
         let (mut link, exec) = joined.map_err(|error| infra(&error))?;
-        self.canary(&mut link, &listeners).await?;
+        self.canary(&mut link).await?;
         Ok(Place { container, link: Some(link), exec })
     }
 

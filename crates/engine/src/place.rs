@@ -5,9 +5,10 @@
 use crate::{
     error::EngineError,
     link::{Link, LinkError},
-    listeners::{HOME, WORKSPACE, environment},
+    listeners::{HOME, WORKSPACE},
     plan::{AttemptPlan, Role},
     recorder::Recorder,
+    surroundings::Surroundings,
     tools::{self, Tools},
 };
 use agents::Launch;
@@ -22,7 +23,7 @@ use store::{EffectKind, Store};
 use tokio::time::sleep;
 use types::{
     profile::ContainerProfile,
-    wire::{AGENT_UID, GUEST_DIR, GUEST_PATH, GUEST_UID, Listeners, RUN_DIR},
+    wire::{AGENT_UID, GUEST_DIR, GUEST_PATH, GUEST_UID, RUN_DIR, RUN_DIR_MB},
 };
 
 /// Where the harvest works.
@@ -226,7 +227,7 @@ impl Places<'_> {
             mounts,
             tmpfs: vec![
                 tmpfs("/tmp", *tmp_mb, TmpfsOwner::Root, 0o1777, true),
-                tmpfs(RUN_DIR, 1, TmpfsOwner::Init, 0o755, false),
+                tmpfs(RUN_DIR, RUN_DIR_MB, TmpfsOwner::Init, 0o755, false),
             ],
             limits: Limits { memory_mb: *memory_mb, cpus: *cpus, pids: *pids, open_files: *open_files },
             oci_runtime: (!runtime.is_empty()).then(|| runtime.clone()),
@@ -241,10 +242,10 @@ fn names_in(image: &str, tools: &Tools) -> Names {
 }
 
 /// A command of the task, run as the agent's uid by the image's shell.
-pub(crate) fn shell_command(command: &str, listeners: &Listeners) -> ExecSpec {
+pub(crate) fn shell_command(command: &str, surroundings: &Surroundings) -> ExecSpec {
     ExecSpec {
         argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), command.to_owned()],
-        env: environment(listeners).into_iter().collect(),
+        env: surroundings.environment().into_iter().collect(),
         uid: AGENT_UID,
         gid: AGENT_UID,
         workdir: Some(WORKSPACE.to_owned()),

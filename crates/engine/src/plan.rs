@@ -43,6 +43,9 @@ pub(crate) struct AttemptPlan {
     pub session: String,
     /// What the agent holds instead of a credential.
     pub placeholder: String,
+    /// What programs inside hold instead of the operator's secrets.
+    #[serde(default)]
+    pub placeholders: crate::keys::Placeholders,
 }
 
 /// What a container of a run is for.

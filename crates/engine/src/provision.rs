@@ -5,9 +5,8 @@ use crate::{
     commands::Commands,
     error::EngineError,
     link::{Link, LinkError},
-    listeners::{HOME, WORKSPACE, environment, listeners, probe_plan},
+    listeners::{HOME, WORKSPACE, probe_plan},
     outcome::{Outcome, chain},
-    outlet,
     paths::{private_dir, write_atomic},
     place::{Place, PlaceError, clear, shim_command},
     plan::Role,
@@ -26,7 +25,6 @@ use store::Attempt;
 use types::{
     event::{Event, Phase},
     result::Status,
-    wire::Listeners,
 };
 
 impl Work<'_> {
@@ -39,11 +37,11 @@ impl Work<'_> {
         snapshot: &Path,
     ) -> Result<Place, Outcome> {
         let infra = |error: &dyn std::error::Error| Outcome::new(Status::Infrastructure, chain(error));
-        let (listeners, launch) = self.launch_line(false)?;
-        let join = async |container: ContainerId| self.join(runtime, egress, &container, &listeners, &launch).await;
+        let launch = self.launch_line(false);
+        let join = async |container: ContainerId| self.join(runtime, egress, &container, &launch).await;
         let made = self.places(runtime).make_with(Role::Agent, tools, snapshot, join).await;
         let (container, (mut link, exec)) = made.map_err(|error: PlaceError| infra(&error))?;
-        self.canary(&mut link, &listeners).await?;
+        self.canary(&mut link).await?;
         if let Some(outcome) = self.asked_to_stop() {
             return Err(outcome);
         }
@@ -53,7 +51,7 @@ impl Work<'_> {
             let commands = Commands {
                 runtime,
                 container: &container,
-                listeners: &listeners,
+                surroundings: &self.out.surroundings,
                 paths: &self.files,
                 recorder: &self.recorder,
                 setup_logs: "setup/",
@@ -71,25 +69,22 @@ impl Work<'_> {
         Ok(Place { container, link: Some(link), exec })
     }
 
-    /// What the guest listens on, and the agent's process: a new session, or the saved one.
-    pub(crate) fn launch_line(&self, is_resumed: bool) -> Result<(Listeners, Launch), Outcome> {
-        let routes = outlet::routes(&self.plan.profile);
-        let routes = routes.map_err(|error| Outcome::new(Status::Infrastructure, chain(&error)))?;
-        let listeners = listeners(&routes);
-        let launch = agents::AnyAgent::Claude.launch(&LaunchConfig {
+    /// The agent's process: a new session, or the saved one.
+    pub(crate) fn launch_line(&self, is_resumed: bool) -> Launch {
+        let surroundings = &self.out.surroundings;
+        agents::AnyAgent::Claude.launch(&LaunchConfig {
             model: self.plan.profile.agent.model.clone(),
             session_id: self.plan.session.clone(),
             resume: is_resumed,
             cwd: WORKSPACE.to_owned(),
             home: HOME.to_owned(),
-            model_address: listeners.model,
-            proxy_address: listeners.proxy,
+            model_address: surroundings.listeners.model,
+            proxy_address: surroundings.listeners.proxy,
             placeholder: self.plan.placeholder.clone(),
             append_system_prompt: None,
             max_turns: None,
-            env: environment(&listeners),
-        });
-        Ok((listeners, launch))
+            env: surroundings.environment(),
+        })
     }
 
     /// The bridge and the agent's shim, side by side in a started container; the shim waits for the guest's word.
@@ -98,14 +93,13 @@ impl Work<'_> {
         runtime: &AnyRuntime,
         egress: &Egress,
         container: &ContainerId,
-        listeners: &Listeners,
         launch: &Launch,
     ) -> Result<(Link, ExecId), PlaceError> {
         let generation = self.engine.store.next_generation(&self.plan.run, self.plan.attempt)?;
         let since = Instant::now();
         let connect = async {
             let (mut link, _) = Link::attach(runtime, container, egress, generation).await?;
-            link.control.configure(listeners.clone(), &self.plan.session).await?;
+            self.out.surroundings.configure(&mut link.control, &self.plan.session).await?;
             Ok::<_, LinkError>(link)
         };
         let shim = async { runtime.exec(container, &shim_command(launch)).await.map_err(LinkError::from) };
@@ -117,10 +111,11 @@ impl Work<'_> {
     }
 
     /// Tries from inside what must fail and what must work. One surprise, and the agent is not started.
-    pub(crate) async fn canary(&self, link: &mut Link, listeners: &Listeners) -> Result<(), Outcome> {
+    pub(crate) async fn canary(&self, link: &mut Link) -> Result<(), Outcome> {
         let infra = |error: &dyn std::error::Error| Outcome::new(Status::Infrastructure, chain(error));
         let since = Instant::now();
-        let report = link.control.probe(probe_plan(listeners)).await.map_err(|error| infra(&error))?;
+        let report =
+            link.control.probe(probe_plan(&self.out.surroundings.listeners)).await.map_err(|error| infra(&error))?;
         self.recorder.step("canary", since);
         let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
         write_atomic(&self.files.file("probe.json"), &json).map_err(|error| infra(&error))?;

@@ -6,10 +6,11 @@ use crate::{
     attempt::{Start, Supervised},
     clock::now_ms,
     error::EngineError,
-    outlet,
+    keys, outlet,
     paths::write_atomic,
     plan::{AttemptPlan, task_digest},
     recorder::Recorder,
+    routes::routes,
 };
 use repo::{Base, Mirror, Remote, UserRepo};
 use runtime::Docker;
@@ -60,7 +61,6 @@ impl Engine {
         if !profile.model.models.contains(&profile.agent.model) {
             return Err(EngineError::Model { model: profile.agent.model.clone() });
         }
-        outlet::routes(profile)?;
         let replay = match &request.replay {
             None => None,
             Some(path) => {
@@ -105,6 +105,7 @@ impl Engine {
             replay,
             session: uuid::Uuid::new_v4().to_string(),
             placeholder: format!("sandbox-placeholder-{}", uuid::Uuid::new_v4().simple()),
+            placeholders: keys::placeholders(&routes(&request.profile, &[])?),
             profile: request.profile,
         };
         gate_of(&plan)?;
@@ -202,7 +203,7 @@ pub(crate) fn gate_of(plan: &AttemptPlan) -> Result<gate::Gate, EngineError> {
     let listeners = crate::listeners::listeners(&[]);
     let world = gate::World {
         remotes: plan.remotes.iter().map(|remote| (remote.name.clone(), remote.url.clone())).collect(),
-        trusted: outlet::routes(&plan.profile)?.into_iter().map(|route| route.endpoint).collect(),
+        trusted: routes(&plan.profile, &[])?.into_iter().map(|route| route.endpoint).collect(),
         // Nothing is pushed from a run: what it made is published from the host.
         session_branch: None,
         control: vec![listeners.model.to_string()],

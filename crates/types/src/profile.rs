@@ -204,6 +204,9 @@ pub enum GateMode {
 pub struct TrustProfile {
     /// Trusted endpoints; empty means none.
     pub endpoints: Vec<TrustEntry>,
+    /// Files with certificate authorities, PEM, that endpoints of decrypted routes are checked by, beside those of the host.
+    #[serde(default)]
+    pub ca_files: Vec<String>,
     /// Bytes that may go up over all routes of a run; the model is not counted.
     #[serde(default = "upload_max")]
     pub upload_max: ByteSize,

@@ -253,6 +253,9 @@ impl Task {
                 }
             }
             narrowed.secrets.retain(|name, _| secrets.contains(name));
+            for entry in &mut narrowed.trust.endpoints {
+                entry.without_others(secrets);
+            }
         }
         Ok(narrowed)
     }

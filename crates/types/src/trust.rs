@@ -90,6 +90,16 @@ impl TrustEntry {
         }
     }
 
+    /// Takes the credential away unless it is one of these; requests are looked at all the same.
+    pub(crate) fn without_others(&mut self, secrets: &[SecretName]) {
+        if let Self::Detailed(entry) = self
+            && entry.credential.as_ref().is_some_and(|name| !secrets.contains(name))
+        {
+            entry.credential = None;
+            entry.query.get_or_insert(true);
+        }
+    }
+
     /// The route the entry stands for.
     ///
     /// # Errors

@@ -26,6 +26,12 @@ pub const GUEST_DIR: &str = "/opt/sandbox";
 pub const GUEST_PATH: &str = "/opt/sandbox/guest";
 /// Directory of the guest's Unix sockets, a tmpfs owned by [`GUEST_UID`].
 pub const RUN_DIR: &str = "/run/sandbox";
+/// The certificate authority of the run, PEM, where something is decrypted.
+pub const AUTHORITY_FILE: &str = "/run/sandbox/authority.pem";
+/// The image's certificate authorities and the run's own, PEM.
+pub const BUNDLE_FILE: &str = "/run/sandbox/ca-bundle.pem";
+/// Size of [`RUN_DIR`], MiB: two copies of the certificate authorities fit.
+pub const RUN_DIR_MB: u64 = 4;
 /// The agent's session id, readable and not writable by the agent.
 pub const SESSION_FILE: &str = "/run/sandbox/session";
 /// The uid of PID 1 and the bridge; the agent can neither signal nor trace it.
@@ -120,6 +126,8 @@ pub enum Request {
         listeners: Listeners,
         /// The agent's session id, for [`Request::Arm`].
         session: String,
+        /// The run's certificate authority, PEM, where something is decrypted: programs find it in [`AUTHORITY_FILE`] and [`BUNDLE_FILE`].
+        authority: Option<String>,
     },
     /// The agent has taken the host as its gate: the guest writes the session id to [`SESSION_FILE`], without which the agent's
     /// hook lets no call through. Accepted again and again.

@@ -169,8 +169,13 @@ impl Rig {
             max_requests: None,
             allow_server_side: false,
         };
-        let config =
-            Config { routes: Vec::new(), model: Some(model), limits: egress::Limits::default(), sink: seen.clone() };
+        let config = Config {
+            routes: Vec::new(),
+            keys: egress::Keys::default(),
+            model: Some(model),
+            limits: egress::Limits::default(),
+            sink: seen.clone(),
+        };
         let mut rig = Self {
             place,
             egress: Egress::new(config).expect("egress"),
@@ -183,7 +188,7 @@ impl Rig {
         };
         let mut link = rig.attach().await;
         let listeners = place::listeners();
-        link.control.configure(listeners.clone(), SESSION).await.expect("configure");
+        link.control.configure(listeners.clone(), SESSION, None).await.expect("configure");
         link.control.arm().await.expect("arm");
         let launch = (setup.relaunch)(AnyAgent::Claude.launch(&LaunchConfig {
             model: MODEL.to_owned(),

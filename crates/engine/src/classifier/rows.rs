@@ -2,7 +2,7 @@
 
 use super::{Asker, mark, prose};
 use crate::{error::EngineError, outlet};
-use egress::{Config, Egress, LimitReached, Limits, Observer};
+use egress::{Config, Egress, Keys, LimitReached, Limits, Observer};
 use gate::{World, classifier::Classifier};
 use std::{path::Path, sync::Arc, time::Duration};
 use types::{
@@ -29,6 +29,7 @@ impl RowClassifier {
         let model = outlet::model(profile, backend)?;
         let egress = Egress::new(Config {
             routes: Vec::new(),
+            keys: Keys::default(),
             model: Some(model),
             limits: Limits::default(),
             sink: Arc::new(Deaf),

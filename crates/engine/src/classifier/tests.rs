@@ -1,7 +1,7 @@
 //! Tries, waits and failures against a scripted endpoint.
 
 use super::{Asker, rows::Deaf};
-use egress::{Backend, Config, Egress, Limits, ModelConfig};
+use egress::{Backend, Config, Egress, Keys, Limits, ModelConfig};
 use gate::{
     World,
     classifier::{Case, Classifier, Prose},
@@ -37,7 +37,13 @@ fn asker(script: &Value, budget_usd: f64, settings: &[&str]) -> Asker {
         max_requests: None,
         allow_server_side: false,
     };
-    let config = Config { routes: Vec::new(), model: Some(model), limits: Limits::default(), sink: Arc::new(Deaf) };
+    let config = Config {
+        routes: Vec::new(),
+        keys: Keys::default(),
+        model: Some(model),
+        limits: Limits::default(),
+        sink: Arc::new(Deaf),
+    };
     Asker::new(&profile(settings).gate.classifier, Egress::new(config).expect("egress"))
 }
 

@@ -1,7 +1,7 @@
 //! What the gate says of one call made by a person, before a run makes it.
 
 use super::GateToolError;
-use crate::{outlet, request::policy_of};
+use crate::request::policy_of;
 use gate::{Explanation, Gate, World};
 use repo::{RepoError, UserRepo};
 use serde_json::Value;
@@ -39,7 +39,7 @@ pub async fn explain_call(
     };
     let world = World {
         remotes: remotes.into_iter().map(|remote| (remote.name, remote.url)).collect(),
-        trusted: outlet::routes(profile)?.into_iter().map(|route| route.endpoint).collect(),
+        trusted: crate::routes::routes(profile, &[])?.into_iter().map(|route| route.endpoint).collect(),
         session_branch,
         control: vec![crate::listeners::listeners(&[]).model.to_string()],
         ..World::default()

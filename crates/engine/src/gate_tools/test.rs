@@ -1,7 +1,7 @@
 //! Reads corpora and judges them, row by row, so that a file of any length costs the memory of a few rows.
 
 use super::{GateToolError, asked::Answers};
-use crate::{RowClassifier, error::EngineError, outlet, request::policy_of};
+use crate::{RowClassifier, error::EngineError, request::policy_of};
 use gate::corpus::{Case, CaseJudge, CaseRecord, Table};
 use std::{
     fs::File,
@@ -35,7 +35,7 @@ pub async fn test_gate(
     classifier: Option<RowClassifier>,
     each: &mut (dyn FnMut(&CaseRecord, u64) + Send),
 ) -> Result<Tested, GateToolError> {
-    let routes = outlet::routes(profile)?;
+    let routes = crate::routes::routes(profile, &[])?;
     let trusted = routes.into_iter().map(|route| route.endpoint).collect();
     let mut judge = CaseJudge::new(policy_of(&profile.gate), trusted);
     let mut answers = Answers::new(classifier, each);

@@ -6,7 +6,7 @@
 use super::{
     Guest,
     forward::{self, Lines},
-    names,
+    names, trust,
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -31,6 +31,7 @@ const MAX_SESSION: usize = 255;
 pub(super) struct Network {
     listeners: Listeners,
     session: String,
+    authority: Option<String>,
     _tasks: JoinSet<()>,
 }
 
@@ -57,6 +58,8 @@ pub(super) enum ConfigureError {
     },
     #[error("cannot write the session file")]
     SessionFile(#[source] io::Error),
+    #[error("cannot write the run's certificate authority")]
+    Trust(#[source] io::Error),
 }
 
 /// Writes the session file: from now on the agent's hook lets calls through to the host.
@@ -67,15 +70,23 @@ pub(super) async fn arm(guest: &Guest) -> Result<(), ConfigureError> {
 }
 
 /// Binds everything and starts to accept.
-pub(super) async fn apply(guest: &Guest, listeners: Listeners, session: String) -> Result<(), ConfigureError> {
+pub(super) async fn apply(
+    guest: &Guest,
+    listeners: Listeners,
+    session: String,
+    authority: Option<String>,
+) -> Result<(), ConfigureError> {
     let mut network = guest.network.lock().await;
     if let Some(now) = network.as_ref() {
-        let is_same = now.listeners == listeners && now.session == session;
+        let is_same = now.listeners == listeners && now.session == session && now.authority == authority;
         return if is_same { Ok(()) } else { Err(ConfigureError::Different) };
     }
     let plan = plan(&listeners)?;
     if session.is_empty() || session.len() > MAX_SESSION || !session.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(ConfigureError::Session);
+    }
+    if let Some(authority) = &authority {
+        trust::write(&guest.options.run_dir, authority).map_err(ConfigureError::Trust)?;
     }
     let mut bound = Vec::new();
     for (address, open) in plan {
@@ -95,7 +106,7 @@ pub(super) async fn apply(guest: &Guest, listeners: Listeners, session: String) 
     let zone = Arc::new(zone);
     tasks.spawn(names::serve_udp(udp, zone.clone()));
     tasks.spawn(names::serve_tcp(tcp, zone));
-    *network = Some(Network { listeners, session, _tasks: tasks });
+    *network = Some(Network { listeners, session, authority, _tasks: tasks });
     Ok(())
 }
 
@@ -123,12 +134,17 @@ fn plan(listeners: &Listeners) -> Result<Vec<(SocketAddr, Open)>, ConfigureError
     Ok(plan)
 }
 
-/// Readable by the agent's hook, writable by nobody; it appears whole or not at all.
+/// Readable by the agent's hook, writable by nobody.
 fn write_session(run_dir: &Path, session: &str) -> io::Result<()> {
-    let fresh = run_dir.join("session.new");
-    fs::write(&fresh, session)?;
+    publish(run_dir, "session", session.as_bytes())
+}
+
+/// Writes a file that all may read and nobody may write; it appears whole or not at all.
+pub(super) fn publish(run_dir: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    let fresh = run_dir.join(format!("{name}.new"));
+    fs::write(&fresh, content)?;
     fs::set_permissions(&fresh, fs::Permissions::from_mode(0o444))?;
-    fs::rename(fresh, run_dir.join("session"))
+    fs::rename(fresh, run_dir.join(name))
 }
 
 #[cfg(test)]

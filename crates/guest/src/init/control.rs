@@ -31,8 +31,8 @@ pub(super) async fn serve(mut stream: Stream, guest: Arc<Guest>) {
 async fn handle(request: Request, guest: &Guest) -> Result<Reply, String> {
     match request {
         Request::Hello { .. } => Err("this session has said hello".to_owned()),
-        Request::Configure { listeners, session } => {
-            configure::apply(guest, listeners, session)
+        Request::Configure { listeners, session, authority } => {
+            configure::apply(guest, listeners, session, authority)
                 .await
                 .map_err(|error| crate::command::chain("configure", &error))?;
             Ok(Reply::Configured)

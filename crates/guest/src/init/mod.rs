@@ -12,6 +12,7 @@ mod names;
 mod socket;
 mod stdio;
 mod takeoff;
+mod trust;
 
 use channel::Session;
 use rustix::process::{DumpableBehavior, WaitOptions};

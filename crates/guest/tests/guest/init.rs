@@ -82,7 +82,7 @@ async fn each_listener_opens_its_own_kind_of_stream() {
     let guest = Guest::start().await;
     let mut host = guest.attach(1).await;
     let listeners = listeners().await;
-    host.control.configure(listeners.clone(), "s-1").await.unwrap();
+    host.control.configure(listeners.clone(), "s-1", None).await.unwrap();
     let name = &listeners.names[0];
     let named = SocketAddr::new(name.address.into(), name.ports[0]);
     for (address, open) in [
@@ -104,15 +104,15 @@ async fn one_configuration_is_for_the_run() {
     assert!(matches!(host.control.arm().await, Err(ChannelError::Refused { .. })));
     let mut public = listeners.clone();
     public.model = "0.0.0.0:1".parse().unwrap();
-    assert!(matches!(host.control.configure(public, "s-1").await, Err(ChannelError::Refused { .. })));
+    assert!(matches!(host.control.configure(public, "s-1", None).await, Err(ChannelError::Refused { .. })));
     let taken = TcpListener::bind(listeners.model).await.unwrap();
-    assert!(matches!(host.control.configure(listeners.clone(), "s-1").await, Err(ChannelError::Refused { .. })));
+    assert!(matches!(host.control.configure(listeners.clone(), "s-1", None).await, Err(ChannelError::Refused { .. })));
     drop(taken);
     // What was refused changed nothing: the other addresses are free again.
     assert!(!host.control.status().await.unwrap().configured);
-    host.control.configure(listeners.clone(), "s-1").await.unwrap();
-    host.control.configure(listeners.clone(), "s-1").await.unwrap();
-    assert!(matches!(host.control.configure(listeners, "s-2").await, Err(ChannelError::Refused { .. })));
+    host.control.configure(listeners.clone(), "s-1", None).await.unwrap();
+    host.control.configure(listeners.clone(), "s-1", None).await.unwrap();
+    assert!(matches!(host.control.configure(listeners, "s-2", None).await, Err(ChannelError::Refused { .. })));
     let session = guest.path("session");
     assert!(!session.exists(), "the hook has to wait for the agent's word");
     host.control.arm().await.unwrap();
@@ -126,7 +126,7 @@ async fn connections_made_without_a_host_are_served_by_the_next() {
     let guest = Guest::start().await;
     let mut host = guest.attach(1).await;
     let listeners = listeners().await;
-    host.control.configure(listeners.clone(), "s-1").await.unwrap();
+    host.control.configure(listeners.clone(), "s-1", None).await.unwrap();
     host.cut().await;
     let waiting = converse(listeners.proxy, "early");
     let next = async {
@@ -145,7 +145,7 @@ async fn a_cut_answer_is_a_reset_for_the_program_inside() {
     let guest = Guest::start().await;
     let mut host = guest.attach(1).await;
     let listeners = listeners().await;
-    host.control.configure(listeners.clone(), "s-1").await.unwrap();
+    host.control.configure(listeners.clone(), "s-1", None).await.unwrap();
     let mut client = TcpStream::connect(listeners.model).await.unwrap();
     client.write_all(b"ask").await.unwrap();
     let (_, mut stream) = host.incoming.accept().await.unwrap();
@@ -162,7 +162,7 @@ async fn names_are_answered_over_both_transports() {
     let guest = Guest::start().await;
     let mut host = guest.attach(1).await;
     let listeners = listeners().await;
-    host.control.configure(listeners.clone(), "s-1").await.unwrap();
+    host.control.configure(listeners.clone(), "s-1", None).await.unwrap();
     let query = |name: &str| {
         let mut message = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         for label in name.split('.') {
