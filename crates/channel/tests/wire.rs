@@ -67,6 +67,7 @@ fn requests() {
         unreachable: vec!["192.0.2.1:443".parse().unwrap()],
         trusted_name: None,
         writable: vec!["/workspace".into()],
+        variables: Default::default(),
     };
     is(
         Request::Probe { plan },

@@ -66,6 +66,9 @@ pub enum DialError {
     /// The deadline passed.
     #[error("the endpoint did not accept a connection in time")]
     Deadline,
+    /// It accepted, and TLS did not come about.
+    #[error("the endpoint's TLS cannot be trusted or was not completed")]
+    Tls(#[source] io::Error),
 }
 
 impl Permit {

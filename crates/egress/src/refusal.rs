@@ -142,6 +142,7 @@ impl Refusal {
             Self::Authority(_) | Self::NoRoots => "not_set_up",
             Self::Requests { .. } => "request_cap",
             Self::Dial(DialError::Unreachable(_)) | Self::BadAnswer { .. } => "upstream_unreachable",
+            Self::Dial(DialError::Tls(_)) => "upstream_tls",
             Self::ByteCap(_) => "byte_cap",
             Self::Deadline { .. }
             | Self::Head(HeadError::Deadline)
@@ -192,7 +193,7 @@ impl Refusal {
             Self::Head(HeadError::TooLarge) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Head(HeadError::Deadline) | Self::Deadline { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Resolve(ResolveError::Unresolvable { .. })
-            | Self::Dial(DialError::Unreachable(_))
+            | Self::Dial(DialError::Unreachable(_) | DialError::Tls(_))
             | Self::BadAnswer { .. } => StatusCode::BAD_GATEWAY,
             Self::Resolve(ResolveError::Deadline { .. }) | Self::Dial(DialError::Deadline) => {
                 StatusCode::GATEWAY_TIMEOUT
@@ -217,6 +218,7 @@ impl Refusal {
             "push_not_allowed" => "commit, and leave pushing to the operator; what you made is taken over",
             "foreign_credential" => "leave credentials out; the route's own is added on the way",
             "placeholder_misuse" => "use the placeholder only as the credential of its own endpoint",
+            "upstream_tls" => "the operator can name the endpoint's certificate authority in trust.ca-files",
             "client_tls" => "trust the certificates in $SSL_CERT_FILE",
             "byte_cap" | "request_cap" => "the operator can raise the run's cap",
             _ => "try again later",
@@ -228,7 +230,7 @@ impl Refusal {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Resolve(ResolveError::Unresolvable { .. } | ResolveError::Deadline { .. })
-            | Self::Dial(_)
+            | Self::Dial(DialError::Unreachable(_) | DialError::Deadline)
             | Self::BadAnswer { .. }
             | Self::Deadline { .. }
             | Self::Head(HeadError::Deadline | HeadError::Gone)
@@ -236,6 +238,7 @@ impl Refusal {
             | Self::Gone => true,
             Self::NoRoute(_)
             | Self::NoModel
+            | Self::Dial(DialError::Tls(_))
             | Self::WrongStream
             | Self::BadName(_)
             | Self::Resolve(ResolveError::Internal { .. } | ResolveError::PlainText { .. })

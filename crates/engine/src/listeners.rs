@@ -75,6 +75,7 @@ pub(crate) fn probe_plan(listeners: &Listeners) -> ProbePlan {
         ],
         trusted_name: listeners.names.iter().find(|named| !named.ports.is_empty()).map(|named| named.host.to_string()),
         writable: vec![WORKSPACE.to_owned(), HOME.to_owned(), "/tmp".to_owned()],
+        variables: BTreeMap::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     commands::Commands,
     error::EngineError,
     link::{Link, LinkError},
-    listeners::{HOME, WORKSPACE, probe_plan},
+    listeners::{HOME, WORKSPACE},
     outcome::{Outcome, chain},
     paths::{private_dir, write_atomic},
     place::{Place, PlaceError, clear, shim_command},
@@ -114,8 +114,7 @@ impl Work<'_> {
     pub(crate) async fn canary(&self, link: &mut Link) -> Result<(), Outcome> {
         let infra = |error: &dyn std::error::Error| Outcome::new(Status::Infrastructure, chain(error));
         let since = Instant::now();
-        let report =
-            link.control.probe(probe_plan(&self.out.surroundings.listeners)).await.map_err(|error| infra(&error))?;
+        let report = link.control.probe(self.out.surroundings.probe_plan()).await.map_err(|error| infra(&error))?;
         self.recorder.step("canary", since);
         let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
         write_atomic(&self.files.file("probe.json"), &json).map_err(|error| infra(&error))?;

@@ -3,10 +3,12 @@
 
 use crate::{
     keys::Placeholders,
-    listeners::{HOME, listeners},
+    listeners::{HOME, listeners, probe_plan},
 };
 use channel::{ChannelError, Control};
+use std::collections::BTreeMap;
 use types::{
+    probe::ProbePlan,
     profile::Profile,
     route::Route,
     wire::{AUTHORITY_FILE, BUNDLE_FILE, Listeners},
@@ -55,6 +57,17 @@ impl Surroundings {
     /// Has the guest listen, and put the authority where programs look for it.
     pub(crate) async fn configure(&self, control: &mut Control, session: &str) -> Result<(), ChannelError> {
         control.configure(self.listeners.clone(), session, self.authority.as_deref()).await
+    }
+
+    /// What the canary tries in these surroundings.
+    pub(crate) fn probe_plan(&self) -> ProbePlan {
+        ProbePlan { variables: self.known_variables(), ..probe_plan(&self.listeners) }
+    }
+
+    /// Variables inside that are named like a credential, with what they hold: all else of such a name is a surprise to the canary.
+    fn known_variables(&self) -> BTreeMap<String, String> {
+        let bundles = BUNDLE_VARIABLES.map(|name| (name.to_owned(), BUNDLE_FILE.to_owned()));
+        bundles.into_iter().chain(self.placeholders.iter().cloned()).collect()
     }
 
     /// The environment of every program that is run for the task: nothing of the host is in it.

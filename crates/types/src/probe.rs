@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 /// What the probe needs to know of the run. It holds no policy: names and addresses only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct ProbePlan {
     pub trusted_name: Option<String>,
     /// Directories that the agent must be able to write.
     pub writable: Vec<String>,
+    /// Variables that are named like a credential, and the only value that they may have.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
 }
 
 /// What a check is for.

@@ -161,6 +161,7 @@ pub(super) fn probe_plan(listeners: &Listeners) -> ProbePlan {
         unreachable: vec![([169, 254, 169, 254], 80).into()],
         trusted_name: None,
         writable: [WORKSPACE, HOME, "/tmp"].map(str::to_owned).to_vec(),
+        variables: Default::default(),
     }
 }
 

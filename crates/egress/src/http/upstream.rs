@@ -62,7 +62,7 @@ impl Upstream {
             Scheme::Http => self.handshake(stream).await?,
             Scheme::Https => {
                 let connected = timeout_at(end, run.connector()?.connect(server_name(route)?, stream)).await;
-                self.handshake(connected.map_err(|_| DialError::Deadline)?.map_err(DialError::Unreachable)?).await?
+                self.handshake(connected.map_err(|_| DialError::Deadline)?.map_err(DialError::Tls)?).await?
             }
         };
         Ok(Sender { endpoint: route.endpoint.clone(), address, requests })

@@ -89,7 +89,15 @@ mod tests {
 
     fn plan(model: SocketAddr, proxy: SocketAddr) -> ProbePlan {
         let denied_name = "denied.example".to_owned();
-        ProbePlan { proxy, model, denied_name, unreachable: vec![], trusted_name: None, writable: vec![] }
+        ProbePlan {
+            proxy,
+            model,
+            denied_name,
+            unreachable: vec![],
+            trusted_name: None,
+            writable: vec![],
+            variables: Default::default(),
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! a way to the engine.
 
 use super::checks::Checks;
-use std::ffi::OsString;
+use std::{collections::BTreeMap, ffi::OsString};
 use types::text::printable;
 
 /// Variables that agents need to be set, and the only shape of value they may have there.
@@ -54,10 +54,17 @@ const WORDS: &[&str] = &[
     "BEARER",
 ];
 
-/// Judges every variable by its name, and placeholders by their value.
-pub(super) fn check(checks: &mut Checks, vars: impl Iterator<Item = (OsString, OsString)>) {
+/// Judges every variable by its name, placeholders by their value, and those that the host set by the very value that it set.
+pub(super) fn check(
+    checks: &mut Checks,
+    known: &BTreeMap<String, String>,
+    vars: impl Iterator<Item = (OsString, OsString)>,
+) {
     let mut found = Vec::new();
     for (name, value) in vars {
+        if known.get(&*name.to_string_lossy()).is_some_and(|known| value == known.as_str()) {
+            continue;
+        }
         let name = name.to_string_lossy().to_ascii_uppercase();
         let is_placeholder = PLACEHOLDERS.contains(&name.as_str()) && value.to_string_lossy().contains(MARK);
         if is_carrier(&name) && !is_placeholder {
@@ -80,7 +87,8 @@ mod tests {
 
     fn passes(name: &str, value: &str) -> bool {
         let mut checks = Checks::default();
-        check(&mut checks, [(name.into(), value.into())].into_iter());
+        let known = BTreeMap::from([("API_TOKEN".to_owned(), "known".to_owned())]);
+        check(&mut checks, &known, [(name.into(), value.into())].into_iter());
         checks.outcome("env.secrets").unwrap()
     }
 
@@ -111,5 +119,6 @@ mod tests {
         assert!(passes("ANTHROPIC_API_KEY", "sandbox-placeholder"));
         assert!(!passes("ANTHROPIC_API_KEY", "sk-something"));
         assert!(!passes("STRIPE_API_KEY", "sandbox-placeholder"));
+        assert!(passes("API_TOKEN", "known") && !passes("API_TOKEN", "known-2") && !passes("api_token", "known"));
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn run(plan: &ProbePlan, settings: &Settings) -> ProbeReport {
     let mut checks = Checks::default();
     syscalls::check(&mut checks);
     privilege::check(&mut checks, settings.agent_uid);
-    env::check(&mut checks, std::env::vars_os());
+    env::check(&mut checks, &plan.variables, std::env::vars_os());
     files::check(&mut checks, &plan.writable);
     sockets::check(&mut checks);
     // The exchanges with the host wait for it, so they run beside the connects that must fail at once.

@@ -36,6 +36,7 @@ fn plan() -> ProbePlan {
         unreachable: vec![],
         trusted_name: None,
         writable: vec![],
+        variables: Default::default(),
     }
 }
 
