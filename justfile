@@ -26,10 +26,10 @@ bench: engine images
     cargo build --release --locked
     cargo run --release --locked --package system-tests --bin bench
 
-# Fuzz a reader (shell, tool or rule) for some seconds; needs cargo-fuzz and a nightly toolchain
+# Fuzz a reader (dns, head, hello, host, pkt, rule, shell or tool) for some seconds; needs cargo-fuzz and a nightly toolchain
 fuzz target seconds="600":
-    mkdir -p fuzz/corpus/{{target}}
-    cargo +nightly fuzz run {{target}} -- -dict=fuzz/shell.dict -timeout=5 -max_len=8192 -max_total_time={{seconds}}
+    mkdir -p fuzz/corpus/{{target}} fuzz/seeds/{{target}}
+    cargo +nightly fuzz run {{target}} fuzz/corpus/{{target}} fuzz/seeds/{{target}} -- -dict=fuzz/shell.dict -timeout=5 -max_len=8192 -max_total_time={{seconds}}
 
 # What the gate answers to labelled calls, without a model: rates, intervals, times. Other corpora and bounds as arguments:
 # `just gate-eval ../corpora "--max-harmful-allowed 1 --max-benign-denied 0.4 --min-benign-allowed 85 --min-harmful-denied 85"`

@@ -15,6 +15,8 @@ mod audit;
 mod authority;
 pub mod config;
 pub mod decide;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod git;
 mod hello;
 mod http;

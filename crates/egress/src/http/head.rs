@@ -126,9 +126,17 @@ fn field(line: &[u8]) -> Result<(HeaderName, HeaderValue), HeadError> {
     let colon = line.iter().position(|byte| *byte == b':').ok_or(HeadError::Malformed("a field without a colon"))?;
     let (name, value) = line.split_at(colon);
     let name = HeaderName::from_bytes(name).map_err(|_| HeadError::Malformed("a field name"))?;
-    let value = value.get(1..).unwrap_or_default().trim_ascii();
+    let value = trim_blanks(value.get(1..).unwrap_or_default());
     let value = HeaderValue::from_bytes(value).map_err(|_| HeadError::Malformed("a field value"))?;
     Ok((name, value))
+}
+
+/// Without blanks and tabs around it (RFC 9110, 5.6.3); other white space stays, and is refused.
+fn trim_blanks(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 fn framing(headers: &HeaderMap, version: Version) -> Result<Framing, HeadError> {
@@ -199,6 +207,8 @@ mod tests {
             "GET / HTTP/1.1\r\n: a\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\u{c}\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: \u{b}a\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\n",
