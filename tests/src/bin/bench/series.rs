@@ -10,6 +10,8 @@ pub(crate) enum Unit {
     Time,
     /// Memory, kept and shown in MiB.
     Mib,
+    /// Throughput, kept and shown in millions of bytes a second.
+    Rate,
 }
 
 impl Unit {
@@ -17,6 +19,7 @@ impl Unit {
         match self {
             Self::Time => "ms",
             Self::Mib => "MiB",
+            Self::Rate => "MB/s",
         }
     }
 }
@@ -40,7 +43,10 @@ impl Series {
 
 /// Everything that was measured, in the order in which it is shown.
 #[derive(Default)]
-pub(crate) struct Report(Vec<Series>);
+pub(crate) struct Report {
+    series: Vec<Series>,
+    notes: Vec<String>,
+}
 
 impl Report {
     /// Adds a time.
@@ -53,15 +59,25 @@ impl Report {
         self.add(name, Unit::Mib, kib as f64 / 1024.0);
     }
 
+    /// Adds a throughput, in millions of bytes a second.
+    pub(crate) fn rate(&mut self, name: &str, sample: f64) {
+        self.add(name, Unit::Rate, sample);
+    }
+
+    /// Adds a line for people.
+    pub(crate) fn note(&mut self, line: String) {
+        self.notes.push(line);
+    }
+
     fn add(&mut self, name: &str, unit: Unit, sample: f64) {
-        match self.0.iter_mut().find(|series| series.name == name) {
+        match self.series.iter_mut().find(|series| series.name == name) {
             Some(series) => series.samples.push(sample),
-            None => self.0.push(Series { name: name.to_owned(), unit, samples: vec![sample] }),
+            None => self.series.push(Series { name: name.to_owned(), unit, samples: vec![sample] }),
         }
     }
 
     fn quantile(&self, name: &str, share: f64) -> f64 {
-        self.0.iter().find(|series| series.name == name).map_or(f64::NAN, |series| series.quantile(share))
+        self.series.iter().find(|series| series.name == name).map_or(f64::NAN, |series| series.quantile(share))
     }
 
     /// One line per series.
@@ -70,7 +86,7 @@ impl Report {
             "\n{:<52} {:>4} {:>5} {:>9} {:>9} {:>9} {:>9} {:>9}\n",
             "", "n", "unit", "min", "p50", "p90", "p99", "max"
         );
-        for series in &self.0 {
+        for series in &self.series {
             let _ = write!(out, "{:<52} {:>4} {:>5}", series.name, series.samples.len(), series.unit.name());
             for share in [0.0, 0.5, 0.9, 0.99, 1.0] {
                 let _ = write!(out, " {:>9.2}", series.quantile(share));
@@ -82,11 +98,19 @@ impl Report {
 
     /// The targets and whether they were reached, of the parts that were measured.
     pub(crate) fn conclusions(&self) -> Vec<String> {
-        use crate::{calls, decide, start};
+        use crate::{
+            calls, decide, start,
+            way_out::{self, DIRECT, FIRST_BYTE, FROM_CONTAINER, LARGE, OURS, TOKEN, figure},
+        };
         let of = |name, share| self.quantile(name, share);
         let ratio = of(start::TOTAL, 0.5) / of(start::PLAIN, 0.5);
         let (p50, p99) = (of(calls::VERDICT, 0.5), of(calls::VERDICT, 0.99));
         let price = of(calls::GATED, 0.5) - of(calls::UNGATED, 0.5);
+        let egress = |what: &str, way: &str| self.quantile(&figure(what, way), 0.5);
+        let added = egress(FIRST_BYTE, OURS) - egress(FIRST_BYTE, DIRECT);
+        let (rate, inside) = (egress(LARGE, OURS), of(FROM_CONTAINER, 0.5));
+        let best = way_out::PEERS.iter().map(|peer| egress(LARGE, peer)).fold(f64::NAN, f64::max);
+        let token = egress(TOKEN, way_out::GATEWAY) - egress(TOKEN, DIRECT);
         let says = |reached| if reached { "reached" } else { "missed" };
         let (decided, slowest) = (of(decide::DECISION, 0.5), of(decide::DECISION, 0.99));
         let worst = of(decide::HOSTILE, 1.0);
@@ -97,9 +121,21 @@ impl Report {
             (ratio, format!("start: {ratio:.2} × the plain docker run (target ≤ 2): {}", says(ratio <= 2.0))),
             (p50, format!("verdict: p50 {p50:.2} ms (target ≤ 1): {}", says(p50 <= 1.0))),
             (p99, format!("verdict: p99 {p99:.2} ms (target ≤ 5): {}", says(p99 <= 5.0))),
+            (added, format!("egress: adds {added:.2} ms to a first byte (target ≤ 1): {}", says(added <= 1.0))),
+            (rate, format!("egress: {rate:.0} MB/s (target ≥ 200): {}", says(rate >= 200.0))),
+            (
+                best,
+                format!(
+                    "egress: the fastest other proxy makes {best:.0} MB/s (target: not more): {}",
+                    says(rate >= best)
+                ),
+            ),
+            (inside, format!("egress: {inside:.0} MB/s from a container (target ≥ 200): {}", says(inside >= 200.0))),
+            (token, format!("egress: adds {token:.2} ms to the first token (target ≤ 1): {}", says(token <= 1.0))),
             (price, format!("a tool call pays {price:.1} ms for being gated (difference of the medians)")),
         ];
-        lines.into_iter().filter(|(figure, _)| figure.is_finite()).map(|(_, line)| line).collect()
+        let lines = lines.into_iter().filter(|(figure, _)| figure.is_finite()).map(|(_, line)| line);
+        self.notes.iter().cloned().chain(lines).collect()
     }
 
     /// The same for programs.
@@ -111,7 +147,7 @@ impl Report {
                 "min": at(0.0), "p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "max": at(1.0),
             })
         };
-        let all: Vec<_> = self.0.iter().map(series).collect();
+        let all: Vec<_> = self.series.iter().map(series).collect();
         format!("{:#}\n", Value::from(all))
     }
 }
