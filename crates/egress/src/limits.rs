@@ -91,3 +91,53 @@ impl Default for Limits {
         }
     }
 }
+
+/// The caps and deadlines as a page's table, in Markdown: what is bounded, and by how much.
+#[must_use]
+pub fn table() -> String {
+    let Limits { streams, requests, head, hello, resolve, dial, keep_alive, model_body, idle, bytes_up, bytes_down } =
+        Limits::default();
+    let bytes = |count: u64| types::size::ByteSize::from(count).to_string();
+    let size = |count: usize| bytes(count as u64);
+    let secs = |span: Duration| format!("{} s", span.as_secs());
+    let rows = [
+        ("connections of a run at the same time", streams.to_string()),
+        ("connections and requests of a run (`trust.requests-max`)", requests.to_string()),
+        ("bytes up, all routes of a run (`trust.upload-max`)", bytes(bytes_up)),
+        ("bytes down, all routes of a run (`trust.download-max`)", bytes(bytes_down)),
+        ("bytes up, one route (`upload-max` of its entry)", "none of its own".to_owned()),
+        ("request head: bytes, fields, time", format!("{}, {HEADERS}, {}", size(HEAD_BYTES), secs(head))),
+        ("path of a request that rules are held against", size(types::path::MAX_PATH)),
+        ("digits of a chunk's size", CHUNK_SIZE_DIGITS.to_string()),
+        ("TLS hello: bytes, time", format!("{}, {}", size(HELLO_BYTES), secs(hello))),
+        ("requests at the same time on one HTTP/2 connection", H2_STREAMS.to_string()),
+        ("idle connections that a client connection keeps to endpoints", UPSTREAM_IDLE.to_string()),
+        ("resolving a name; addresses that are tried", format!("{}; {DIAL_ADDRESSES}", secs(resolve))),
+        ("connecting, TLS included", secs(dial)),
+        ("wait for the next request on a connection", secs(keep_alive)),
+        ("silence on a connection", secs(idle)),
+        ("body of a fetch by git, also decompressed", size(crate::git::MAX_FETCH)),
+        ("commands of a push by git, before its pack", size(crate::git::MAX_COMMANDS)),
+        ("request to the model: bytes, JSON values, time", {
+            format!("{}, {JSON_NODES}, {}", size(MODEL_BODY_BYTES), secs(model_body))
+        }),
+        ("requests to the model with their bodies in memory", MODEL_BODIES.to_string()),
+        ("answer of the model that is not streamed", size(MODEL_ANSWER_BYTES)),
+        ("one event of a streamed answer; blocks of an answer", format!("{}; {MODEL_BLOCKS}", size(SSE_EVENT_BYTES))),
+        ("input of one tool call", size(TOOL_INPUT_BYTES)),
+        ("error body of the model that is passed on", size(MODEL_ERROR_BYTES)),
+    ];
+    let lines = rows.map(|(what, cap)| format!("| {what} | {cap} |\n"));
+    format!("| what is bounded | cap |\n| --- | --- |\n{}", lines.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_page_has_the_caps_in_force() {
+        let page = include_str!("../../../docs/security.md");
+        let (_, rest) = page.split_once("<!-- limits: generated -->\n\n").expect("the table's beginning");
+        let (table, _) = rest.split_once("<!-- limits: end -->").expect("the table's end");
+        assert_eq!(table, super::table());
+    }
+}

@@ -7,8 +7,8 @@ mod fetch;
 mod pkt;
 mod push;
 
-pub(crate) use fetch::FetchBody;
-pub(crate) use push::{PushBody, Pushed};
+pub(crate) use fetch::{FetchBody, MAX_FETCH};
+pub(crate) use push::{MAX_COMMANDS, PushBody, Pushed};
 
 use hyper::{
     HeaderMap, Method,

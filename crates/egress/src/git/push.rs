@@ -14,7 +14,7 @@ use std::{
 use types::route::BranchPattern;
 
 /// Longest list of commands, in bytes.
-const MAX_COMMANDS: usize = 64 * 1024;
+pub(crate) const MAX_COMMANDS: usize = 64 * 1024;
 /// Capabilities that a push may ask for. Options of a push, certificates and atomic tricks beyond these are not carried.
 const CAPABILITIES: [&str; 8] =
     ["report-status", "report-status-v2", "side-band-64k", "quiet", "atomic", "ofs-delta", "object-format=", "agent="];
