@@ -1,13 +1,12 @@
 //! Files that are run and were written before, here or in an earlier call, are judged by their content.
 
 use crate::{
-    args::Args,
     content::{self, Part},
     effect::{Effect, Finding, Program},
     ledger::Ledger,
+    made,
     place::Place,
-    program,
-    shell::{SimpleCommand, Word},
+    shell::SimpleCommand,
     tool::{Reading, Written},
     world::World,
 };
@@ -43,7 +42,7 @@ pub(crate) fn effects(reading: &Reading, world: &World, ledger: &Ledger) -> Vec<
                 if !seen.insert(place.path.clone()) {
                     continue;
                 }
-                match built_from(&place, reading, world) {
+                match made::built(&place, &reading.commands, world) {
                     // What this line compiles is as its sources are.
                     Some(sources) => {
                         sources.into_iter().map(|source| Effect::Executes(Program::File(source))).collect()
@@ -74,23 +73,6 @@ fn programs(effects: &[Effect]) -> impl Iterator<Item = Program> {
         | Effect::Network { .. }
         | Effect::Risk(_)
         | Effect::Unverifiable(_) => None,
-    })
-}
-
-/// The sources of a program that a compiler in this line makes, when all of its words are known.
-fn built_from(place: &Place, reading: &Reading, world: &World) -> Option<Vec<Place>> {
-    const COMPILERS: [&str; 9] = ["gcc", "g++", "cc", "c++", "clang", "clang++", "rustc", "gfortran", "tcc"];
-    const LOADS: [&str; 5] = ["-fplugin", "-wrapper", "-specs", "-B", "@"];
-    reading.commands.iter().find_map(|command| {
-        let args = Args::parse(command.args(), &["-o", "-I", "-L", "-l", "-D", "-std", "-O", "-W", "-f", "-m", "-x"]);
-        let is_plain = COMPILERS.contains(&command.name().as_str())
-            && command
-                .args()
-                .iter()
-                .all(|word| word.is_known() && !word.glob && !LOADS.iter().any(|option| word.text.starts_with(option)));
-        let here = |word: &Word| program::place(word, command, world);
-        let makes = args.values(&["-o"]).any(|word| here(word).path == place.path);
-        (is_plain && makes && !args.operands.is_empty()).then(|| args.operands.iter().map(|word| here(word)).collect())
     })
 }
 

@@ -25,6 +25,7 @@ mod integrity;
 mod isolated;
 mod judge;
 mod ledger;
+mod made;
 mod named;
 mod phrase;
 mod place;

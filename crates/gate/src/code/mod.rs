@@ -261,6 +261,12 @@ fn mentions(code: &str, name: &str) -> bool {
     count(code, name) > 0
 }
 
+/// True for names that stand for a family: `os.exec` for `os.execvp`, `shutil.copy` for `shutil.copytree`. A bare `exec` is one
+/// name: `execute` is another.
+fn begins_many(name: &str) -> bool {
+    name.contains('.') && [".exec", ".spawn", ".copy"].iter().any(|end| name.ends_with(end))
+}
+
 fn count(code: &str, name: &str) -> usize {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(name)
@@ -268,10 +274,7 @@ fn count(code: &str, name: &str) -> usize {
             let before = code[..*at].chars().next_back();
             let after = code[at + name.len()..].chars().next();
             before.is_none_or(|c| !is_word(c))
-                && (after.is_none_or(|c| !is_word(c))
-                    || name.ends_with("exec")
-                    || name.ends_with("spawn")
-                    || name.ends_with("copy"))
+                && (after.is_none_or(|c| !is_word(c)) || begins_many(name))
         })
         .count()
 }

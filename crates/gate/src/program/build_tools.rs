@@ -122,7 +122,8 @@ const TAKES_CODE: [&str; 8] = ["kotlin", "runghc", "ghc", "scala-cli", "coffee",
 /// True for a tool of the table.
 pub(super) fn is_tool(name: &str) -> bool {
     let plain = plain(name);
-    [PYTHON, NODE, COMPILED, OTHERS].iter().any(|table| table.contains(&plain))
+    // Digits may be a version (`clang-15`) or part of the name (`flake8`).
+    [PYTHON, NODE, COMPILED, OTHERS].iter().any(|table| table.contains(&name) || table.contains(&plain))
 }
 
 /// A tool's name without version and target: `clang-15`, `aarch64-linux-gnu-gcc`.

@@ -24,6 +24,15 @@ pub(crate) use runner::is_environment;
 pub(crate) use unwrap::{SHELLS, beneath};
 pub(crate) use walk::read;
 
+/// True when what a command prints stands in the line as it is: no list of files, nothing computed.
+pub(crate) fn is_verbatim(command: &SimpleCommand) -> bool {
+    let is_plain = |word: &Word| !word.glob && word.sources.is_empty();
+    match &command.stdin {
+        Stdin::Text(word) if matches!(command.name().as_str(), "cat" | "tee") => is_plain(word),
+        Stdin::Text(_) | Stdin::Inherited | Stdin::Pipe => command.args().iter().all(is_plain),
+    }
+}
+
 /// What a command prints, when it can be told.
 pub(crate) fn printed(command: &SimpleCommand) -> Option<Word> {
     output::of(command)
