@@ -23,8 +23,13 @@ use types::catalogue::RuleId;
 /// Everything that the code does, as far as it can be told.
 pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let calls_of = table(language);
-    // Compiled patterns are no code.
-    let bare = without_strings_in(text, language).replace("re.compile", "re.match");
+    // Compiled patterns are no code, and what they are asked to do is no process.
+    let mut bare = without_strings_in(text, language).replace("re.compile", "re.match");
+    let requires = calls(text, &["require("]);
+    let is_computed = language == Language::JavaScript && requires.iter().any(|word| !word.is_known());
+    if language == Language::JavaScript && !text.contains("child_process") && !is_computed {
+        bare = bare.replace(".exec(", ".match(");
+    }
     let strings = strings(text, language);
     let any = |names: &[&str]| names.iter().any(|name| mentions(&bare, name));
     let mut effects = Vec::new();
@@ -145,6 +150,9 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
     for word in imports.iter().filter(|word| is_legible(word) && word.text.starts_with(['.', '/'])) {
         let place = Place::resolve(&word.text, false, command.cwd.as_deref(), world);
         effects.push(Effect::Executes(Program::File(place)));
+    }
+    if is_computed {
+        effects.push(Effect::Unverifiable("the code loads a module whose name is computed".to_owned()));
     }
     if calls_of.dynamic.iter().filter(hides).any(|name| mentions(&bare, name)) {
         effects.push(Effect::Unverifiable("the code hides what it runs".to_owned()));

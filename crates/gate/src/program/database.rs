@@ -1,7 +1,8 @@
 //! Databases: reading a file of the work tree is work; a server's data may be someone's.
 
-use super::infra::question;
+use super::{infra::question, server};
 use crate::{
+    destination::{Destination, Direction},
     effect::{Effect, Finding},
     shell::SimpleCommand,
     world::World,
@@ -51,6 +52,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
         } else {
             question(RuleId::MassDeletion, "changes a database")
         };
+    }
+    if server::looks_on_loopback(name, command) {
+        return vec![Effect::Network { to: Destination::Loopback { port: 0 }, direction: Direction::Down }];
     }
     question(RuleId::ExternalWrite, "works on a database server")
 }

@@ -27,8 +27,10 @@ mod raw;
 mod reader_table;
 mod readers;
 mod sed;
+mod server;
 mod system;
 mod system_packages;
+mod terminal;
 mod toolchains;
 
 pub(crate) use interpreters::nested;
@@ -108,9 +110,12 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     if is_by_path {
         return by_path(&name, command, world);
     }
+    if asks_about_itself(command) {
+        return Vec::new();
+    }
     let mut effects = table(&name, command, world).unwrap_or_else(|| unknown(&name, command, world));
     if effects.iter().any(|effect| matches!(effect, Effect::Executes(Program::Project(_)))) {
-        effects.extend(projects_elsewhere(command, world));
+        effects.extend(projects_elsewhere(&name, command, world));
     }
     if effects.iter().any(|effect| matches!(effect, Effect::Unverifiable(_))) {
         // What is not understood may still name what it works on.
@@ -120,8 +125,14 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     effects
 }
 
+/// `tool --version`, `tool --help`: a program of the image that only tells about itself.
+fn asks_about_itself(command: &SimpleCommand) -> bool {
+    matches!(command.args(), [word] if matches!(word.text.as_str(), "--version" | "--help"))
+        && command.redirects.iter().all(|redirect| redirect.kind != RedirectKind::Read)
+}
+
 /// Projects, settings and plugins that a build is pointed at outside of the work tree: their code runs too.
-fn projects_elsewhere(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+fn projects_elsewhere(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     #[rustfmt::skip]
     const OUTPUTS: [&str; 16] = [
         "-o", "--out", "--output", "--outdir", "--outfile", "--out-dir", "--target-dir", "--log", "--junit", "--report",
@@ -130,10 +141,11 @@ fn projects_elsewhere(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let mut effects = Vec::new();
     let mut before = "";
     for word in command.args() {
-        let (name, path) = word.text.split_once('=').unwrap_or((before, word.text.as_str()));
+        let (option, path) = word.text.split_once('=').unwrap_or((before, word.text.as_str()));
         let is_path = path.starts_with(['/', '~']) || path.starts_with("../");
-        let is_output = OUTPUTS.iter().any(|option| name.to_ascii_lowercase().starts_with(option));
-        if is_path && !is_output {
+        let is_output = OUTPUTS.iter().any(|output| option.to_ascii_lowercase().starts_with(output));
+        let is_data = build_tools::is_checker(name) && !names_code(option) || is_profile(option);
+        if is_path && !is_output && !is_data {
             let place = place(&Word { text: path.to_owned(), ..word.clone() }, command, world);
             if matches!(place.zone(world), Zone::Tmp | Zone::Disk | Zone::Home | Zone::Unknown) {
                 effects.push(Effect::Executes(Program::File(place)));
@@ -142,6 +154,21 @@ fn projects_elsewhere(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         before = if word.text.starts_with('-') { &word.text } else { "" };
     }
     effects
+}
+
+/// Options whose value is code or decides which code is loaded.
+fn names_code(option: &str) -> bool {
+    let option = option.trim_start_matches('-').to_ascii_lowercase();
+    let words = ["config", "plugin", "require", "import", "load", "rule", "preset", "parser", "path", "dir", "project"];
+    let is_named = matches!(option.as_str(), "c" | "p" | "r" | "i" | "m" | "f");
+    option != "xpath" && (is_named || words.iter().any(|word| option.contains(word)))
+}
+
+/// Options whose value is what an earlier run measured.
+fn is_profile(option: &str) -> bool {
+    let option = option.trim_start_matches('-').to_ascii_lowercase();
+    ["func", "html", "coverprofile", "cpuprofile", "memprofile", "blockprofile", "trace", "junitfile", "junitxml", "jsonfile"]
+        .contains(&option.as_str())
 }
 
 /// A program that is not understood and is given a shell to run, as tools that connect one do.
@@ -210,6 +237,7 @@ fn table(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effec
         .or_else(|| system_packages::effects(name, command))
         .or_else(|| packages::effects(name, command, world))
         .or_else(|| infra::effects(name, command, world))
+        .or_else(|| terminal::effects(name, command, world))
         .or_else(|| system::effects(name, command, world))
 }
 
@@ -229,12 +257,31 @@ fn by_path(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     {
         return effects;
     }
+    if is_program_dir(&place, world) {
+        let mut effects = vec![Effect::Executes(Program::File(place))];
+        effects.extend(table(name, command, world).unwrap_or_else(|| unknown(name, command, world)));
+        return effects;
+    }
     let mut effects = vec![Effect::Executes(Program::File(place))];
     // A copy of a known program still does what that program does.
     if let Some(known) = table(name, command, world) {
         effects.extend(known.into_iter().filter(|effect| !matches!(effect, Effect::Unverifiable(_))));
     }
     effects
+}
+
+/// True for a file directly in a directory that package managers fill with programs: of a user's tool chains, or of a virtual
+/// environment outside of the work tree.
+pub(crate) fn is_program_dir(place: &Place, world: &World) -> bool {
+    const OF_HOME: [&str; 8] = [
+        "/.cargo/bin", "/go/bin", "/.local/bin", "/.bun/bin", "/.deno/bin", "/.pyenv/shims", "/.rbenv/shims",
+        "/.asdf/shims",
+    ];
+    const OF_IMAGE: [&str; 5] = ["/go/bin", "/usr/local/go/bin", "/usr/local/cargo/bin", "/root/.cargo/bin", "/root/go/bin"];
+    let Some((dir, _)) = place.path.rsplit_once('/') else { return false };
+    let of_home = dir.strip_prefix(&world.home).is_some_and(|rest| OF_HOME.contains(&rest));
+    let is_environment = ["/venv/bin", "/.venv/bin", "/env/bin"].iter().any(|end| dir.ends_with(end));
+    of_home || OF_IMAGE.contains(&dir) || (is_environment && place.zone(world) == Zone::Disk)
 }
 
 /// Programs that are denied under any path.

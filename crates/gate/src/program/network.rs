@@ -72,6 +72,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "ping" | "ping6" | "traceroute" | "tracepath" | "whois" | "mtr" => {
             foreign(Direction::Down, Args::parse(args, &["-c", "-W", "-i", "-s", "-w"]).operands.first())
         }
+        "dig" | "nslookup" | "host" if looked_up(command).is_some() => {
+            let name = looked_up(command).unwrap_or_default();
+            vec![Effect::Network { to: Destination::Page(name), direction: Direction::Down }]
+        }
         "dig" | "nslookup" | "host" | "drill" => {
             // A name can carry data: what is computed into it is a payload.
             let up = args.iter().any(|word| !word.sources.is_empty());
@@ -104,6 +108,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 }
             }
         }
+        "nmap" | "tcpdump" | "tshark" if stays_inside(command) => {
+            vec![Finding::questioned(RuleId::ResourceAbuse, "looks at the traffic or the ports of this container").into()]
+        }
         "nmap" | "tcpdump" | "tshark" | "rustscan" | "fping" | "nbtscan" => {
             vec![
                 Finding::refused(
@@ -120,6 +127,35 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         ],
         _ => return None,
     })
+}
+
+/// True for a scan of this container alone, or a look at its loopback interface.
+fn stays_inside(command: &SimpleCommand) -> bool {
+    let words: Vec<&str> = command.args().iter().map(|word| word.text.as_str()).collect();
+    let is_here = |word: &&str| matches!(*word, "localhost" | "127.0.0.1" | "::1");
+    let plain = words.iter().filter(|word| !word.starts_with('-'));
+    let ports = |word: &&&str| word.bytes().all(|b| b.is_ascii_digit() || b == b'-' || b == b',');
+    match command.name().as_str() {
+        "nmap" => {
+            let mut hosts = plain.filter(|word| !ports(word)).peekable();
+            hosts.peek().is_some() && hosts.all(is_here) && !words.iter().any(|word| word.starts_with("--script") || word.starts_with("-i"))
+        }
+        _ => words.windows(2).any(|pair| pair == ["-i", "lo"]) && !words.iter().any(|word| matches!(*word, "-w" | "-z")),
+    }
+}
+
+/// The name that is asked for, when it stands in the line in plain words: nothing can leave in it. A server of the line's choice
+/// may be anyone.
+fn looked_up(command: &SimpleCommand) -> Option<String> {
+    let words = command.args();
+    if words.iter().any(|word| !word.is_known() || !word.sources.is_empty() || word.secret) {
+        return None;
+    }
+    let is_type = |text: &str| text.len() <= 6 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    let mut names = words.iter().map(|word| word.text.as_str()).filter(|text| !text.starts_with(['-', '+']) && !is_type(text));
+    let name = names.next()?;
+    let more = names.next().is_some() || words.iter().any(|word| word.text.starts_with('@') || matches!(word.text.as_str(), "-f" | "-k" | "-y"));
+    (!more).then(|| plain_page(&format!("https://{name}/")))?
 }
 
 /// Everything an option such as `-d @file` or `-F name=@file` reads.

@@ -106,6 +106,8 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             }
         }
         "crontab" if has(&["-l"]) => Some(Vec::new()),
+        "atq" => Some(Vec::new()),
+        "at" if has(&["-l"]) && words.len() == 1 => Some(Vec::new()),
         "crontab" | "at" | "batch" | "systemd-run" | "update-rc.d" | "chkconfig" | "launchctl" | "rc-update" => {
             one(Finding::refused(RuleId::Persistence, "plans something to run later", "run it now, in the foreground"))
         }
@@ -113,6 +115,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "systemctl" | "service" | "initctl" | "rc-service" => match first {
             "status" | "list-units" | "is-active" | "is-enabled" | "show" | "--version" | "list-unit-files" | "cat" => {
                 Some(Vec::new())
+            }
+            // What tests talk to is started for this call; what is switched on for later is another thing.
+            _ if starts_backend(&words) => {
+                one(Finding::questioned(RuleId::Persistence, "starts a service of the system"))
             }
             _ => one(Finding::refused(
                 RuleId::Persistence,
@@ -199,7 +205,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "ssh-keygen" | "ssh-add" | "ssh-agent" | "keytool" | "security" | "secret-tool" | "certutil" => {
             one(Finding::questioned(RuleId::CredentialAccess, "works with keys"))
         }
-        "tmux" | "screen" | "nohup" | "setsid" => {
+        "nohup" | "setsid" => {
             let mut effects = super::mentioned(command, world);
             effects.push(Finding::questioned(RuleId::ReverseChannel, "runs something out of sight").into());
             Some(effects)
@@ -227,6 +233,22 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
         _ => None,
     }
+}
+
+/// `systemctl start NAME` and `service NAME start` for databases and their like.
+fn starts_backend(words: &[&str]) -> bool {
+    #[rustfmt::skip]
+    const BACKENDS: [&str; 16] = [
+        "postgresql", "postgres", "mysql", "mysqld", "mariadb", "redis", "redis-server", "mongod", "mongodb",
+        "memcached", "rabbitmq-server", "elasticsearch", "nginx", "apache2", "httpd", "docker",
+    ];
+    let plain: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with("--no-")).collect();
+    let (verb, name) = match plain.as_slice() {
+        [verb @ ("start" | "restart" | "reload"), name] | [name, verb @ ("start" | "restart" | "reload")] => (verb, name),
+        _ => return false,
+    };
+    let name = name.strip_suffix(".service").unwrap_or(name);
+    !verb.is_empty() && BACKENDS.contains(&name)
 }
 
 fn kill(command: &SimpleCommand) -> Option<Vec<Effect>> {

@@ -158,6 +158,16 @@ impl Walker<'_> {
         }
     }
 
+    /// One round of a `for` with a value that may stand for several: what the round leaves behind, the next one finds.
+    fn round(&mut self, body: &ast::CompoundList, is_several: bool) {
+        let cwd = self.scope.cwd.clone();
+        self.list(body);
+        if is_several && self.scope.cwd != cwd {
+            self.scope.cwd = None;
+            self.list(body);
+        }
+    }
+
     pub(super) fn for_each(&mut self, clause: &ast::ForClauseCommand) {
         let mut values = Vec::new();
         match &clause.values {
@@ -175,11 +185,19 @@ impl Walker<'_> {
             // All values below one directory keep what they have in common.
             values = vec![Word { sources, secret, ..Word::hole() }];
         }
+        // The rounds are walked one by one, so that a directory that each of them enters and leaves stays known; a round that
+        // is cut short leaves it anywhere.
+        let cwd = self.scope.cwd.clone();
         self.forget_assigned(&clause.body.list);
+        let text = clause.body.list.to_string();
+        if !["continue", "break", "return"].iter().any(|word| text.contains(word)) {
+            self.scope.cwd = cwd;
+        }
         let before = self.scope.clone();
         for value in values {
+            let is_several = value.glob || value.text.contains('*') || !value.is_known();
             self.scope.set(name, value);
-            self.list(&clause.body.list);
+            self.round(&clause.body.list, is_several);
         }
         self.scope.join(before);
     }

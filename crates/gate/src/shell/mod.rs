@@ -14,6 +14,7 @@ mod run;
 mod runner;
 mod scope;
 mod simple;
+mod trim;
 mod unwrap;
 mod walk;
 mod word;

@@ -171,9 +171,7 @@ fn listing(command: &SimpleCommand) -> Option<String> {
             (Vec::new(), None)
         }
         "grep" | "rg" | "egrep" | "fgrep"
-            if args.iter().any(|word| {
-                matches!(word.text.as_str(), "-l" | "-rl" | "-lr" | "--files" | "-rIl" | "-L" | "-ril")
-            }) =>
+            if args.iter().any(|word| lists_files(&word.text)) =>
         {
             let paths = args.iter().filter(is_option).skip(1).map(text).collect();
             (paths, None)
@@ -196,6 +194,14 @@ fn listing(command: &SimpleCommand) -> Option<String> {
             .collect::<Vec<_>>()
             .join(" "),
     )
+}
+
+/// True for an option by which a search prints the names of files: `-l` and `-L`, alone or in a cluster.
+fn lists_files(option: &str) -> bool {
+    let is_cluster = option.strip_prefix('-').is_some_and(|letters| {
+        !letters.is_empty() && letters.bytes().all(|b| b.is_ascii_alphabetic()) && letters.contains(['l', 'L'])
+    });
+    is_cluster || matches!(option, "--files" | "--files-with-matches" | "--files-without-match")
 }
 
 /// True for programs that turn one text into quite another.

@@ -6,6 +6,8 @@ use super::{
 };
 use crate::{place::HOLE, world::World};
 
+/// Options of `su` and `script` before the command that they run.
+const CODE: &[&str] = &["-c", "--command", "-qc", "-qec", "-ec", "-efc", "-qefc", "-qfc"];
 /// Most values of `parallel` that are put in one by one.
 const MAX_VALUES: usize = 8;
 
@@ -32,7 +34,7 @@ const fn shape(name: &'static str, valued: &'static [&'static str], operands: us
 }
 
 /// Wrappers that run their last operands as a command. `keep` where the wrapper is itself worth a rule.
-const SHAPES: [Shape; 48] = [
+const SHAPES: [Shape; 59] = [
     shape("timeout", &["-k", "--kill-after", "-s", "--signal"], 1, false),
     shape("gtimeout", &["-k", "--kill-after", "-s", "--signal"], 1, false),
     shape("nice", &["-n", "--adjustment"], 0, false),
@@ -81,6 +83,17 @@ const SHAPES: [Shape; 48] = [
     shape("watchexec", &["-e", "--exts", "-w", "--watch", "-i", "--ignore"], 0, true),
     shape("catchsegv", &[], 0, false),
     shape("winpty", &[], 0, false),
+    shape("faketty", &[], 0, false),
+    shape("shx", &[], 0, false),
+    shape("env-cmd", &["-f", "-e", "-r"], 0, false),
+    shape("dumb-init", &[], 0, false),
+    shape("tini", &["-e"], 0, false),
+    shape("eatmydata", &[], 0, false),
+    shape("emcmake", &[], 0, false),
+    shape("emmake", &[], 0, false),
+    shape("qemu-aarch64", &["-L", "-cpu", "-E", "-s"], 0, false),
+    shape("qemu-arm", &["-L", "-cpu", "-E", "-s"], 0, false),
+    shape("qemu-riscv64", &["-L", "-cpu", "-E", "-s"], 0, false),
 ];
 
 /// Shells that run code.
@@ -112,14 +125,16 @@ pub(super) fn open(command: &SimpleCommand, world: &World) -> Wrapped {
             keep: false,
             via: "watch",
         }),
-        "su" | "script" | "runuser" if position(args, &["-c", "--command", "-qc"]).is_some() => {
-            let at = position(args, &["-c", "--command", "-qc"]).unwrap_or_default();
+        "su" | "script" | "runuser" if position(args, CODE).is_some() => {
+            let at = position(args, CODE).unwrap_or_default();
             args.get(at + 1).map_or(Wrapped::Plain, |code| Wrapped::Code {
                 code: code.clone(),
                 keep: true,
                 via: "su -c",
             })
         }
+        "concurrently" => texts(args, &["-n", "--names", "-c", "--prefix-colors", "-p", "--prefix", "-m", "-l", "-s"])
+            .map_or(Wrapped::Plain, |code| Wrapped::Code { code, keep: false, via: "concurrently" }),
         "sg" => args.last().filter(|_| args.len() > 1).map_or(Wrapped::Plain, |code| Wrapped::Code {
             code: code.clone(),
             keep: true,
@@ -410,6 +425,23 @@ fn found_by_fd(args: &[Word]) -> String {
         (None, None) => "*".to_owned(),
     };
     format!("{}/**/{name}", operands.get(1).map_or(".", |root| root.trim_end_matches('/')))
+}
+
+/// Operands that are a command each; `npm:NAME` stands for a script.
+fn texts(args: &[Word], valued: &[&str]) -> Option<Word> {
+    let mut code = Word::default();
+    let mut skip = false;
+    for word in args {
+        if skip || word.text.starts_with('-') {
+            skip = !skip && valued.contains(&word.text.as_str());
+            continue;
+        }
+        let text = word.text.strip_prefix("npm:").map_or_else(|| word.text.clone(), |name| format!("npm run {name}"));
+        code.text.push_str(&text);
+        code.text.push('\n');
+        code.absorb(word);
+    }
+    (!code.text.is_empty()).then_some(code)
 }
 
 fn position(args: &[Word], names: &[&str]) -> Option<usize> {
