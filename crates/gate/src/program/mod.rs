@@ -8,6 +8,7 @@ mod archives;
 mod awk;
 mod build;
 mod build_tools;
+mod cmake;
 mod containers;
 mod database;
 mod files;
@@ -389,7 +390,10 @@ fn assignment(name: &str, value: &Word, command: &SimpleCommand) -> Option<Effec
         "EDITOR" | "VISUAL" | "GIT_EDITOR" | "GIT_SEQUENCE_EDITOR" => {
             matches!(value.text.as_str(), "true" | ":" | "cat")
         }
-        "NODE_OPTIONS" => value.text.starts_with("--max") && !value.text.contains(' '),
+        "NODE_OPTIONS" => value.text.split_whitespace().all(is_plain_node_option),
+        name if name.starts_with("CARGO_TARGET_") && name.ends_with("_RUNNER") => {
+            matches!(value.text.as_str(), "node" | "wasmtime" | "wasmer" | "wasm-bindgen-test-runner")
+        }
         "GOPROXY" | "GOSUMDB" => matches!(value.text.as_str(), "off" | "direct"),
         "HISTFILE" => !matches!(value.text.as_str(), "/dev/null" | ""),
         "NODE_TLS_REJECT_UNAUTHORIZED" | "PYTHONHTTPSVERIFY" => value.text != "0",
@@ -398,6 +402,16 @@ fn assignment(name: &str, value: &Word, command: &SimpleCommand) -> Option<Effec
     (!harmless).then(|| {
         Finding::questioned(RuleId::UntrustedCode, format!("sets `{name}`, which changes what programs run")).into()
     })
+}
+
+/// Options of node that load nothing.
+fn is_plain_node_option(option: &str) -> bool {
+    const PLAIN: [&str; 12] = [
+        "--max-old-space-size", "--max-semi-space-size", "--max-http-header-size", "--trace-", "--pending-deprecation",
+        "--no-warnings", "--no-deprecation", "--enable-source-maps", "--experimental-vm-modules", "--expose-gc",
+        "--unhandled-rejections=", "--openssl-legacy-provider",
+    ];
+    PLAIN.iter().any(|plain| option.starts_with(plain))
 }
 
 /// True when a path list only adds directories of the image or the work tree after or before the old one.

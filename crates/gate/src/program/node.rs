@@ -26,7 +26,7 @@ const PROJECT: [&str; 36] = [
     "workspace",
 ];
 /// Words in the name of a script that acts outside of the work tree.
-const OUTWARD: [&str; 8] = ["deploy", "release", "publish", "push", "prod", "migrate", "seed", "reset"];
+const OUTWARD: [&str; 6] = ["deploy", "release", "publish", "push", "prod", "reset"];
 
 pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     #[rustfmt::skip]
@@ -85,6 +85,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
         {
             Vec::new()
         }
+        "publish" if args.has(&["--dry-run"]) => vec![script],
         "publish" | "unpublish" | "deprecate" | "token" | "adduser" => publishes(),
         "owner" | "access" | "dist-tag" | "login" | "logout" | "team" | "org" | "hook" | "profile" | "star"
         | "unstar" => {
@@ -160,6 +161,11 @@ pub(super) fn runner(name: &str, command: &SimpleCommand, world: &World) -> Vec<
     }
     let tool =
         if name == "pipx" && first == "run" { args.operands.get(1).map_or("", |word| &word.text) } else { first };
+    const RUNNERS: [&str; 6] = ["tsx", "ts-node", "esno", "jiti", "ts-node-esm", "babel-node"];
+    if RUNNERS.contains(&tool) {
+        // What it runs is read as a command of its own.
+        return vec![manifest("package.json", command, world)];
+    }
     if is_tool(tool) || (name == "uvx" && is_tool(&tool.replace("==", "@"))) || args.has(&["--no-install"]) {
         return vec![manifest("package.json", command, world)];
     }

@@ -146,6 +146,11 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         "ls-remote" | "fetch" | "pull" | "remote-update" => fetch(&args, world),
         "remote" => match first {
             "" | "show" | "get-url" => Vec::new(),
+            // A new name sends nothing; what is pushed or merged from it is judged then.
+            "add" if args.operands.get(2).is_some_and(|word| world.is_remote(&word.text)) => Vec::new(),
+            "add" | "rename" | "remove" | "rm" | "set-head" | "set-branches" if !has(&["-f", "--fetch", "-t", "-m", "--mirror"]) => {
+                questioned("changes the names of the repository's remotes")
+            }
             "add" | "set-url" | "rename" | "remove" | "rm" | "set-head" | "set-branches" => {
                 vec![
                     Finding::refused(
@@ -173,7 +178,8 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
             effects
         }
         "stash" if matches!(first, "drop" | "clear") => destroys("drops stashed work for good"),
-        "stash" | "bisect" if first == "run" => vec![Effect::Unverifiable("bisect runs a program".to_owned())],
+        "bisect" if first == "run" => bisected(rest, command, world),
+        "stash" if first == "run" => vec![Effect::Unverifiable("git stash run is not known".to_owned())],
         "stash" | "bisect" => Vec::new(),
         "branch" if has(&["-D"]) || (has(&["-d", "--delete"]) && has(&["-f", "--force"])) => {
             questioned("deletes a branch that may not be merged")
@@ -262,6 +268,18 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
             effects
         }
         _ => vec![Effect::Unverifiable(format!("git {verb} may be an alias"))],
+    }
+}
+
+/// `git bisect run COMMAND…`: the command runs on each commit.
+fn bisected(rest: &[Word], command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let at = rest.iter().position(|word| word.text == "run").map_or(rest.len(), |at| at + 1);
+    match rest.get(at..) {
+        Some(argv @ [_, ..]) if command.depth < u8::MAX => {
+            let inner = SimpleCommand { argv: argv.to_vec(), depth: u8::MAX, ..command.clone() };
+            super::program(&inner, world)
+        }
+        _ => vec![Effect::Unverifiable("bisect runs a program".to_owned())],
     }
 }
 
