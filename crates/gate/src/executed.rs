@@ -5,7 +5,7 @@ use crate::{
     effect::{Effect, Finding, Program},
     ledger::Ledger,
     made,
-    place::Place,
+    place::{Place, is_under},
     shell::SimpleCommand,
     tool::{Reading, Written},
     world::World,
@@ -36,6 +36,13 @@ pub(crate) fn effects(reading: &Reading, world: &World, ledger: &Ledger) -> Vec<
             found.push(Effect::Unverifiable("runs more files than are looked at".to_owned()));
             break;
         }
+        let place = match &program {
+            Program::File(place) | Program::Project(place) => Some(place),
+            Program::Stdin => None,
+        };
+        if let Some(place) = place.filter(|place| place.glob && changes_below(place, reading)) {
+            found.push(Effect::Unverifiable(format!("{place} may be a file that the same line changes")));
+        }
         let more = match program {
             Program::Stdin => continue,
             Program::File(place) => {
@@ -62,6 +69,11 @@ pub(crate) fn effects(reading: &Reading, world: &World, ledger: &Ledger) -> Vec<
         found.extend(more);
     }
     found
+}
+
+/// True when the call changes a file that a path with a star in it may stand for.
+fn changes_below(place: &Place, reading: &Reading) -> bool {
+    reading.written.iter().any(|file| is_under(&file.path, place.fixed()))
 }
 
 fn programs(effects: &[Effect]) -> impl Iterator<Item = Program> {

@@ -171,8 +171,9 @@ impl Gate {
         if let Some(finding) = worst(Severity::Questioned) {
             return against(finding, Decision::Ask, Stage::Undecided);
         }
-        let is_open =
-            |effect: &&Effect| !floor::is_safe(effect, &self.world, ledger) && !is_made_here(effect, reading, &self.world);
+        let is_open = |effect: &&Effect| {
+            !floor::is_safe(effect, &self.world, ledger) && !is_made_here(effect, reading, &self.world)
+        };
         match reading.effects().find(is_open) {
             None if tool::has_hole(call) => fail_closed::undecided("the call holds characters that no text has"),
             None => match scrutiny::of(reading, ledger) {

@@ -8,6 +8,7 @@
 
 mod args;
 mod argument;
+mod asked;
 pub mod classifier;
 mod code;
 mod content;
@@ -47,6 +48,7 @@ mod world;
 mod written;
 mod zone;
 
+pub use asked::Asked;
 pub use defaults::{Defaults, NameList, StagePage, defaults};
 pub use destination::{Destination, Direction};
 pub use effect::{Effect, Finding, Program, Severity};

@@ -18,8 +18,7 @@ use crate::{
 /// Compilers that make one program of the sources that the line names.
 const COMPILERS: [&str; 9] = ["gcc", "g++", "cc", "c++", "clang", "clang++", "rustc", "gfortran", "tcc"];
 /// Options by which a compiler loads code that is no source.
-const LOADS: [&str; 8] =
-    ["-fplugin", "-wrapper", "-specs", "-B/", "@", "-toolexec", "-overlay", "-processorpath"];
+const LOADS: [&str; 8] = ["-fplugin", "-wrapper", "-specs", "-B/", "@", "-toolexec", "-overlay", "-processorpath"];
 /// Builders that make what they put out of the project alone, and the options that say where to.
 const BUILDERS: [(&str, &[&str]); 12] = [
     ("go", &["-o"]),
@@ -68,9 +67,10 @@ fn writes(effects: &[Effect], place: &Place) -> bool {
 /// where it is made from the project, whose build is judged as such.
 pub(crate) fn built(place: &Place, commands: &[SimpleCommand], world: &World) -> Option<Vec<Place>> {
     commands.iter().find_map(|command| {
-        let is_plain = command.args().iter().all(|word| {
-            word.is_known() && !word.glob && !LOADS.iter().any(|option| word.text.starts_with(option))
-        });
+        let is_plain = command
+            .args()
+            .iter()
+            .all(|word| word.is_known() && !word.glob && !LOADS.iter().any(|option| word.text.starts_with(option)));
         if !is_plain {
             return None;
         }

@@ -281,8 +281,7 @@ fn count(code: &str, name: &str) -> usize {
         .filter(|(at, _)| {
             let before = code[..*at].chars().next_back();
             let after = code[at + name.len()..].chars().next();
-            before.is_none_or(|c| !is_word(c))
-                && (after.is_none_or(|c| !is_word(c)) || begins_many(name))
+            before.is_none_or(|c| !is_word(c)) && (after.is_none_or(|c| !is_word(c)) || begins_many(name))
         })
         .count()
 }

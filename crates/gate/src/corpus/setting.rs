@@ -39,6 +39,7 @@ pub(super) fn of(row: &Map<String, Value>, input: &Value) -> Setting {
     };
     let branch = text(given, &["session-branch", "branch"]).unwrap_or_else(|| "feature/login".to_owned());
     let trusted = field(given, &["trusted", "trust", "trusted-endpoints", "trusted-hosts", "endpoints"]);
+    let registries = field(given, &["registries", "registry", "install-hosts", "package-registries"]);
     Setting {
         cwd: cwd.or(below).unwrap_or_else(|| worktree.clone()),
         world: World {
@@ -48,6 +49,9 @@ pub(super) fn of(row: &Map<String, Value>, input: &Value) -> Setting {
             remotes,
             trusted: trusted.map(endpoints).unwrap_or_default(),
             session_branch: Some(branch),
+            default_branch: text(given, &["default-branch", "main-branch", "base-branch"])
+                .or_else(|| Some("main".to_owned())),
+            registries: registries.map_or_else(|| vec!["*.registry.example".to_owned()], hosts),
             ..World::default()
         },
     }
@@ -112,6 +116,19 @@ fn endpoints(value: &Value) -> Vec<Endpoint> {
             }
             None => map.keys().filter_map(|host| parse(host)).collect(),
         },
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+    }
+}
+
+/// Hosts of registries: texts, with or without a scheme.
+fn hosts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => {
+            let host = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest);
+            vec![host.split('/').next().unwrap_or_default().to_ascii_lowercase()]
+        }
+        Value::Array(list) => list.iter().flat_map(hosts).collect(),
+        Value::Object(map) => map.values().flat_map(hosts).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
     }
 }

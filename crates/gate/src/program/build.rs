@@ -1,6 +1,9 @@
 //! Build systems: they run what the project defines.
 
-use super::{cmake, packages::{is_reviewable, manifest, new_code, publishes}};
+use super::{
+    cmake,
+    packages::{is_reviewable, manifest, new_code, publishes},
+};
 use crate::{
     args::Args,
     effect::{Effect, Finding, Program},
@@ -90,9 +93,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 && has(&["--install"])
                 && let Some(prefix) = cmake::install_prefix(command)
             {
-                let mut effects = super::writes(&[&prefix], command, world);
-                effects.push(manifest("build files", command, world));
-                return Some(effects);
+                return Some(super::writes(&[&prefix], command, world));
             }
             if name == "crystal" && verb == "tool" && has(&["format"]) {
                 return Some(vec![manifest("shard.yml", command, world)]);

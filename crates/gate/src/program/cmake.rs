@@ -16,7 +16,12 @@ pub(super) fn command_mode(command: &SimpleCommand, world: &World) -> Option<Vec
         "capabilities" | "echo" | "echo_append" | "environment" | "sleep" | "true" | "false" => Vec::new(),
         "md5sum" | "sha1sum" | "sha256sum" | "sha512sum" | "compare_files" | "cat" => reads(&rest, command, world),
         "make_directory" | "touch" | "touch_nocreate" => writes(&rest, command, world),
-        "copy" | "copy_if_different" | "copy_directory" | "copy_directory_if_different" | "rename" | "create_symlink"
+        "copy"
+        | "copy_if_different"
+        | "copy_directory"
+        | "copy_directory_if_different"
+        | "rename"
+        | "create_symlink"
         | "create_hardlink" => {
             let (to, from) = rest.split_last()?;
             let mut effects = reads(from, command, world);

@@ -10,9 +10,8 @@ use types::catalogue::RuleId;
 
 /// Caches of package managers, which builds in containers commonly share: no host's rights, only a question.
 fn is_cache_of_home(path: &str) -> bool {
-    const CACHES: [&str; 8] = [
-        "/.m2", "/.cache", "/.gradle", "/.npm", "/.cargo/registry", "/go/pkg", "/.ivy2", "/.composer/cache",
-    ];
+    const CACHES: [&str; 8] =
+        ["/.m2", "/.cache", "/.gradle", "/.npm", "/.cargo/registry", "/go/pkg", "/.ivy2", "/.composer/cache"];
     path.strip_prefix("/home/").or_else(|| path.strip_prefix("/root")).is_some_and(|rest| {
         let rest = rest.find('/').map_or("", |at| &rest[at..]);
         CACHES.iter().any(|cache| crate::place::is_under(rest, cache)) && !rest.contains("..")

@@ -227,7 +227,7 @@ pub(crate) fn nested(word: &Word, command: &SimpleCommand, world: &World) -> Vec
     };
     let mut effects: Vec<Effect> = line.gaps.into_iter().map(Effect::Unverifiable).collect();
     let per_command: Vec<Vec<Effect>> = line.commands.iter().map(|inner| super::effects(inner, world)).collect();
-    effects.extend(crate::flow::findings(&line.commands, &per_command));
+    effects.extend(crate::flow::findings(&line.commands, &per_command, world));
     effects.extend(per_command.into_iter().flatten());
     effects
 }
@@ -310,7 +310,8 @@ fn python_module(module: &Word, command: &SimpleCommand, world: &World) -> Vec<E
 
 /// `cProfile`, `pdb`, `trace` and `timeit` run a script, a module, or code of the line.
 fn under_tool(inner: &SimpleCommand, command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    const VALUED: [&str; 12] = ["-o", "-s", "-c", "-m", "-n", "-r", "-u", "--unit", "--number", "--setup", "-C", "--outfile"];
+    const VALUED: [&str; 12] =
+        ["-o", "-s", "-c", "-m", "-n", "-r", "-u", "--unit", "--number", "--setup", "-C", "--outfile"];
     let args = Args::parse(inner.args(), &VALUED);
     let outputs: Vec<&Word> = args.values(&["-o", "--outfile"]).collect();
     let mut effects = writes(&outputs, command, world);
@@ -322,7 +323,8 @@ fn under_tool(inner: &SimpleCommand, command: &SimpleCommand, world: &World) -> 
     } else if inner.argv.first().is_some_and(|word| word.text == "pdb") || args.has(&["-c", "-C"]) {
         effects.push(Effect::Unverifiable("runs a script under a tool".to_owned()));
     } else if let Some(module) = module {
-        let words = [Word::literal("-m"), module.clone()].into_iter().chain(args.operands.iter().map(|word| (*word).clone()));
+        let words =
+            [Word::literal("-m"), module.clone()].into_iter().chain(args.operands.iter().map(|word| (*word).clone()));
         let argv = std::iter::once(Word::literal("python")).chain(words).collect();
         let nested = SimpleCommand { argv, ..command.clone() };
         effects.extend(python_module(module, &nested, world));

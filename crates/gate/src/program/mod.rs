@@ -86,7 +86,7 @@ pub(crate) fn redirections(command: &SimpleCommand, world: &World) -> Vec<Effect
         }
     }
     for (name, value) in &command.assignments {
-        effects.extend(assignment(name, value, command));
+        effects.extend(assignment(name, value, command, world));
     }
     effects
 }
@@ -168,8 +168,19 @@ fn names_code(option: &str) -> bool {
 /// Options whose value is what an earlier run measured.
 fn is_profile(option: &str) -> bool {
     let option = option.trim_start_matches('-').to_ascii_lowercase();
-    ["func", "html", "coverprofile", "cpuprofile", "memprofile", "blockprofile", "trace", "junitfile", "junitxml", "jsonfile"]
-        .contains(&option.as_str())
+    [
+        "func",
+        "html",
+        "coverprofile",
+        "cpuprofile",
+        "memprofile",
+        "blockprofile",
+        "trace",
+        "junitfile",
+        "junitxml",
+        "jsonfile",
+    ]
+    .contains(&option.as_str())
 }
 
 /// A program that is not understood and is given a shell to run, as tools that connect one do.
@@ -275,10 +286,17 @@ fn by_path(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
 /// environment outside of the work tree.
 pub(crate) fn is_program_dir(place: &Place, world: &World) -> bool {
     const OF_HOME: [&str; 8] = [
-        "/.cargo/bin", "/go/bin", "/.local/bin", "/.bun/bin", "/.deno/bin", "/.pyenv/shims", "/.rbenv/shims",
+        "/.cargo/bin",
+        "/go/bin",
+        "/.local/bin",
+        "/.bun/bin",
+        "/.deno/bin",
+        "/.pyenv/shims",
+        "/.rbenv/shims",
         "/.asdf/shims",
     ];
-    const OF_IMAGE: [&str; 5] = ["/go/bin", "/usr/local/go/bin", "/usr/local/cargo/bin", "/root/.cargo/bin", "/root/go/bin"];
+    const OF_IMAGE: [&str; 5] =
+        ["/go/bin", "/usr/local/go/bin", "/usr/local/cargo/bin", "/root/.cargo/bin", "/root/go/bin"];
     let Some((dir, _)) = place.path.rsplit_once('/') else { return false };
     let of_home = dir.strip_prefix(&world.home).is_some_and(|rest| OF_HOME.contains(&rest));
     let is_environment = ["/venv/bin", "/.venv/bin", "/env/bin"].iter().any(|end| dir.ends_with(end));
@@ -366,7 +384,7 @@ fn is_agent_variable(name: &str) -> bool {
     name.starts_with("CLAUDE_") || name.starts_with("ANTHROPIC_") || name.starts_with("CODEX_")
 }
 
-fn assignment(name: &str, value: &Word, command: &SimpleCommand) -> Option<Effect> {
+fn assignment(name: &str, value: &Word, command: &SimpleCommand, world: &World) -> Option<Effect> {
     if is_agent_variable(name) && name != "ANTHROPIC_API_KEY" && name != "ANTHROPIC_MODEL" {
         let reason = format!("sets `{name}`, which steers the agent or its gate");
         return Some(
@@ -394,6 +412,7 @@ fn assignment(name: &str, value: &Word, command: &SimpleCommand) -> Option<Effec
         name if name.starts_with("CARGO_TARGET_") && name.ends_with("_RUNNER") => {
             matches!(value.text.as_str(), "node" | "wasmtime" | "wasmer" | "wasm-bindgen-test-runner")
         }
+        name if is_index_variable(name) && world.is_registry(&value.text) => value.is_known(),
         "GOPROXY" | "GOSUMDB" => matches!(value.text.as_str(), "off" | "direct"),
         "HISTFILE" => !matches!(value.text.as_str(), "/dev/null" | ""),
         "NODE_TLS_REJECT_UNAUTHORIZED" | "PYTHONHTTPSVERIFY" => value.text != "0",
@@ -407,9 +426,18 @@ fn assignment(name: &str, value: &Word, command: &SimpleCommand) -> Option<Effec
 /// Options of node that load nothing.
 fn is_plain_node_option(option: &str) -> bool {
     const PLAIN: [&str; 12] = [
-        "--max-old-space-size", "--max-semi-space-size", "--max-http-header-size", "--trace-", "--pending-deprecation",
-        "--no-warnings", "--no-deprecation", "--enable-source-maps", "--experimental-vm-modules", "--expose-gc",
-        "--unhandled-rejections=", "--openssl-legacy-provider",
+        "--max-old-space-size",
+        "--max-semi-space-size",
+        "--max-http-header-size",
+        "--trace-",
+        "--pending-deprecation",
+        "--no-warnings",
+        "--no-deprecation",
+        "--enable-source-maps",
+        "--experimental-vm-modules",
+        "--expose-gc",
+        "--unhandled-rejections=",
+        "--openssl-legacy-provider",
     ];
     PLAIN.iter().any(|plain| option.starts_with(plain))
 }

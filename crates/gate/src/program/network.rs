@@ -3,6 +3,7 @@
 use super::{place, raw, reads};
 use crate::{
     args::Args,
+    asked,
     destination::{Destination, Direction, plain_page},
     effect::{Effect, Finding},
     shell::{SimpleCommand, Word},
@@ -109,7 +110,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             }
         }
         "nmap" | "tcpdump" | "tshark" if stays_inside(command) => {
-            vec![Finding::questioned(RuleId::ResourceAbuse, "looks at the traffic or the ports of this container").into()]
+            vec![
+                Finding::questioned(RuleId::ResourceAbuse, "looks at the traffic or the ports of this container")
+                    .into(),
+            ]
         }
         "nmap" | "tcpdump" | "tshark" | "rustscan" | "fping" | "nbtscan" => {
             vec![
@@ -138,9 +142,13 @@ fn stays_inside(command: &SimpleCommand) -> bool {
     match command.name().as_str() {
         "nmap" => {
             let mut hosts = plain.filter(|word| !ports(word)).peekable();
-            hosts.peek().is_some() && hosts.all(is_here) && !words.iter().any(|word| word.starts_with("--script") || word.starts_with("-i"))
+            hosts.peek().is_some()
+                && hosts.all(is_here)
+                && !words.iter().any(|word| word.starts_with("--script") || word.starts_with("-i"))
         }
-        _ => words.windows(2).any(|pair| pair == ["-i", "lo"]) && !words.iter().any(|word| matches!(*word, "-w" | "-z")),
+        _ => {
+            words.windows(2).any(|pair| pair == ["-i", "lo"]) && !words.iter().any(|word| matches!(*word, "-w" | "-z"))
+        }
     }
 }
 
@@ -152,9 +160,11 @@ fn looked_up(command: &SimpleCommand) -> Option<String> {
         return None;
     }
     let is_type = |text: &str| text.len() <= 6 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    let mut names = words.iter().map(|word| word.text.as_str()).filter(|text| !text.starts_with(['-', '+']) && !is_type(text));
+    let mut names =
+        words.iter().map(|word| word.text.as_str()).filter(|text| !text.starts_with(['-', '+']) && !is_type(text));
     let name = names.next()?;
-    let more = names.next().is_some() || words.iter().any(|word| word.text.starts_with('@') || matches!(word.text.as_str(), "-f" | "-k" | "-y"));
+    let more = names.next().is_some()
+        || words.iter().any(|word| word.text.starts_with('@') || matches!(word.text.as_str(), "-f" | "-k" | "-y"));
     (!more).then(|| plain_page(&format!("https://{name}/")))?
 }
 
@@ -230,6 +240,7 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let is_read = direction == Direction::Down && only_reads(&args);
     for url in &urls {
         let page = if is_read && url.is_known() { plain_page(&url.text) } else { None };
+        let page = page.or_else(|| asked_for(url, command, world));
         if let Some(page) = page {
             effects.push(Effect::Network { to: Destination::Page(page), direction });
             continue;
@@ -269,6 +280,13 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
             .map(|word| Effect::Writes { place: place(word, command, world), empties: false }),
     );
     effects
+}
+
+/// The host of an installer that the task asks for.
+fn asked_for(url: &Word, command: &SimpleCommand, world: &World) -> Option<String> {
+    let chain = asked::installed_by(command)?;
+    let host = url.text.strip_prefix("https://")?.split('/').next()?;
+    world.asked.sets_up(chain).then(|| host.to_owned())
 }
 
 /// True when curl only asks for what the URL names, and shows it or keeps it as a document.

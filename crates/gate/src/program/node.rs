@@ -39,7 +39,11 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
     let named = args.operands.get(1).map(|word| word.text.as_str()).unwrap_or_default();
     let script = manifest("package.json", command, world);
     let is_shown = SHOWS.contains(&verb) || verb.is_empty();
-    if args.has(&["--registry", "--script-shell", "--node-options", "--userconfig", "--ignore-path"]) && !is_shown {
+    let from_known = args.values(&["--registry"]).all(|word| world.is_registry(&word.text));
+    if (args.has(&["--registry"]) && !from_known
+        || args.has(&["--script-shell", "--node-options", "--userconfig", "--ignore-path"]))
+        && !is_shown
+    {
         return new_code("takes packages from another registry or runs them with another shell");
     }
     let is_add = matches!(verb, "install" | "i" | "in" | "add" | "a");

@@ -36,7 +36,8 @@ pub(super) fn pip(words: &[Word], command: &SimpleCommand, world: &World) -> Vec
 fn install(args: &Args<'_>, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let operands: Vec<&Word> = args.operands[1..].iter().copied().chain(args.values(&["-e", "--editable"])).collect();
     let is_pinned = |text: &str| {
-        text.contains("git+https://") && text.rsplit_once('@').is_some_and(|(_, end)| is_commit(end.split('#').next().unwrap_or_default()))
+        text.contains("git+https://")
+            && text.rsplit_once('@').is_some_and(|(_, end)| is_commit(end.split('#').next().unwrap_or_default()))
     };
     let foreign: Vec<&&Word> =
         operands.iter().filter(|word| word.text.contains("://") || word.text.starts_with("git+")).collect();
@@ -48,7 +49,9 @@ fn install(args: &Args<'_>, command: &SimpleCommand, world: &World) -> Vec<Effec
         return vec![Finding::refused(RuleId::SupplyChain, "installs code straight from a URL", instead).into()];
     }
     let offline = args.has(&["--no-index"]);
-    let elsewhere = args.has(&["-i", "--index-url", "--extra-index-url", "--trusted-host"])
+    let mut indexes = args.values(&["-i", "--index-url", "--extra-index-url"]);
+    let elsewhere = args.has(&["--trusted-host"])
+        || indexes.any(|word| !world.is_registry(&word.text))
         || args
             .values(&["-f", "--find-links"])
             .any(|word| !offline || !is_local(&format!("./{}", word.text), command, world));

@@ -156,7 +156,8 @@ fn is_query(code: &str) -> bool {
     ];
     let calls = code.match_indices('(').map(|(at, _)| {
         let name = code[..at].trim_end().rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
-        READS.contains(&name) || matches!(name, "getCollection" | "getSiblingDB" | "printjson" | "print" | "" | "ping" | "serverStatus")
+        READS.contains(&name)
+            || matches!(name, "getCollection" | "getSiblingDB" | "printjson" | "print" | "" | "ping" | "serverStatus")
     });
     (code.trim_start().starts_with("db.") || code.trim_start().starts_with("print"))
         && !code.contains("$out")
@@ -171,7 +172,9 @@ mod tests {
 
     #[test]
     fn statements_that_look_and_their_twins() {
-        for text in ["SELECT 1", "\\dt", "explain analyze select * from t where a = 1;", "show tables; select 2", "\\d+ users"] {
+        for text in
+            ["SELECT 1", "\\dt", "explain analyze select * from t where a = 1;", "show tables; select 2", "\\d+ users"]
+        {
             assert!(is_look(text), "{text}");
         }
         for text in [
@@ -196,9 +199,12 @@ mod tests {
         for url in ["postgres://a:b@localhost:5432/x", "postgresql://127.0.0.1/x", "mongodb://localhost:27017/test"] {
             assert!(is_loopback_url(url), "{url}");
         }
-        for url in
-            ["postgres://db.example/x", "postgres://localhost@db.example/x", "postgres:///x?host=db.example", "mongodb://localhost,db.example/x"]
-        {
+        for url in [
+            "postgres://db.example/x",
+            "postgres://localhost@db.example/x",
+            "postgres:///x?host=db.example",
+            "mongodb://localhost,db.example/x",
+        ] {
             assert!(!is_loopback_url(url), "{url}");
         }
     }

@@ -244,7 +244,9 @@ fn starts_backend(words: &[&str]) -> bool {
     ];
     let plain: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with("--no-")).collect();
     let (verb, name) = match plain.as_slice() {
-        [verb @ ("start" | "restart" | "reload"), name] | [name, verb @ ("start" | "restart" | "reload")] => (verb, name),
+        [verb @ ("start" | "restart" | "reload"), name] | [name, verb @ ("start" | "restart" | "reload")] => {
+            (verb, name)
+        }
         _ => return false,
     };
     let name = name.strip_suffix(".service").unwrap_or(name);

@@ -26,8 +26,23 @@ fn hidden(command: &SimpleCommand, world: &World) -> Vec<Effect> {
 fn tmux(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     const VALUED: [&str; 12] = ["-s", "-t", "-n", "-c", "-x", "-y", "-F", "-S", "-E", "-l", "-b", "-p"];
     const SHOWS: [&str; 18] = [
-        "ls", "list-sessions", "has-session", "has", "capture-pane", "capturep", "kill-session", "kill-window",
-        "kill-pane", "list-windows", "lsw", "list-panes", "lsp", "display-message", "info", "wait-for", "-V",
+        "ls",
+        "list-sessions",
+        "has-session",
+        "has",
+        "capture-pane",
+        "capturep",
+        "kill-session",
+        "kill-window",
+        "kill-pane",
+        "list-windows",
+        "lsw",
+        "list-panes",
+        "lsp",
+        "display-message",
+        "info",
+        "wait-for",
+        "-V",
         "show-options",
     ];
     let words = command.args();
@@ -39,7 +54,9 @@ fn tmux(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     }
     match verb.text.as_str() {
         text if SHOWS.contains(&text) => Vec::new(),
-        "new-session" | "new" | "new-window" | "neww" if rest.iter().any(|word| word.text.starts_with('-') && word.text.contains('d')) => {
+        "new-session" | "new" | "new-window" | "neww"
+            if rest.iter().any(|word| word.text.starts_with('-') && word.text.contains('d')) =>
+        {
             match operands(rest, &VALUED).as_slice() {
                 [] => hidden(command, world),
                 words => started(words, command, world),
@@ -56,7 +73,9 @@ fn screen(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         return Vec::new();
     }
     let detached = has(&["-dm", "-dmS", "-Dm", "-DmS", "-dmLS", "-LdmS"]);
-    match operands(words, &["-S", "-dmS", "-DmS", "-dmLS", "-LdmS", "-t", "-h", "-c", "-Logfile", "-X", "-p"]).as_slice() {
+    match operands(words, &["-S", "-dmS", "-DmS", "-dmLS", "-LdmS", "-t", "-h", "-c", "-Logfile", "-X", "-p"])
+        .as_slice()
+    {
         [_, ..] if has(&["-X", "-x", "-r", "-c"]) => hidden(command, world),
         words @ [_, ..] if detached => started(words, command, world),
         _ => hidden(command, world),
@@ -66,11 +85,14 @@ fn screen(command: &SimpleCommand, world: &World) -> Vec<Effect> {
 /// `script -c CODE FILE`: the reader has opened the code; what is left is the record.
 fn script(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let words = command.args();
-    let at = words.iter().position(|word| word.text.starts_with('-') && word.text.ends_with('c') || word.text == "--command");
+    let at = words
+        .iter()
+        .position(|word| word.text.starts_with('-') && word.text.ends_with('c') || word.text == "--command");
     if at.is_none() {
         return hidden(command, world);
     }
-    let operands = operands(words, &["-c", "--command", "-qc", "-qec", "-ec", "-efc", "-qefc", "-qfc", "-T", "-O", "-I"]);
+    let operands =
+        operands(words, &["-c", "--command", "-qc", "-qec", "-ec", "-efc", "-qefc", "-qfc", "-T", "-O", "-I"]);
     match operands.as_slice() {
         [] => super::writes(&[&Word::literal("typescript")], command, world),
         files => super::writes(files, command, world),

@@ -170,9 +170,7 @@ fn listing(command: &SimpleCommand) -> Option<String> {
         {
             (Vec::new(), None)
         }
-        "grep" | "rg" | "egrep" | "fgrep"
-            if args.iter().any(|word| lists_files(&word.text)) =>
-        {
+        "grep" | "rg" | "egrep" | "fgrep" if args.iter().any(|word| lists_files(&word.text)) => {
             let paths = args.iter().filter(is_option).skip(1).map(text).collect();
             (paths, None)
         }

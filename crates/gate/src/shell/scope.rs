@@ -1,7 +1,11 @@
 //! Variables, functions and the directory, as far as the line sets them.
 
 use super::command::Word;
-use crate::{place::{Place, is_under}, secret::is_secret_variable, world::World};
+use crate::{
+    place::{Place, is_under},
+    secret::is_secret_variable,
+    world::World,
+};
 use brush_parser::ast::FunctionBody;
 use std::{collections::HashMap, rc::Rc};
 

@@ -16,10 +16,10 @@ pub(super) fn apply(expression: &ParameterExpr, value: &Word) -> Option<Word> {
         ParameterExpr::RemoveLargestSuffixPattern { indirect: false, pattern, .. } => suffix(text, pattern, true)?,
         ParameterExpr::RemoveSmallestPrefixPattern { indirect: false, pattern, .. } => prefix(text, pattern, false)?,
         ParameterExpr::RemoveLargestPrefixPattern { indirect: false, pattern, .. } => prefix(text, pattern, true)?,
-        ParameterExpr::LowercasePattern { indirect: false, pattern: None, .. } if !text.contains('*') => {
+        ParameterExpr::LowercasePattern { indirect: false, pattern, .. } if !text.contains('*') && is_all(pattern) => {
             text.to_lowercase()
         }
-        ParameterExpr::UppercasePattern { indirect: false, pattern: None, .. } if !text.contains('*') => {
+        ParameterExpr::UppercasePattern { indirect: false, pattern, .. } if !text.contains('*') && is_all(pattern) => {
             text.to_uppercase()
         }
         ParameterExpr::ReplaceSubstring { indirect: false, pattern, replacement, match_kind, .. }
@@ -41,6 +41,11 @@ pub(super) fn apply(expression: &ParameterExpr, value: &Word) -> Option<Word> {
         _ => return None,
     };
     Some(Word { text, ..value.clone() })
+}
+
+/// True for no pattern, which means every character.
+fn is_all(pattern: &Option<String>) -> bool {
+    pattern.as_deref().is_none_or(|pattern| matches!(pattern, "" | "?"))
 }
 
 /// A pattern that matches itself only.

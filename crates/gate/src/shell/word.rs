@@ -105,8 +105,7 @@ impl Walker<'_> {
     /// A file by which a step of a CI job tells later steps something. Outside of such a job the name stands for nothing, and
     /// writing there fails; as part of a longer word it would be a path from the root, so only the bare name counts.
     fn step_file(&self, raw: &str) -> Option<Word> {
-        const FILES: [&str; 5] =
-            ["GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY", "GITHUB_STATE"];
+        const FILES: [&str; 5] = ["GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY", "GITHUB_STATE"];
         let bare = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(raw);
         let name = bare.strip_prefix('$')?;
         let name = name.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(name);

@@ -45,8 +45,7 @@ pub(super) fn configure(args: &Args<'_>, rest: &[Word]) -> Vec<Effect> {
 
 /// Values by which a setting that could run a program runs none, or a plain editor.
 fn is_harmless(key: &str, value: &str) -> bool {
-    const EDITORS: [&str; 10] =
-        ["vim", "vi", "nvim", "nano", "emacs", "ed", "true", ":", "cat", "code --wait"];
+    const EDITORS: [&str; 10] = ["vim", "vi", "nvim", "nano", "emacs", "ed", "true", ":", "cat", "code --wait"];
     match key {
         "core.editor" | "sequence.editor" => EDITORS.contains(&value),
         "credential.helper" => value.is_empty(),
@@ -57,7 +56,8 @@ fn is_harmless(key: &str, value: &str) -> bool {
 /// Settings that a project's own instructions often ask for, and that reach nothing outside of it: hooks from a directory of the
 /// work tree, other names for plain git commands.
 fn is_of_project(key: &str, value: &str) -> bool {
-    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
+    let is_word =
+        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
     match key {
         "core.hookspath" => is_word(value) && !value.starts_with(['/', '~']) && !value.contains(".."),
         _ if key.starts_with("alias.") => {

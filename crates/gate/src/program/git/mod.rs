@@ -148,7 +148,9 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
             "" | "show" | "get-url" => Vec::new(),
             // A new name sends nothing; what is pushed or merged from it is judged then.
             "add" if args.operands.get(2).is_some_and(|word| world.is_remote(&word.text)) => Vec::new(),
-            "add" | "rename" | "remove" | "rm" | "set-head" | "set-branches" if !has(&["-f", "--fetch", "-t", "-m", "--mirror"]) => {
+            "add" | "rename" | "remove" | "rm" | "set-head" | "set-branches"
+                if !has(&["-f", "--fetch", "-t", "-m", "--mirror"]) =>
+            {
                 questioned("changes the names of the repository's remotes")
             }
             "add" | "set-url" | "rename" | "remove" | "rm" | "set-head" | "set-branches" => {
@@ -167,11 +169,19 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         "clone" | "submodule" => clone(verb, &args, world),
         "clean" if has(&["-n", "--dry-run"]) => Vec::new(),
         "clean" => destroys("deletes every untracked file, which nothing can bring back"),
+        "reset"
+            if has(&["--hard"])
+                && matches!(first, "" | "HEAD")
+                && args.operands.len() < 2
+                && world.asked.discards() =>
+        {
+            Vec::new()
+        }
         "reset" if has(&["--hard"]) => questioned("throws away changes that are not committed"),
         "reset" => Vec::new(),
         "checkout" | "switch" | "restore" => {
             // A named file comes back as some commit has it; where that decides over the agent, it is a change like any other.
-            let mut effects = checkout(verb, rest, &args);
+            let mut effects = if world.asked.discards() { Vec::new() } else { checkout(verb, rest, &args) };
             effects.extend(super::writes(&args.operands, command, world).into_iter().filter(|effect| {
                 matches!(effect, Effect::Writes { place, .. } if matches!(place.zone(world), Zone::AgentSettings | Zone::Gate))
             }));
@@ -184,7 +194,9 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         "branch" if has(&["-D"]) || (has(&["-d", "--delete"]) && has(&["-f", "--force"])) => {
             questioned("deletes a branch that may not be merged")
         }
-        "branch" if has(&["-f", "--force", "-M"]) && args.operands.iter().any(|word| is_shared(&word.text)) => {
+        "branch"
+            if has(&["-f", "--force", "-M"]) && args.operands.iter().any(|word| world.is_shared_branch(&word.text)) =>
+        {
             questioned("moves a branch that others build on")
         }
         "branch" => Vec::new(),
@@ -320,11 +332,6 @@ fn checkout(verb: &str, rest: &[Word], args: &Args<'_>) -> Vec<Effect> {
         .iter()
         .any(|word| matches!(word.text.as_str(), "." | "*" | ":/") || word.glob || !word.is_known());
     if force || (paths && broad) { questioned("throws away changes that are not committed") } else { Vec::new() }
-}
-
-/// Names that repositories give their main lines.
-fn is_shared(branch: &str) -> bool {
-    matches!(branch, "main" | "master" | "trunk" | "develop" | "production" | "release")
 }
 
 fn jujutsu(command: &SimpleCommand) -> Vec<Effect> {
