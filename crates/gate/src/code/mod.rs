@@ -3,6 +3,7 @@
 //! This is no parser. It takes every call with a consequence as made, and what it cannot follow as unverifiable.
 
 mod literal;
+mod offline;
 mod table;
 
 pub(crate) use table::Language;
@@ -36,7 +37,8 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
     let shell_named = strings.iter().any(|text| {
         matches!(text.trim_end_matches(" -i"), "/bin/sh" | "/bin/bash" | "sh" | "bash" | "/bin/zsh" | "cmd.exe")
     });
-    let networked = any(calls_of.network)
+    let offline = language == Language::Python && offline::is_offline(&bare, calls_of.network);
+    let networked = (any(calls_of.network) && !offline)
         || (language == Language::JavaScript
             && strings.iter().any(|text| {
                 matches!(text.trim_start_matches("node:"), "net" | "http" | "https" | "tls" | "dgram" | "dns" | "axios")

@@ -12,11 +12,14 @@ use crate::{
 
 /// Directories that a build makes again.
 #[rustfmt::skip]
-pub(crate) const REGENERABLE: [&str; 30] = [
+pub(crate) const REGENERABLE: [&str; 58] = [
     "target", "node_modules", "dist", "build", "out", "coverage", ".coverage", ".next", ".nuxt", ".turbo", ".cache",
     ".parcel-cache", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".tox", ".nox", ".eggs", "htmlcov",
     ".nyc_output", "storybook-static", "bin", "obj", ".gradle", ".svelte-kit", ".vite", ".venv", "test-results",
-    "playwright-report",
+    "playwright-report", "tmp", "_build", "_dist", "_site", ".tmp", ".docusaurus", ".dart_tool", ".angular", ".expo",
+    ".terraform", ".hypothesis", ".benchmarks", ".ipynb_checkpoints", "dist-newstyle", ".stack-work", "zig-cache",
+    ".zig-cache", "zig-out", "cmake-build-debug", "cmake-build-release", "DerivedData", ".bloop", ".metals",
+    ".stryker-tmp", "wheelhouse", "ebin", "typings", "builddir",
 ];
 /// Files that a build makes again.
 pub(crate) const REGENERABLE_FILES: [&str; 10] =

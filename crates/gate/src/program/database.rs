@@ -43,12 +43,18 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
             || text.contains(".read")
             || text.contains(".log")
             || text.contains(crate::place::HOLE);
-        let known =
-            command.args().iter().filter(|word| !word.text.starts_with('-')).count() >= 2 || !stdin(command).is_empty();
+        let stated = command.args().iter().any(|word| matches!(word.text.as_str(), "-c" | "-cmd"));
+        // Statements may name files.
+        let named: Vec<Effect> = if risky { Vec::new() } else { super::mentioned(command, world) };
+        let known = stated
+            || command.args().iter().filter(|word| !word.text.starts_with('-')).count() >= 2
+            || !stdin(command).is_empty();
         let file = command.args().iter().find(|word| !word.text.starts_with('-') && word.is_known());
         let file: Vec<_> = file.into_iter().collect();
         return if !risky && known {
-            super::reads(&file, command, world)
+            let mut effects = if stated { Vec::new() } else { super::reads(&file, command, world) };
+            effects.extend(named);
+            effects
         } else {
             question(RuleId::MassDeletion, "changes a database")
         };

@@ -4,7 +4,7 @@ use super::packages::{is_local, is_local_tool, is_reviewable, manifest, new_code
 use crate::{
     args::Args,
     effect::{Effect, Finding, Program},
-    shell::SimpleCommand,
+    shell::{SimpleCommand, Word},
     world::World,
 };
 use types::catalogue::RuleId;
@@ -148,10 +148,18 @@ fn run(name: &str, script: &str, args: &Args<'_>, command: &SimpleCommand, world
 /// `npx` and its kin. A tool that the table knows comes from the lock file, or is pinned in the line; what the project has
 /// installed beyond that is not known here.
 pub(super) fn runner(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    let args = Args::parse(
-        command.args(),
-        &["-p", "--package", "-c", "--call", "--from", "--with", "--python", "--prefix", "-w", "--workspace"],
-    );
+    const VALUED: [&str; 10] =
+        ["-p", "--package", "-c", "--call", "--from", "--with", "--python", "--prefix", "-w", "--workspace"];
+    // What stands after the tool is the tool's.
+    let words = command.args();
+    let mut own = 0;
+    while let Some(word) = words.get(own).filter(|word| word.text.starts_with('-') && word.text != "--") {
+        own += if VALUED.contains(&word.text.as_str()) { 2 } else { 1 };
+    }
+    let own = words.len().min(own + 1 + usize::from(name == "pipx"));
+    let rest: Vec<Word> = words[own..].iter().filter(|word| !word.text.starts_with('-')).cloned().collect();
+    let words: Vec<Word> = words[..own].iter().chain(&rest).cloned().collect();
+    let args = Args::parse(&words, &VALUED);
     let first = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
     let shows = args.has(&["--version", "--help"]) && first.is_empty();
     if shows || (name == "pipx" && matches!(first, "list" | "environment" | "run" | "")) && args.operands.len() < 2 {
@@ -165,10 +173,13 @@ pub(super) fn runner(name: &str, command: &SimpleCommand, world: &World) -> Vec<
     }
     let tool =
         if name == "pipx" && first == "run" { args.operands.get(1).map_or("", |word| &word.text) } else { first };
-    const RUNNERS: [&str; 6] = ["tsx", "ts-node", "esno", "jiti", "ts-node-esm", "babel-node"];
+    const RUNNERS: [&str; 8] = ["tsx", "ts-node", "esno", "jiti", "ts-node-esm", "babel-node", "lerna", "changeset"];
     if RUNNERS.contains(&tool) {
         // What it runs is read as a command of its own.
         return vec![manifest("package.json", command, world)];
+    }
+    if name == "pipx" && first == "run" && is_reviewable(tool, "==") {
+        return vec![manifest("pyproject.toml", command, world)];
     }
     if is_tool(tool) || (name == "uvx" && is_tool(&tool.replace("==", "@"))) || args.has(&["--no-install"]) {
         return vec![manifest("package.json", command, world)];

@@ -14,7 +14,8 @@ use types::catalogue::RuleId;
 
 pub(super) fn pip(words: &[Word], command: &SimpleCommand, world: &World) -> Vec<Effect> {
     #[rustfmt::skip]
-    const VALUED: [&str; 24] = [
+    const VALUED: [&str; 29] = [
+        "--no-binary", "--only-binary", "--implementation", "--abi", "--python-version",
         "-r", "--requirement", "-c", "--constraint", "-i", "--index-url", "--extra-index-url", "--trusted-host", "-f",
         "--find-links", "-t", "--target", "--timeout", "--retries", "-e", "--editable", "--group", "--python", "-p",
         "--platform", "--progress-bar", "-d", "--dest", "--root",

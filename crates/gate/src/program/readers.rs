@@ -156,7 +156,7 @@ fn declare(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     for word in command.args() {
         if let Some((variable, value)) = word.text.split_once('=') {
             let value = crate::shell::Word { text: value.to_owned(), ..word.clone() };
-            effects.extend(super::assignment(variable, &value, command, world));
+            effects.extend(super::variable::assignment(variable, &value, command, world));
             if name == "export" && variable.starts_with("HIST") && matches!(value.text.as_str(), "0" | "/dev/null" | "")
             {
                 effects.push(hides_history());

@@ -6,6 +6,7 @@ use crate::{
     effect::{Effect, Finding},
     shell::SimpleCommand,
     world::World,
+    zone::Zone,
 };
 use types::catalogue::RuleId;
 
@@ -186,6 +187,11 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                     Some(super::writes(&outputs.iter().collect::<Vec<_>>(), command, world))
                 };
             }
+            if name == "gdb"
+                && let Some(effects) = batch(command, world)
+            {
+                return Some(effects);
+            }
             one(Finding::questioned(RuleId::UntrustedCode, "runs a program under a debugger"))
         }
         "ip" | "ifconfig" | "netstat" | "ss" | "route" | "arp" | "iwconfig" => {
@@ -201,6 +207,11 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 return one(Finding::refused(RuleId::CredentialAccess, "exports private keys", "work without the key"));
             }
             one(Finding::questioned(RuleId::CredentialAccess, "works with keys"))
+        }
+        "ssh-keygen" if makes_test_key(command, world) => {
+            let args = Args::parse(command.args(), &["-t", "-b", "-f", "-N", "-C", "-m"]);
+            let files: Vec<_> = args.values(&["-f"]).collect();
+            Some(super::writes(&files, command, world))
         }
         "ssh-keygen" | "ssh-add" | "ssh-agent" | "keytool" | "security" | "secret-tool" | "certutil" => {
             one(Finding::questioned(RuleId::CredentialAccess, "works with keys"))
@@ -233,6 +244,79 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
         _ => None,
     }
+}
+
+/// True for a new key, without a password, for tests: in the work tree or in scratch.
+fn makes_test_key(command: &SimpleCommand, world: &World) -> bool {
+    let args = Args::parse(command.args(), &["-t", "-b", "-f", "-N", "-C", "-m"]);
+    let is_plain =
+        args.options.iter().all(|(name, _)| matches!(name.as_str(), "-t" | "-b" | "-f" | "-N" | "-C" | "-m" | "-q"));
+    let mut files = args.values(&["-f"]).map(|word| place(word, command, world));
+    let is_scratch = |place: crate::place::Place| {
+        place.known && (place.zone(world) == Zone::Tmp || place.zone(world) == Zone::Worktree)
+    };
+    is_plain
+        && args.operands.is_empty()
+        && args.has(&["-N"])
+        && files.next().is_some_and(is_scratch)
+        && files.next().is_none()
+}
+
+/// `gdb -batch -ex run -ex bt --args PROGRAM…`: commands that only run it and look.
+fn batch(command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
+    const LOOKS: [&str; 24] = [
+        "run",
+        "r",
+        "bt",
+        "backtrace",
+        "where",
+        "info",
+        "print",
+        "p",
+        "x",
+        "list",
+        "l",
+        "frame",
+        "f",
+        "up",
+        "down",
+        "thread",
+        "quit",
+        "q",
+        "kill",
+        "continue",
+        "c",
+        "disassemble",
+        "break",
+        "next",
+    ];
+    let words = command.args();
+    let at = words.iter().position(|word| word.text == "--args");
+    let own = &words[..at.unwrap_or(words.len())];
+    let is_batch = own.iter().any(|word| matches!(word.text.as_str(), "-batch" | "--batch"));
+    let mut own = own
+        .iter()
+        .filter(|word| !matches!(word.text.as_str(), "-batch" | "--batch" | "-q" | "-nx" | "--nx" | "-quiet"));
+    let mut program = None;
+    while let Some(word) = own.next() {
+        match word.text.as_str() {
+            "-ex" | "-eval-command" | "--eval-command" => {
+                let text = own.next().filter(|word| word.is_known())?.text.trim();
+                let verb = text.split([' ', '/']).next()?;
+                // `print system("…")` and `run | sh` do more.
+                if !LOOKS.contains(&verb)
+                    || text.contains(['(', '|', '!', '`', '>', '<', '$'])
+                    || text.contains("thread apply") && text.contains("-s")
+                {
+                    return None;
+                }
+            }
+            text if text.starts_with('-') => return None,
+            _ => program = program.or(Some(word)),
+        }
+    }
+    let program = program.or_else(|| words.get(at? + 1))?;
+    is_batch.then(|| vec![Effect::Executes(crate::effect::Program::File(place(program, command, world)))])
 }
 
 /// `systemctl start NAME` and `service NAME start` for databases and their like.

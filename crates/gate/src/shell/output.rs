@@ -29,6 +29,8 @@ pub(super) fn of(command: &SimpleCommand) -> Option<Word> {
             .join("\n"),
         "tr" => translate(&stdin_text(command)?, &args)?,
         "pwd" => command.cwd.clone()?,
+        // Settings of an installed tool chain, for `eval`: names of its directories and nothing else.
+        name if prints_settings(name, &args) => String::new(),
         "whoami" | "id" | "date" | "nproc" | "uname" | "hostname" => HOLE.to_string(),
         _ => listing(command)?,
     };
@@ -41,6 +43,20 @@ pub(super) fn of(command: &SimpleCommand) -> Option<Word> {
     let glob = command.args().iter().any(|word| word.glob) || output.contains("**");
     let secret = command.args().iter().any(|word| word.secret);
     Some(Word { text: output, glob, sources: Vec::new(), secret })
+}
+
+/// True for the commands by which tool chains tell a shell where they are.
+fn prints_settings(name: &str, args: &[&str]) -> bool {
+    match (name, args) {
+        ("opam" | "fnm", ["env", rest @ ..]) => rest.iter().all(|arg| arg.starts_with('-')),
+        ("rbenv" | "pyenv" | "nodenv" | "goenv" | "jenv" | "phpenv", ["init" | "virtualenv-init", rest @ ..]) => {
+            rest.iter().all(|arg| arg.starts_with('-') || matches!(*arg, "bash" | "zsh" | "sh"))
+        }
+        ("brew", ["shellenv"]) | ("luarocks", ["path"]) => true,
+        ("mise" | "rtx", ["activate" | "env", shell]) => matches!(*shell, "bash" | "zsh" | "-s" | "--shims"),
+        ("conda" | "micromamba", ["shell.bash", "hook"] | ["shell", "hook", ..]) => true,
+        _ => false,
+    }
 }
 
 fn stdin_text(command: &SimpleCommand) -> Option<String> {

@@ -149,7 +149,7 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
             // A new name sends nothing; what is pushed or merged from it is judged then.
             "add" if args.operands.get(2).is_some_and(|word| world.is_remote(&word.text)) => Vec::new(),
             "add" | "rename" | "remove" | "rm" | "set-head" | "set-branches"
-                if !has(&["-f", "--fetch", "-t", "-m", "--mirror"]) =>
+                if !touches_recorded(&args, world) && !has(&["-f", "--fetch", "-t", "-m", "--mirror"]) =>
             {
                 questioned("changes the names of the repository's remotes")
             }
@@ -281,6 +281,11 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         }
         _ => vec![Effect::Unverifiable(format!("git {verb} may be an alias"))],
     }
+}
+
+/// True for a change of a remote that was recorded at the start, under whose name work goes out.
+fn touches_recorded(args: &Args<'_>, world: &World) -> bool {
+    args.operands.get(1).is_none_or(|word| !word.is_known() || world.is_remote(&word.text))
 }
 
 /// `git bisect run COMMAND…`: the command runs on each commit.
