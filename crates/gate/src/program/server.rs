@@ -154,7 +154,7 @@ fn is_query(code: &str) -> bool {
         "find", "findOne", "count", "countDocuments", "estimatedDocumentCount", "distinct", "getCollectionNames", "stats",
         "explain", "getIndexes", "limit", "sort", "toArray", "pretty",
     ];
-    let calls = code.match_indices('(').map(|(at, _)| {
+    let mut calls = code.match_indices('(').map(|(at, _)| {
         let name = code[..at].trim_end().rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
         READS.contains(&name)
             || matches!(name, "getCollection" | "getSiblingDB" | "printjson" | "print" | "" | "ping" | "serverStatus")
@@ -163,7 +163,7 @@ fn is_query(code: &str) -> bool {
         && !code.contains("$out")
         && !code.contains("$merge")
         && !code.contains(['`', ';', '='])
-        && calls.fold(true, |all, fine| all && fine)
+        && calls.all(|fine| fine)
 }
 
 #[cfg(test)]

@@ -3,7 +3,32 @@
 //! A value may stand for several (`src/*.ts`); what comes out must stand for all that these become, or is not known.
 
 use super::command::Word;
-use brush_parser::word::{ParameterExpr, SubstringMatchKind};
+use brush_parser::word::{Parameter, ParameterExpr, SubstringMatchKind};
+
+/// The parameter whose value an expansion cuts or changes.
+pub(super) fn parameter(expression: &ParameterExpr) -> Option<&Parameter> {
+    match expression {
+        ParameterExpr::RemoveSmallestSuffixPattern { parameter, .. }
+        | ParameterExpr::RemoveLargestSuffixPattern { parameter, .. }
+        | ParameterExpr::RemoveSmallestPrefixPattern { parameter, .. }
+        | ParameterExpr::RemoveLargestPrefixPattern { parameter, .. }
+        | ParameterExpr::UppercasePattern { parameter, .. }
+        | ParameterExpr::LowercasePattern { parameter, .. }
+        | ParameterExpr::ReplaceSubstring { parameter, .. } => Some(parameter),
+        ParameterExpr::Parameter { .. }
+        | ParameterExpr::UseDefaultValues { .. }
+        | ParameterExpr::AssignDefaultValues { .. }
+        | ParameterExpr::IndicateErrorIfNullOrUnset { .. }
+        | ParameterExpr::UseAlternativeValue { .. }
+        | ParameterExpr::ParameterLength { .. }
+        | ParameterExpr::Substring { .. }
+        | ParameterExpr::Transform { .. }
+        | ParameterExpr::UppercaseFirstChar { .. }
+        | ParameterExpr::LowercaseFirstChar { .. }
+        | ParameterExpr::VariableNames { .. }
+        | ParameterExpr::MemberKeys { .. } => None,
+    }
+}
 
 /// What an expansion cuts off or changes, if its pattern is one of the plain ones.
 pub(super) fn apply(expression: &ParameterExpr, value: &Word) -> Option<Word> {
@@ -38,7 +63,25 @@ pub(super) fn apply(expression: &ParameterExpr, value: &Word) -> Option<Word> {
                 }
             }
         }
-        _ => return None,
+        ParameterExpr::Parameter { .. }
+        | ParameterExpr::UseDefaultValues { .. }
+        | ParameterExpr::AssignDefaultValues { .. }
+        | ParameterExpr::IndicateErrorIfNullOrUnset { .. }
+        | ParameterExpr::UseAlternativeValue { .. }
+        | ParameterExpr::ParameterLength { .. }
+        | ParameterExpr::RemoveSmallestSuffixPattern { .. }
+        | ParameterExpr::RemoveLargestSuffixPattern { .. }
+        | ParameterExpr::RemoveSmallestPrefixPattern { .. }
+        | ParameterExpr::RemoveLargestPrefixPattern { .. }
+        | ParameterExpr::Substring { .. }
+        | ParameterExpr::Transform { .. }
+        | ParameterExpr::UppercaseFirstChar { .. }
+        | ParameterExpr::UppercasePattern { .. }
+        | ParameterExpr::LowercaseFirstChar { .. }
+        | ParameterExpr::LowercasePattern { .. }
+        | ParameterExpr::ReplaceSubstring { .. }
+        | ParameterExpr::VariableNames { .. }
+        | ParameterExpr::MemberKeys { .. } => return None,
     };
     Some(Word { text, ..value.clone() })
 }

@@ -288,7 +288,7 @@ impl Walker<'_> {
         let name: String =
             inner.trim_start_matches(['!', '#']).chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         let value = self.scope.get(&name);
-        if let Some(parameter) = trimmed(expression)
+        if let Some(parameter) = trim::parameter(expression)
             && let [value] = self.parameter_value(parameter).as_slice()
             && let Some(word) = trim::apply(expression, value)
         {
@@ -333,20 +333,6 @@ impl Walker<'_> {
                 self.scope.arrays.get(name).cloned().unwrap_or_else(|| vec![self.scope.get(name)])
             }
         }
-    }
-}
-
-/// The parameter whose value an expansion cuts or changes.
-fn trimmed(expression: &ParameterExpr) -> Option<&Parameter> {
-    match expression {
-        ParameterExpr::RemoveSmallestSuffixPattern { parameter, .. }
-        | ParameterExpr::RemoveLargestSuffixPattern { parameter, .. }
-        | ParameterExpr::RemoveSmallestPrefixPattern { parameter, .. }
-        | ParameterExpr::RemoveLargestPrefixPattern { parameter, .. }
-        | ParameterExpr::ReplaceSubstring { parameter, .. }
-        | ParameterExpr::LowercasePattern { parameter, .. }
-        | ParameterExpr::UppercasePattern { parameter, .. } => Some(parameter),
-        _ => None,
     }
 }
 
