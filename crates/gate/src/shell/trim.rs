@@ -2,7 +2,7 @@
 //!
 //! A value may stand for several (`src/*.ts`); what comes out must stand for all that these become, or is not known.
 
-use super::command::Word;
+use super::{command::Word, word::MAX_WORD};
 use brush_parser::word::{Parameter, ParameterExpr, SubstringMatchKind};
 
 /// The parameter whose value an expansion cuts or changes.
@@ -83,7 +83,7 @@ pub(super) fn apply(expression: &ParameterExpr, value: &Word) -> Option<Word> {
         | ParameterExpr::VariableNames { .. }
         | ParameterExpr::MemberKeys { .. } => return None,
     };
-    Some(Word { text, ..value.clone() })
+    (text.len() <= MAX_WORD).then(|| Word { text, ..value.clone() })
 }
 
 /// True for no pattern, which means every character.

@@ -35,6 +35,7 @@ pub(crate) fn read(line: &str, cwd: &str, world: &World, depth: u8) -> Result<Li
         effort: 0,
         steps: 0,
         texts: 0,
+        loops: 0,
         calling: Vec::new(),
         called: Vec::new(),
         stdin: Stdin::Inherited,
@@ -56,6 +57,8 @@ pub(super) struct Walker<'w> {
     pub effort: usize,
     pub steps: usize,
     pub texts: usize,
+    /// `for` loops that are being walked.
+    pub loops: usize,
     /// Functions that are being walked.
     pub calling: Vec<String>,
     /// Bodies that a command of the line called, with its arguments.

@@ -16,7 +16,7 @@ const MAX_BRACE_DEPTH: usize = 6;
 const MAX_BRACES: usize = 64;
 
 /// Longest text of a word, in bytes.
-const MAX_WORD: usize = 16 * 1024;
+pub(super) const MAX_WORD: usize = 16 * 1024;
 /// Most fields that one word splits into.
 const MAX_FIELDS: usize = 1024;
 
