@@ -54,15 +54,17 @@ impl World {
         self.remotes.iter().any(|(known, url)| known == name || url == name)
     }
 
-    /// True for the address of a registry that packages may come from.
+    /// True for the address of a registry that packages may come from: one that is there for installs, or an endpoint that the
+    /// operator trusts.
     pub(crate) fn is_registry(&self, url: &str) -> bool {
         let Some(rest) = url.trim().strip_prefix("https://") else { return false };
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default().to_ascii_lowercase();
         !host.contains(['@', ':', '\\'])
-            && self.registries.iter().any(|known| match known.strip_prefix('*') {
-                Some(end) => host.len() > end.len() && host.ends_with(end),
-                None => host == *known,
-            })
+            && (self.trusts(&host, 443)
+                || self.registries.iter().any(|known| match known.strip_prefix('*') {
+                    Some(end) => host.len() > end.len() && host.ends_with(end),
+                    None => host == *known,
+                }))
     }
 
     /// True for a branch that others build on.
