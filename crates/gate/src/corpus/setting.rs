@@ -172,6 +172,15 @@ mod tests {
             assert_eq!((world.session_branch.as_deref(), world.tmp.as_str()), (Some("b"), "/t"));
             assert!(world.trusts("docs.example", 443) && world.trusts("ci.example", 8443));
         }
+        let own = json!({"world": {"defaultBranch": "trunk-2", "registries": ["https://npm.corp.example/x", "*.pkg.example"]}});
+        let world = setting(own).world;
+        assert!(world.is_shared_branch("trunk-2") && world.is_registry("https://npm.corp.example/left-pad"));
+        assert!(world.is_registry("https://a.pkg.example/") && !world.is_registry("https://pkg.example/"));
+        let plain = setting(json!({})).world;
+        assert!(plain.is_shared_branch("main") && !plain.is_shared_branch("trunk-2"));
+        assert!(
+            plain.is_registry("https://npm.registry.example/x") && !plain.is_registry("http://npm.registry.example/x")
+        );
         assert!(setting(json!({"world": {"remotes": []}})).world.remotes.is_empty());
         assert_eq!(setting(json!({"world": {"cwd": "/workspace/a"}})).world.worktree, "/workspace");
         assert_eq!(setting(json!({"world": {"cwd": "/srv/a"}})).world.worktree, "/srv/a");
