@@ -7,6 +7,7 @@ mod command;
 mod compound;
 mod elsewhere;
 mod escape;
+mod fed;
 mod guarded;
 mod output;
 mod prescan;
