@@ -7,6 +7,7 @@ mod dns;
 mod fds;
 mod hook;
 mod init;
+mod peer;
 mod probe;
 mod shim;
 

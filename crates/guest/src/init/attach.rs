@@ -4,6 +4,7 @@
 //! begins only when that has let go of the agent's pipes, so that offsets are never counted by two.
 
 use super::{Guest, control};
+use crate::peer;
 use channel::{Incoming, Session, Side, Stream, frame};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -31,8 +32,13 @@ pub(super) async fn serve(listener: UnixListener, guest: Arc<Guest>) {
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((io, _)) if sessions.len() < MAX_SESSIONS && has_uid(&io, own_uid) => {
-                    sessions.spawn(serve_one(io, guest.clone()));
+                Ok((io, _)) if sessions.len() < MAX_SESSIONS => {
+                    let guest = guest.clone();
+                    sessions.spawn(async move {
+                        if peer::is_from(&io, own_uid).await {
+                            serve_one(io, guest).await;
+                        }
+                    });
                 }
                 Ok(_) => {}
                 // Out of descriptors: wait for some to come back.
@@ -41,11 +47,6 @@ pub(super) async fn serve(listener: UnixListener, guest: Arc<Guest>) {
             Some(_) = sessions.join_next(), if !sessions.is_empty() => {}
         }
     }
-}
-
-/// True when the peer of `io` runs as `uid`.
-pub(super) fn has_uid(io: &UnixStream, uid: u32) -> bool {
-    io.peer_cred().is_ok_and(|cred| cred.uid() == uid)
 }
 
 async fn serve_one(io: UnixStream, guest: Arc<Guest>) {
