@@ -6,6 +6,7 @@ use crate::{
     classifier::{self, Asker},
     error::EngineError,
     finish::READER_IMAGE,
+    ground,
     history::History,
     journal::Journal,
     judge::{Judge, Workers},
@@ -24,7 +25,7 @@ use crate::{
 use egress::{Backend, Egress};
 use gate::{GateWorker, ProbeWorker, classifier::Classifier};
 use jiff::Timestamp;
-use runtime::{AnyRuntime, Docker};
+use runtime::{AnyRuntime, Docker, Runtime};
 use std::{
     fs::File,
     path::PathBuf,
@@ -42,6 +43,7 @@ use tokio::{
 use types::{
     event::Phase,
     id::RunId,
+    probe::Kernel,
     result::{AttemptResult, GateCounts, Status},
 };
 
@@ -121,6 +123,8 @@ pub(crate) struct Work<'a> {
     earlier: History,
     /// Time that the agent worked under earlier processes.
     worked: Duration,
+    /// What the canary must find below the container.
+    pub(crate) kernel: Kernel,
     _lock: File,
 }
 
@@ -152,7 +156,22 @@ impl<'a> Work<'a> {
                 Timestamp::from_millisecond(attempt.created_ms).unwrap_or_else(|_| Timestamp::now())
             }
         };
-        Ok(Self { engine, plan, start, backend, recorder, files, watch, out, started, stop, earlier, worked, _lock })
+        Ok(Self {
+            engine,
+            plan,
+            start,
+            backend,
+            recorder,
+            files,
+            watch,
+            out,
+            started,
+            stop,
+            earlier,
+            worked,
+            kernel: Kernel::Linux,
+            _lock,
+        })
     }
 
     async fn carry_out(mut self, alarm: UnboundedReceiver<Alarm>) -> Result<AttemptResult, EngineError> {
@@ -241,6 +260,7 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// The engine with what a run needs in it, and the kernel that its runtime is known for.
     async fn ready(&mut self) -> Result<(AnyRuntime, Tools), EngineError> {
         match &self.start {
             Start::Fresh { .. } => self.record_phase(Phase::Provisioning, "")?,
@@ -258,12 +278,18 @@ impl<'a> Work<'a> {
         });
         let (guest, profile) = (self.engine.guest, &self.plan.profile);
         let deadline = profile.limits.approval_deadline.duration();
-        tokio::try_join!(
+        let stand = async {
+            let info = runtime.info().await?;
+            Ok::<_, EngineError>(ground::kernel_of(ground::runtime_of(&info, &profile.container)?.kind))
+        };
+        let (kernel, (), (), ()) = tokio::try_join!(
+            stand,
             tools::look_for(&runtime, &profile.container.image),
             tools::look_for(&runtime, &profile.agent.image),
             tools::look_for(&runtime, READER_IMAGE),
         )?;
         let tools = tools::prepare(&runtime, guest, &profile.agent.image, READER_IMAGE, deadline).await?;
+        self.kernel = kernel;
         self.recorder.step("engine", since);
         Ok((runtime, tools))
     }

@@ -5,13 +5,15 @@
 
 use egress::Egress;
 use runtime::{AnyRuntime, ContainerId, ExecSpec, Runtime};
-use tokio::task::JoinSet;
-use types::wire::{GUEST_PATH, GUEST_UID, GuestStatus};
+use tokio::{sync::watch, task::JoinSet};
+use types::wire::{GUEST_PATH, GUEST_UID, GuestStatus, Pressure};
 
 /// A session with the guest. Dropping it ends the bridge and every stream.
 pub(crate) struct Link {
     pub(crate) session: channel::Session,
     pub(crate) control: channel::Control,
+    /// The guest's last report about the container's limits.
+    pub(crate) pressure: watch::Receiver<Pressure>,
     _tasks: JoinSet<()>,
 }
 
@@ -53,7 +55,15 @@ impl Link {
         tasks.spawn(serve(incoming, egress.clone()));
         let mut control = channel::Control::open(&session).await?;
         let status = control.hello(generation).await?;
-        Ok((Self { session, control, _tasks: tasks }, status))
+        let (report, pressure) = watch::channel(Pressure::default());
+        let mut reader = channel::PressureReader::open(&session).await?;
+        tasks.spawn(async move {
+            // Without reports the limits are still the kernel's, and the disk is counted once a minute.
+            while let Ok(next) = reader.next().await {
+                report.send_replace(next);
+            }
+        });
+        Ok((Self { session, control, pressure, _tasks: tasks }, status))
     }
 }
 

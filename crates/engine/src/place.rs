@@ -211,7 +211,7 @@ impl Places<'_> {
     }
 
     fn spec(&self, role: Role, mounts: Vec<Mount>) -> ContainerSpec {
-        let ContainerProfile { image, runtime, memory_mb, cpus, pids, open_files, tmp_mb } =
+        let ContainerProfile { image, runtime, memory_mb, cpus, pids, open_files, tmp_mb, .. } =
             &self.plan.profile.container;
         let tmpfs =
             |target: &str, size_mb, owner, mode, exec| Tmpfs { target: target.to_owned(), size_mb, owner, mode, exec };

@@ -10,6 +10,7 @@ mod init;
 mod peer;
 mod probe;
 mod shim;
+mod usage;
 
 use std::process::ExitCode;
 

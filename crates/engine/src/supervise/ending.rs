@@ -3,14 +3,19 @@
 use super::{BUFFER, Broken, LEAVE, Session, Streams, TICK};
 use crate::{
     finish::STOP_GRACE,
+    meter::Looked,
     outcome::{Outcome, chain},
+    paths::PathError,
     watch::Alarm,
 };
 use agents::Completion;
 use runtime::Runtime;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
-use types::result::Status;
+use types::{
+    event::Event,
+    result::{Resource, Status},
+};
 
 /// Silence after which background work that the agent left running no longer keeps the run.
 const BACKGROUND: Duration = Duration::from_secs(60);
@@ -52,6 +57,15 @@ impl Session<'_> {
             Ok(Some(attempt)) if attempt.cancel => Some(Outcome::new(Status::Interrupted, "cancelled")),
             Ok(_) | Err(_) => None,
         }
+    }
+
+    /// Memory, processes and the disk.
+    pub(super) fn used_up(&mut self, streams: &Streams) -> Option<Outcome> {
+        let Looked { notice, reached } = self.meter.look(&streams.link.pressure.borrow());
+        if let Some(text) = notice {
+            self.with.recorder.emit(Event::Notice { text });
+        }
+        reached
     }
 
     /// A result was reported, no turn is open, nothing runs in the background, and it has been quiet.
@@ -113,6 +127,9 @@ impl Session<'_> {
 
     /// The channel or a file failed, perhaps because the agent or its container ended.
     pub(super) async fn explain(&mut self, broken: &Broken) -> Outcome {
+        if let Broken::File(PathError::TooLong { mb, .. }) = broken {
+            return Outcome::limit(Resource::Log, &format!("the agent printed more than {mb} MiB (container.log-mb)"));
+        }
         let code = self.exit_code().await;
         match self.with.runtime.inspect(&self.container).await {
             Ok(state) if state.running && code.is_none() => Outcome::new(Status::Infrastructure, chain(broken)),

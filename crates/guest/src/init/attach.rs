@@ -3,7 +3,7 @@
 //! What must stay true: at most one session is served; a session of a higher generation ends the one before it, and
 //! begins only when that has let go of the agent's pipes, so that offsets are never counted by two.
 
-use super::{Guest, control};
+use super::{Guest, control, pressure};
 use crate::peer;
 use channel::{Incoming, Session, Side, Stream, frame};
 use std::{sync::Arc, time::Duration};
@@ -22,7 +22,7 @@ const TURN_DEADLINE: Duration = Duration::from_secs(5);
 const REFUSAL_LINGER: Duration = Duration::from_secs(2);
 /// Connections at once, greeting or served.
 const MAX_SESSIONS: usize = 16;
-/// Host-opened streams of one session at once: control, stdin, stdout, stderr and room for replacements.
+/// Host-opened streams of one session at once: control, stdin, stdout, stderr, pressure and room for replacements.
 const MAX_STREAMS: usize = 16;
 
 /// Serves the bridge socket for ever.
@@ -121,6 +121,7 @@ fn serve_stream(open: Open, stream: Stream, streams: &mut JoinSet<()>, guest: &G
         Open::Stdin { offset } => drop(streams.spawn(async move { stdio.stdin.feed(stream, offset).await })),
         Open::Stdout { offset } => drop(streams.spawn(async move { stdio.stdout.play(stream, offset).await })),
         Open::Stderr { offset } => drop(streams.spawn(async move { stdio.stderr.play(stream, offset).await })),
+        Open::Pressure => drop(streams.spawn(pressure::report(stream))),
         // One control stream a session, and the rest is ours to open: dropped, which resets it.
         Open::Control | Open::Proxy | Open::Model | Open::Named { .. } => {}
     }

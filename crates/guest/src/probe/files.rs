@@ -6,11 +6,13 @@ use rustix::{
     io::Errno,
 };
 use std::{
+    collections::BTreeSet,
     fs::{self, OpenOptions},
     io::{Read, Write},
     os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::Path,
 };
+use types::{probe::Kernel, wire::RUN_DIR};
 
 /// Where engines listen. None may be there.
 const ENGINE_SOCKETS: &[&str] = &[
@@ -23,6 +25,14 @@ const ENGINE_SOCKETS: &[&str] = &[
     "/run/buildkit/buildkitd.sock",
     "/run/host-services/ssh-auth.sock",
 ];
+/// What `/dev` may hold.
+const DEVICES: &[&str] = &[
+    "console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout",
+    "tty", "urandom", "zero",
+];
+/// How deep directories are searched for sockets, and how many entries of each are looked at.
+const DEPTH: u32 = 3;
+const MAX_ENTRIES: usize = 256;
 const READ_ONLY: &[Errno] = &[Errno::ROFS, Errno::ACCESS, Errno::PERM];
 const CLOSED: &[Errno] = &[Errno::ROFS, Errno::ACCESS, Errno::PERM, Errno::NOENT];
 const ABSENT: &[Errno] = &[Errno::NOENT, Errno::NOTDIR, Errno::ACCESS];
@@ -48,7 +58,8 @@ pub(super) fn check(checks: &mut Checks, writable: &[String]) {
     checks.held("fs.cgroup", made.inspect(|()| drop(fs::remove_dir(cgroup))), CLOSED);
     kernel_memory(checks);
     engine_sockets(checks);
-    block_devices(checks);
+    sockets(checks);
+    devices(checks);
     device_node(checks, writable);
     for directory in writable {
         checks.works(format!("control.write:{directory}"), write_in(Path::new(directory)));
@@ -80,14 +91,50 @@ fn engine_sockets(checks: &mut Checks) {
     checks.holds("engine.socket", found.is_none(), found.unwrap_or(&"none is there"));
 }
 
-fn block_devices(checks: &mut Checks) {
-    let result = fs::read_dir("/dev").map(|entries| {
-        let is_disk = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_block_device());
-        entries.flatten().filter(is_disk).map(|entry| entry.path().display().to_string()).collect::<Vec<_>>()
-    });
-    match result {
-        Ok(disks) => checks.holds("fs.block-devices", disks.is_empty(), &format!("{disks:?}")),
-        Err(error) => checks.holds("fs.block-devices", false, &error.to_string()),
+/// Nothing in `/dev` is a device of the machine. (gVisor's `fuse` and `net` are its own.)
+fn devices(checks: &mut Checks) {
+    let own: &[&str] = match checks.kernel() {
+        Kernel::Linux => &[],
+        Kernel::Gvisor => &["fuse", "net"],
+    };
+    match fs::read_dir("/dev") {
+        Ok(entries) => {
+            let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+            let found: Vec<_> =
+                names.filter(|name| !DEVICES.contains(&name.as_str()) && !own.contains(&name.as_str())).collect();
+            checks.holds("fs.devices", found.is_empty(), &format!("beside the harmless ones: {found:?}"));
+        }
+        Err(error) => checks.holds("fs.devices", false, &error.to_string()),
+    }
+}
+
+/// Sockets of the host would be found here, wherever they are mounted: the kernel lists those that somebody listens on in this
+/// network namespace, and the usual directories are searched for the others.
+fn sockets(checks: &mut Checks) {
+    let listed = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    let mut found: Vec<String> = listeners(&listed).map(str::to_owned).collect();
+    // Two names of one directory, such as `/var/run`, are one.
+    let places = ["/run", "/var/run", "/tmp", "/mnt", "/host"].map(fs::canonicalize);
+    for directory in places.into_iter().flatten().collect::<BTreeSet<_>>() {
+        search(&directory, DEPTH, &mut found);
+    }
+    found.retain(|path| !path.strip_prefix(RUN_DIR).is_some_and(|rest| rest.starts_with('/')));
+    checks.holds("fs.sockets", found.is_empty(), &format!("beside ours: {found:?}"));
+}
+
+/// Paths in the text of `/proc/net/unix`, abstract ones with an `@`.
+fn listeners(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().skip(1).filter_map(|line| line.split_whitespace().nth(7))
+}
+
+fn search(directory: &Path, depth: u32, found: &mut Vec<String>) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten().take(MAX_ENTRIES) {
+        match entry.file_type() {
+            Ok(kind) if kind.is_socket() => found.push(entry.path().display().to_string()),
+            Ok(kind) if kind.is_dir() && depth > 0 => search(&entry.path(), depth - 1, found),
+            Ok(_) | Err(_) => {}
+        }
     }
 }
 
@@ -124,6 +171,28 @@ fn name(what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn listeners_are_read_as_the_kernel_lists_them() {
+        let text = "Num RefCount Protocol Flags Type St Inode Path\n\
+            0000: 00000002 00000000 00010000 0001 01 21 /run/x.sock\n0000: 00000002 00000000 00000000 0001 01 22\n\
+            0000: 00000002 00000000 00010000 0001 01 23 @abstract\n";
+        assert_eq!(listeners(text).collect::<Vec<_>>(), ["/run/x.sock", "@abstract"]);
+    }
+
+    #[test]
+    fn sockets_are_found_in_directories() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a/b");
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("file"), "").unwrap();
+        let mut found = Vec::new();
+        search(dir.path(), DEPTH, &mut found);
+        assert_eq!(found, [] as [&str; 0]);
+        let _socket = std::os::unix::net::UnixListener::bind(deep.join("s")).unwrap();
+        search(dir.path(), DEPTH, &mut found);
+        assert_eq!(found, [deep.join("s").display().to_string()]);
+    }
 
     #[test]
     fn writing_is_tried_for_real_and_leaves_nothing() {

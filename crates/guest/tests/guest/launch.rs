@@ -2,7 +2,7 @@
 //! PID 1 of the test's own.
 
 use crate::world::{Guest, Host, SOON, binary, greet};
-use channel::{ChannelError, OutputReader, frame};
+use channel::{ChannelError, OutputReader, PressureReader, frame};
 use rustix::{
     fd::{AsFd, OwnedFd},
     net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags},
@@ -22,7 +22,7 @@ use tokio::{
     time::timeout,
 };
 use types::{
-    probe::{Check, Expect, ProbePlan, ProbeReport},
+    probe::{Check, Expect, Kernel, ProbePlan, ProbeReport},
     wire::{Open, Output},
 };
 
@@ -37,11 +37,12 @@ fn plan() -> ProbePlan {
         trusted_name: None,
         writable: vec![],
         variables: Default::default(),
+        kernel: Kernel::Linux,
     }
 }
 
 fn report(is_sound: bool) -> ProbeReport {
-    let check = |expect, ok| Check { id: "x".into(), expect, ok, detail: String::new() };
+    let check = |expect, ok| Check { id: "x".into(), threat: String::new(), expect, ok, detail: String::new() };
     ProbeReport { checks: vec![check(Expect::Held, is_sound), check(Expect::Works, true)], micros: 1 }
 }
 
@@ -141,6 +142,18 @@ async fn an_agent_is_launched_once_and_by_the_first_shim_only() {
     let again = host.control.launch().await.unwrap_err();
     assert_eq!(again.to_string(), "the guest refused `launch`: the agent was launched");
     assert!(matches!(host.control.probe(plan()).await, Err(ChannelError::Refused { .. })));
+}
+
+#[tokio::test]
+async fn the_guest_reports_what_is_left_and_how_many_there_are() {
+    let guest = Guest::start().await;
+    let host = guest.attach(1).await;
+    let mut reader = PressureReader::open(&host.session).await.unwrap();
+    let first = timeout(SOON, reader.next()).await.unwrap().unwrap();
+    let second = timeout(SOON, reader.next()).await.unwrap().unwrap();
+    assert_eq!(first.processes.is_some(), second.processes.is_some());
+    host.cut().await;
+    assert!(timeout(SOON, reader.next()).await.unwrap().is_err(), "a cut is no report");
 }
 
 #[tokio::test]
