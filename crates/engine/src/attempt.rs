@@ -25,7 +25,7 @@ use crate::{
 use egress::{Backend, Egress};
 use gate::{GateWorker, ProbeWorker, classifier::Classifier};
 use jiff::Timestamp;
-use runtime::{AnyRuntime, Docker, Runtime};
+use runtime::{AnyRuntime, Docker, EngineInfo, Runtime};
 use std::{
     fs::File,
     path::PathBuf,
@@ -67,8 +67,8 @@ pub(crate) enum Start {
     Fresh {
         /// Archive of the base commit's work tree.
         snapshot: PathBuf,
-        /// The container engine, if it answered already.
-        runtime: Option<Docker>,
+        /// The container engine and what it is, if it answered already.
+        runtime: Option<(Docker, EngineInfo)>,
     },
     /// Another process began; what it left decides.
     TakenUp {
@@ -272,24 +272,31 @@ impl<'a> Work<'a> {
             Start::Fresh { runtime, .. } => runtime.take(),
             Start::TakenUp { .. } => None,
         };
-        let runtime = AnyRuntime::Docker(match connected {
-            Some(runtime) => runtime,
-            None => Docker::connect().await?,
-        });
+        let (docker, info) = match connected {
+            Some(connected) => connected,
+            None => {
+                let docker = Docker::connect().await?;
+                let info = docker.info().await?;
+                (docker, info)
+            }
+        };
+        let runtime = AnyRuntime::Docker(docker);
         let (guest, profile) = (self.engine.guest, &self.plan.profile);
         let deadline = profile.limits.approval_deadline.duration();
-        let stand = async {
-            let info = runtime.info().await?;
-            Ok::<_, EngineError>(ground::kernel_of(ground::runtime_of(&info, &profile.container)?.kind))
-        };
-        let (kernel, (), (), ()) = tokio::try_join!(
-            stand,
+        match (ground::runtime_of(&info, &profile.container), &self.start) {
+            (Ok(found), _) => self.kernel = ground::kernel_of(found.kind),
+            (Err(error), Start::Fresh { .. }) => return Err(error.into()),
+            // Its container is there, or was: the work is harvested all the same.
+            (Err(error), Start::TakenUp { .. }) => {
+                tracing::warn!(%error, "going on with a run that would not be made now")
+            }
+        }
+        tokio::try_join!(
             tools::look_for(&runtime, &profile.container.image),
             tools::look_for(&runtime, &profile.agent.image),
             tools::look_for(&runtime, READER_IMAGE),
         )?;
         let tools = tools::prepare(&runtime, guest, &profile.agent.image, READER_IMAGE, deadline).await?;
-        self.kernel = kernel;
         self.recorder.step("engine", since);
         Ok((runtime, tools))
     }
@@ -354,6 +361,6 @@ impl<'a> Work<'a> {
     }
 
     pub(crate) fn places<'b>(&'b self, runtime: &'b AnyRuntime) -> Places<'b> {
-        Places { runtime, store: &self.engine.store, plan: &self.plan, recorder: &self.recorder }
+        Places { runtime, store: &self.engine.store, plan: &self.plan, recorder: &self.recorder, kernel: self.kernel }
     }
 }

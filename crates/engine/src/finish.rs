@@ -254,10 +254,10 @@ impl Work<'_> {
         let (is_set_up, ran) = tokio::select! {
             proof = proof => proof?,
             outcome = self.interrupted() => return Ok(Err(outcome)),
-            outcome = meter.reached(link.pressure.clone()) => return Ok(Err(outcome)),
+            outcome = meter.reached(link.reports.clone()) => return Ok(Err(outcome)),
         };
         let has_failed = !is_set_up || ran.iter().any(|command| command.code != 0);
-        if has_failed && let Some(outcome) = meter.killed_for_memory(&mut link.pressure).await {
+        if has_failed && let Some(outcome) = meter.killed_for_memory(&mut link.reports).await {
             return Ok(Err(outcome));
         }
         Ok(Ok(Verify {

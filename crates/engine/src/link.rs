@@ -5,6 +5,7 @@
 
 use egress::Egress;
 use runtime::{AnyRuntime, ContainerId, ExecSpec, Runtime};
+use std::time::Instant;
 use tokio::{sync::watch, task::JoinSet};
 use types::wire::{GUEST_PATH, GUEST_UID, GuestStatus, Pressure};
 
@@ -13,8 +14,15 @@ pub(crate) struct Link {
     pub(crate) session: channel::Session,
     pub(crate) control: channel::Control,
     /// The guest's last report about the container's limits.
-    pub(crate) pressure: watch::Receiver<Pressure>,
+    pub(crate) reports: watch::Receiver<Report>,
     _tasks: JoinSet<()>,
+}
+
+/// What the guest told of the container's limits, and when. It tells once a second, so that its silence says something too.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    pub(crate) at: Instant,
+    pub(crate) pressure: Pressure,
 }
 
 /// Why there is no session.
@@ -55,15 +63,15 @@ impl Link {
         tasks.spawn(serve(incoming, egress.clone()));
         let mut control = channel::Control::open(&session).await?;
         let status = control.hello(generation).await?;
-        let (report, pressure) = watch::channel(Pressure::default());
+        let (report, reports) = watch::channel(Report { at: Instant::now(), pressure: Pressure::default() });
         let mut reader = channel::PressureReader::open(&session).await?;
         tasks.spawn(async move {
             // Without reports the limits are still the kernel's, and the disk is counted once a minute.
-            while let Ok(next) = reader.next().await {
-                report.send_replace(next);
+            while let Ok(pressure) = reader.next().await {
+                report.send_replace(Report { at: Instant::now(), pressure });
             }
         });
-        Ok((Self { session, control, pressure, _tasks: tasks }, status))
+        Ok((Self { session, control, reports, _tasks: tasks }, status))
     }
 }
 

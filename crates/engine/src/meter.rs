@@ -6,15 +6,20 @@
 //! what the file system lost; a count that fails again and again ends the run; being near a limit for a moment ends nothing.
 
 use crate::{
+    link::Report,
     listeners::{HOME, WORKSPACE},
     outcome::Outcome,
 };
 use runtime::{AnyRuntime, ContainerId, ExecSpec, OutputLimits, Runtime};
 use std::time::{Duration, Instant};
-use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use types::{
     profile::ContainerProfile,
-    result::Resource,
+    result::{Resource, Status},
     wire::{AGENT_UID, Disk, GUEST_PATH, Pressure, Usage},
 };
 
@@ -32,8 +37,13 @@ const MAX_FAILURES: u32 = 5;
 const CROWDED: Duration = Duration::from_secs(10);
 /// Kills for memory that end the run.
 const MAX_KILLS: u64 = 20;
+/// Time between two looks while commands run.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Time for the guest's next report.
 const REPORT: Duration = Duration::from_millis(1500);
+/// Silence of the guest after which the container is looked at. With some engines the streams of processes in a container stay open
+/// when it ends.
+const SILENCE: Duration = Duration::from_secs(4);
 
 /// What a look at the container found.
 #[derive(Debug, Default)]
@@ -79,8 +89,7 @@ impl Meter {
         let now = Instant::now();
         let mut looked = self.memory(pressure);
         if looked.reached.is_none() && self.is_crowded(pressure, now) {
-            let text = format!("all {} are in use for {} s (container.pids)", self.limits.pids, CROWDED.as_secs());
-            looked.reached = Some(Outcome::limit(Resource::Processes, &text));
+            looked.reached = Some(self.out_of_processes());
         }
         if looked.reached.is_none() {
             looked.reached = self.disk(pressure, now);
@@ -89,22 +98,36 @@ impl Meter {
     }
 
     /// Waits until a limit is reached.
-    pub(crate) async fn reached(&mut self, mut reports: watch::Receiver<Pressure>) -> Outcome {
+    pub(crate) async fn reached(&mut self, mut reports: watch::Receiver<Report>) -> Outcome {
         loop {
             let _silent = timeout(REPORT, reports.changed()).await;
-            let pressure = reports.borrow_and_update().clone();
-            if let Some(outcome) = self.look(&pressure).reached {
+            let report = reports.borrow_and_update().clone();
+            if let Some(outcome) = self.look(&report.pressure).reached {
                 return outcome;
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            if let Some(outcome) = self.ended(&report).await {
+                return outcome;
+            }
+            sleep(PAUSE).await;
         }
     }
 
+    /// The end, if the guest is silent because its container is gone.
+    pub(crate) async fn ended(&self, last: &Report) -> Option<Outcome> {
+        if last.at.elapsed() < SILENCE {
+            return None;
+        }
+        let state = self.runtime.inspect(&self.container).await;
+        let runs = state.as_ref().is_ok_and(|state| state.running);
+        let outcome = || Outcome::new(Status::Truncated, "the container ended").considering(&state);
+        (!runs).then(|| self.was_crowded().unwrap_or_else(outcome))
+    }
+
     /// The end, if the kernel killed something for memory since this watch began. Waits for a report that is fresh.
-    pub(crate) async fn killed_for_memory(&mut self, reports: &mut watch::Receiver<Pressure>) -> Option<Outcome> {
+    pub(crate) async fn killed_for_memory(&mut self, reports: &mut watch::Receiver<Report>) -> Option<Outcome> {
         reports.mark_unchanged();
         let _silent = timeout(REPORT, reports.changed()).await;
-        let kills = reports.borrow().oom_kills.unwrap_or(0);
+        let kills = reports.borrow().pressure.oom_kills.unwrap_or(0);
         (kills > self.kills.unwrap_or(0)).then(|| self.out_of_memory())
     }
 
@@ -112,6 +135,17 @@ impl Meter {
         let text =
             format!("the kernel killed a process; there are {} MiB (container.memory-mb)", self.limits.memory_mb);
         Outcome::limit(Resource::Memory, &text)
+    }
+
+    fn out_of_processes(&self) -> Outcome {
+        let text = format!("all {} are in use (container.pids)", self.limits.pids);
+        Outcome::limit(Resource::Processes, &text)
+    }
+
+    /// The end, if the container was near the limit of processes when it was last heard of: gVisor ends when it can start no
+    /// thread of its own any more.
+    pub(crate) fn was_crowded(&self) -> Option<Outcome> {
+        self.crowded_since.map(|_| self.out_of_processes())
     }
 
     fn memory(&mut self, pressure: &Pressure) -> Looked {
@@ -128,14 +162,17 @@ impl Meter {
         Looked { notice: is_news.then(notice), reached: None }
     }
 
-    /// A few may be between their start and their count.
+    /// True when the limit is reached for long enough, or passed. A few may be between their start and their count.
     fn is_crowded(&mut self, pressure: &Pressure, now: Instant) -> bool {
         let limit = u64::from(self.limits.pids);
-        if pressure.processes.is_none_or(|processes| processes < limit.saturating_sub(limit / 50)) {
+        let Some(processes) = pressure.processes.filter(|processes| *processes >= limit.saturating_sub(limit / 50))
+        else {
             self.crowded_since = None;
             return false;
-        }
-        now.duration_since(*self.crowded_since.get_or_insert(now)) >= CROWDED
+        };
+        let since = *self.crowded_since.get_or_insert(now);
+        // A kernel that lets more exist does not hold the limit itself.
+        processes > limit || now.duration_since(since) >= CROWDED
     }
 
     fn disk(&mut self, pressure: &Pressure, now: Instant) -> Option<Outcome> {
@@ -144,7 +181,8 @@ impl Meter {
             let counted = counted.unwrap_or_else(|error| Err(error.to_string()));
             let took = now.duration_since(self.count_since);
             if let Some((resource, text)) = self.gauge.counted(counted, now, took) {
-                return Some(Outcome::limit(resource, &text));
+                // Where nothing can be started, nothing can count.
+                return Some(self.was_crowded().unwrap_or_else(|| Outcome::limit(resource, &text)));
             }
         }
         if self.counting.is_empty() && self.gauge.is_due(now) {
@@ -350,5 +388,7 @@ mod tests {
         assert!(!meter.is_crowded(&crowd(50), now + CROWDED));
         assert!(!meter.is_crowded(&crowd(100), now + CROWDED), "it had ended in between");
         assert!(meter.is_crowded(&crowd(98), now + CROWDED * 2));
+        meter.crowded_since = None;
+        assert!(meter.is_crowded(&crowd(101), now), "more than the limit is over it at once");
     }
 }

@@ -62,10 +62,10 @@ impl Work<'_> {
             let ran = tokio::select! {
                 ran = commands.run(Phase::Setup, &self.plan.setup, budget) => ran.map_err(|error| infra(&error))?,
                 outcome = self.interrupted() => return Err(outcome),
-                outcome = meter.reached(link.pressure.clone()) => return Err(outcome),
+                outcome = meter.reached(link.reports.clone()) => return Err(outcome),
             };
             if let Some(failed) = ran.iter().find(|command| command.code != 0) {
-                if let Some(outcome) = meter.killed_for_memory(&mut link.pressure).await {
+                if let Some(outcome) = meter.killed_for_memory(&mut link.reports).await {
                     return Err(outcome);
                 }
                 let reason = format!("setup: `{}` ended with {}", failed.command, failed.code);

@@ -256,10 +256,13 @@ impl Session<'_> {
                         None | Some(_) => {}
                     }
                     ticks = ticks.wrapping_add(1);
-                    if ticks.is_multiple_of(TICKS_PER_LOOK)
-                        && let Some(code) = self.exit_code().await
-                    {
-                        return Ok(self.drained(&mut streams, code).await);
+                    if ticks.is_multiple_of(TICKS_PER_LOOK) {
+                        if let Some(code) = self.exit_code().await {
+                            return Ok(self.drained(&mut streams, code).await);
+                        }
+                        if let Some(outcome) = self.vanished(&streams).await {
+                            return Ok(outcome);
+                        }
                     }
                 }
             }

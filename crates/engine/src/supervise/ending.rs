@@ -61,11 +61,17 @@ impl Session<'_> {
 
     /// Memory, processes and the disk.
     pub(super) fn used_up(&mut self, streams: &Streams) -> Option<Outcome> {
-        let Looked { notice, reached } = self.meter.look(&streams.link.pressure.borrow());
+        let Looked { notice, reached } = self.meter.look(&streams.link.reports.borrow().pressure);
         if let Some(text) = notice {
             self.with.recorder.emit(Event::Notice { text });
         }
         reached
+    }
+
+    /// The container is gone, although its streams are still open.
+    pub(super) async fn vanished(&self, streams: &Streams) -> Option<Outcome> {
+        let last = streams.link.reports.borrow().clone();
+        self.meter.ended(&last).await
     }
 
     /// A result was reported, no turn is open, nothing runs in the background, and it has been quiet.
@@ -146,6 +152,9 @@ impl Session<'_> {
     pub(super) async fn blamed(&self, outcome: Outcome) -> Outcome {
         if outcome.status != Status::Truncated {
             return outcome;
+        }
+        if let Some(crowded) = self.meter.was_crowded() {
+            return crowded;
         }
         let end = Instant::now() + BLAME;
         loop {

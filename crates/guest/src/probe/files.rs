@@ -10,7 +10,7 @@ use std::{
     fs::{self, OpenOptions},
     io::{Read, Write},
     os::unix::fs::{FileTypeExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 use types::{probe::Kernel, wire::RUN_DIR};
 
@@ -30,6 +30,8 @@ const DEVICES: &[&str] = &[
     "console", "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout",
     "tty", "urandom", "zero",
 ];
+/// File system types of both versions of control groups.
+const CONTROL_GROUPS: [i64; 2] = [0x0027_e0eb, 0x6367_7270];
 /// How deep directories are searched for sockets, and how many entries of each are looked at.
 const DEPTH: u32 = 3;
 const MAX_ENTRIES: usize = 256;
@@ -48,14 +50,10 @@ pub(super) fn check(checks: &mut Checks, writable: &[String]) {
         ("fs.modprobe", "/proc/sys/kernel/modprobe"),
         ("fs.uevent-helper", "/sys/kernel/uevent_helper"),
         ("fs.memory-device", "/dev/mem"),
-        ("fs.cgroup-procs", "/sys/fs/cgroup/cgroup.procs"),
-        ("fs.release-agent", "/sys/fs/cgroup/release_agent"),
     ] {
         checks.held(id, append(path), CLOSED);
     }
-    let cgroup = "/sys/fs/cgroup/sandbox-probe";
-    let made = fs::create_dir(cgroup).map_err(errno);
-    checks.held("fs.cgroup", made.inspect(|()| drop(fs::remove_dir(cgroup))), CLOSED);
+    control_groups(checks);
     kernel_memory(checks);
     engine_sockets(checks);
     sockets(checks);
@@ -69,6 +67,33 @@ pub(super) fn check(checks: &mut Checks, writable: &[String]) {
 /// Opens for writing without changing anything.
 fn append(path: &str) -> Result<fs::File, Errno> {
     OpenOptions::new().append(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(errno)
+}
+
+/// Control groups are closed wherever they are mounted: version 1 has a directory for each controller, below one that is none.
+fn control_groups(checks: &mut Checks) {
+    let root = Path::new("/sys/fs/cgroup");
+    let below = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
+    let groups: Vec<PathBuf> = below.chain([root.to_owned()]).filter(|path| is_control_group(path)).collect();
+    let make = |group: &Path| {
+        let path = group.join("sandbox-probe");
+        fs::create_dir(&path).map_err(errno).inspect(|()| drop(fs::remove_dir(&path)))
+    };
+    let append_to = |group: &Path, name: &str| append(&group.join(name).display().to_string()).map(drop);
+    closed(checks, "fs.cgroup-procs", &groups, |group| append_to(group, "cgroup.procs"));
+    closed(checks, "fs.release-agent", &groups, |group| append_to(group, "release_agent"));
+    closed(checks, "fs.cgroup", &groups, make);
+}
+
+fn is_control_group(path: &Path) -> bool {
+    rustix::fs::statfs(path).is_ok_and(|stat| CONTROL_GROUPS.contains(&(stat.f_type as i64)))
+}
+
+/// The attempt must fail in every group; where none is mounted there is nothing to close.
+fn closed(checks: &mut Checks, id: &str, groups: &[PathBuf], attempt: impl Fn(&Path) -> Result<(), Errno>) {
+    let outcomes: Vec<_> = groups.iter().map(|group| (group, attempt(group))).collect();
+    let is_closed = |outcome: &Result<(), Errno>| matches!(outcome, Err(errno) if CLOSED.contains(errno));
+    let open: Vec<_> = outcomes.iter().filter(|(_, outcome)| !is_closed(outcome)).collect();
+    checks.holds(id, open.is_empty(), &format!("{} are closed; open: {open:?}", outcomes.len() - open.len()));
 }
 
 /// `/proc/kcore` is refused, or masked by an empty file.
@@ -171,6 +196,20 @@ fn name(what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_open_control_group_is_a_surprise() {
+        let groups = ["/a", "/b"].map(PathBuf::from);
+        for (open, ok) in [(None, true), (Some("/b"), false)] {
+            let mut checks = Checks::default();
+            let attempt = |group: &Path| {
+                if open.is_some_and(|open| group == Path::new(open)) { Ok(()) } else { Err(Errno::ROFS) }
+            };
+            closed(&mut checks, "fs.cgroup", &groups, attempt);
+            assert_eq!(checks.outcome("fs.cgroup"), Some(ok));
+        }
+        assert!(!is_control_group(Path::new("/tmp")));
+    }
 
     #[test]
     fn listeners_are_read_as_the_kernel_lists_them() {
