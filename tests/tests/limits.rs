@@ -146,7 +146,7 @@ fn the_output_of_commands_is_cut_with_a_mark() {
 fn a_spinning_processor_is_ended_by_the_wall_clock() {
     let user = User::new();
     let spin = "for i in 1 2 3 4; do (while :; do :; done) & done; wait";
-    let _ = run(&user, spin, &["limits.timeout=10s", "container.cpus=0.5"]).expect_code(102);
+    let _ = run(&user, spin, &["limits.timeout=20s", "container.cpus=0.5"]).expect_code(102);
     let result = user.assert_ended("limit", &["one"]);
     assert!(result["reason"].as_str().is_some_and(|reason| reason.starts_with("timeout")), "{result:#}");
 }

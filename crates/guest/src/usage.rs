@@ -54,7 +54,8 @@ impl Counter {
                 return;
             }
             let Ok(entries) = fs::read_dir(&directory) else {
-                self.usage.hidden += 1;
+                // What was removed meanwhile is not hidden.
+                self.usage.hidden += u64::from(fs::symlink_metadata(&directory).is_ok() || directory == root);
                 continue;
             };
             for entry in entries {
@@ -86,12 +87,12 @@ impl Counter {
         };
         for process in processes.flatten() {
             let is_process = process.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
-            if !is_process || uid_of(&process.path()) != Some(own) {
+            if !is_process || !holds_files(&process.path(), own) {
                 continue;
             }
             let Ok(descriptors) = fs::read_dir(process.path().join("fd")) else {
-                // It ended, or it has closed itself to us.
-                self.usage.hidden += u64::from(process.path().exists());
+                // It ended meanwhile, or it has closed itself to us.
+                self.usage.hidden += u64::from(holds_files(&process.path(), own));
                 continue;
             };
             for descriptor in descriptors.flatten() {
@@ -106,10 +107,12 @@ impl Counter {
     }
 }
 
-/// The uid of a process by its `/proc/PID`. (The directory's owner is not it where the process has closed itself to others.)
-fn uid_of(process: &Path) -> Option<u32> {
-    let status = fs::read_to_string(process.join("status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok())
+/// True for a process of this uid that lives, by its `/proc/PID`. (The directory's owner is not the uid where the process has closed
+/// itself to others, and of a dead one nothing can be read and nothing is open.)
+fn holds_files(process: &Path, uid: u32) -> bool {
+    let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+    field("Uid:") == Some(uid.to_string().as_str()) && !matches!(field("State:"), Some("Z" | "X"))
 }
 
 #[cfg(test)]
@@ -158,9 +161,18 @@ mod tests {
     }
 
     #[test]
-    fn a_process_s_uid_is_read_from_its_status() {
-        assert_eq!(uid_of(Path::new("/proc/self")), Some(rustix::process::getuid().as_raw()));
-        assert_eq!(uid_of(Path::new("/nowhere")), None);
+    fn the_living_of_a_uid_hold_files_and_the_dead_do_not() {
+        let own = rustix::process::getuid().as_raw();
+        assert!(holds_files(Path::new("/proc/self"), own));
+        assert!(!holds_files(Path::new("/proc/self"), own + 1));
+        assert!(!holds_files(Path::new("/nowhere"), own));
+        let mut dead = std::process::Command::new("true").spawn().unwrap();
+        let path = PathBuf::from(format!("/proc/{}", dead.id()));
+        while fs::read_link(path.join("exe")).is_ok() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(!holds_files(&path, own), "it was not waited for");
+        dead.wait().unwrap();
     }
 
     #[test]

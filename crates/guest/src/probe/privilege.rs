@@ -19,10 +19,13 @@ const MISSING: &str = "missing";
 
 /// Reads the facts and tries PID 1.
 pub(super) fn check(checks: &mut Checks, agent_uid: u32) {
-    match fs::read_to_string("/proc/self/status") {
-        Ok(status) => judge(checks, &status, agent_uid),
-        Err(error) => checks.holds("cap.status", false, &error.to_string()),
-    }
+    let status = fs::read_to_string("/proc/self/status");
+    checks.holds(
+        "cap.status",
+        status.is_ok(),
+        &status.as_ref().map_or_else(ToString::to_string, |_| "read".to_owned()),
+    );
+    judge(checks, &status.unwrap_or_default(), agent_uid);
     let no_new_privs = rustix::thread::no_new_privs();
     checks.holds("cap.no-new-privs", no_new_privs == Ok(true), &format!("{no_new_privs:?}"));
     let core = getrlimit(Resource::Core);
