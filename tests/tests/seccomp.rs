@@ -32,7 +32,10 @@ const WORKLOADS: &[(&str, &str)] = &[
     ("AF_INET6, UDP", "python3 -c 'import socket; socket.socket(10, 2, 17)'"),
     ("AF_NETLINK", "python3 -c 'import socket; socket.socket(16, 3, 0)'"),
     ("ADDR_NO_RANDOMIZE", "python3 -c 'import ctypes; assert ctypes.CDLL(None).personality(0x40000) != -1'"),
-    ("asking which personality", "python3 -c 'import ctypes; assert ctypes.CDLL(None).personality(0xffffffff) != -1'"),
+    (
+        "asking which personality",
+        "python3 -c 'import ctypes; assert ctypes.CDLL(None).personality(ctypes.c_ulong(0xffffffff)) != -1'",
+    ),
     // The C library makes threads in the old way only when it hears that there is no new one.
     ("ENOSYS", "python3 -c 'import threading; threading.Thread(target=print).start()'"),
 ];

@@ -76,7 +76,7 @@ fn requests() {
         concat!(
             r#"{"request":"probe","plan":{"proxy":"127.0.0.1:3128","model":"127.0.0.1:8080","#,
             r#""denied-name":"denied.example","unreachable":["192.0.2.1:443"],"trusted-name":null,"#,
-            r#""writable":["/workspace"],"kernel":"linux"}}"#
+            r#""writable":["/workspace"],"variables":{},"kernel":"linux"}}"#
         ),
     );
     is(Request::Launch, r#"{"request":"launch"}"#);

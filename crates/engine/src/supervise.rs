@@ -203,7 +203,7 @@ impl Session<'_> {
         loop {
             tokio::select! {
                 read = streams.stdout.read(&mut out) => match read {
-                    Ok(0) => return Ok(self.exited().await),
+                    Ok(0) => return Ok(self.exited(&mut streams).await),
                     Ok(count) => {
                         self.last_output = Instant::now();
                         self.on_disk.stdout.append(&out[..count])?;

@@ -99,19 +99,28 @@ impl Session<'_> {
             }
             self.heard(&buffer[..count]);
         }
-        self.concluded(Some(code))
+        self.conclude(streams, Some(code)).await
     }
 
     /// The agent closed its stdout: its exit code follows.
-    pub(super) async fn exited(&mut self) -> Outcome {
+    pub(super) async fn exited(&mut self, streams: &mut Streams) -> Outcome {
         let end = Instant::now() + LEAVE;
         while Instant::now() < end {
             if let Some(code) = self.exit_code().await {
-                return self.concluded(Some(code));
+                return self.conclude(streams, Some(code)).await;
             }
             sleep(Duration::from_millis(20)).await;
         }
         self.concluded(None)
+    }
+
+    /// How it ended; where it ended half way, what the kernel counts says whether that was for memory. Not every engine tells.
+    async fn conclude(&mut self, streams: &mut Streams, code: Option<i64>) -> Outcome {
+        let outcome = self.concluded(code);
+        if outcome.status != Status::Truncated {
+            return outcome;
+        }
+        self.meter.killed_for_memory(&mut streams.link.reports).await.unwrap_or(outcome)
     }
 
     pub(super) fn concluded(&self, exit: Option<i64>) -> Outcome {
