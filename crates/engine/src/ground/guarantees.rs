@@ -332,8 +332,8 @@ mod tests {
     /// `UPDATE_DOCS=1 cargo nextest run -p engine guarantees` writes the page anew.
     #[test]
     fn the_handbook_holds_the_table() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guarantees.md");
-        let text = std::fs::read_to_string(path).expect("docs/guarantees.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/security.md");
+        let text = std::fs::read_to_string(path).expect("docs/security.md");
         let (begin, end) = ("<!-- guarantees: generated -->\n", "<!-- guarantees: end -->");
         let (head, rest) = text.split_once(begin).expect("a begin mark");
         let (_, tail) = rest.split_once(end).expect("an end mark");
@@ -341,7 +341,7 @@ mod tests {
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(path, &wanted).expect("write");
         } else {
-            assert!(text == wanted, "docs/guarantees.md is out of date: UPDATE_DOCS=1 writes it");
+            assert!(text == wanted, "docs/security.md is out of date: UPDATE_DOCS=1 writes it");
         }
     }
 }
