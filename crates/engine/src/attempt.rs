@@ -68,7 +68,7 @@ pub(crate) enum Start {
         /// Archive of the base commit's work tree.
         snapshot: PathBuf,
         /// The container engine and what it is, if it answered already.
-        runtime: Option<(Docker, EngineInfo)>,
+        runtime: Option<Box<(Docker, EngineInfo)>>,
     },
     /// Another process began; what it left decides.
     TakenUp {
@@ -273,7 +273,7 @@ impl<'a> Work<'a> {
             Start::TakenUp { .. } => None,
         };
         let (docker, info) = match connected {
-            Some(connected) => connected,
+            Some(connected) => *connected,
             None => {
                 let docker = Docker::connect().await?;
                 let info = docker.info().await?;

@@ -87,7 +87,7 @@ impl Engine {
         let connecting = async {
             let Ok(docker) = Docker::connect().await else { return Ok(None) };
             let info = docker.info().await.ok();
-            Ok(info.map(|info| (docker, info)))
+            Ok(info.map(|info| Box::new((docker, info))))
         };
         let (source, runtime) = match tokio::try_join!(reading, connecting)? {
             (Read::Orphan(supervised), _) => return Ok(*supervised),

@@ -31,7 +31,7 @@ const DEVICES: &[&str] = &[
     "tty", "urandom", "zero",
 ];
 /// File system types of both versions of control groups.
-const CONTROL_GROUPS: [i64; 2] = [0x0027_e0eb, 0x6367_7270];
+const CONTROL_GROUPS: [rustix::fs::FsWord; 2] = [0x0027_e0eb, 0x6367_7270];
 /// How deep directories are searched for sockets, and how many entries of each are looked at.
 const DEPTH: u32 = 3;
 const MAX_ENTRIES: usize = 256;
@@ -85,7 +85,7 @@ fn control_groups(checks: &mut Checks) {
 }
 
 fn is_control_group(path: &Path) -> bool {
-    rustix::fs::statfs(path).is_ok_and(|stat| CONTROL_GROUPS.contains(&(stat.f_type as i64)))
+    rustix::fs::statfs(path).is_ok_and(|stat| CONTROL_GROUPS.contains(&stat.f_type))
 }
 
 /// The attempt must fail in every group; where none is mounted there is nothing to close.
