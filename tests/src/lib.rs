@@ -4,6 +4,7 @@
 
 pub mod aftermath;
 pub mod hostile;
+pub mod origin;
 pub mod private_engine;
 pub mod private_podman;
 pub mod rig;

@@ -1,9 +1,9 @@
 //! The whole way from a container: a program inside, the guest, the channel, the egress, the endpoint.
 
-use super::origin::{NAMES, Origin};
 use crate::series::Report;
 use std::fs;
 use system_tests::User;
+use system_tests::origin::{NAMES, Origin};
 
 /// Name of the figure.
 pub(crate) const THROUGHPUT: &str = "egress, from a container: 256 MiB";

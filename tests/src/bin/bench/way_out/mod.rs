@@ -4,13 +4,11 @@
 mod client;
 mod inside;
 mod model;
-mod origin;
 pub(crate) mod own;
 mod peers;
 
 use crate::series::Report;
 use client::{Connection, Way};
-use origin::{NAMES, Origin};
 use own::Own;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use std::{
@@ -19,6 +17,7 @@ use std::{
     thread,
     time::Instant,
 };
+use system_tests::origin::{NAMES, Origin};
 
 /// Connections at the same time.
 const MANY: usize = 200;

@@ -1,7 +1,6 @@
 //! Our egress as a process of its own, so that its memory is its own too: `bench own-proxy` listens for proxy clients and for the
 //! model's, and ends when its standard input does.
 
-use super::origin::NAMES;
 use egress::{
     Backend, Config, Credential, Egress, KeptAuthority, Keys, LimitReached, Limits, ModelConfig, Observer,
     UpstreamConfig,
@@ -14,6 +13,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use system_tests::origin::NAMES;
 use tokio::{net::TcpListener, task::JoinSet};
 use types::{
     event::{EgressRecord, Usage, WireToolResult, WireToolUse},

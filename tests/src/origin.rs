@@ -13,22 +13,28 @@ use std::{
 };
 
 /// The names that it answers to: through a tunnel, and where requests are looked at.
-pub(crate) const NAMES: [&str; 2] = ["tunnel.bench", "requests.bench"];
+pub const NAMES: [&str; 2] = ["tunnel.bench", "requests.bench"];
 /// Size of one write, in bytes.
 const PIECE: usize = 256 * 1024;
 
 /// The endpoint; it goes with the process.
-pub(crate) struct Origin {
-    pub(crate) address: SocketAddr,
+#[derive(Debug)]
+pub struct Origin {
+    /// Where it listens.
+    pub address: SocketAddr,
     /// Its certificate, which is its own authority.
-    pub(crate) certificate: CertificateDer<'static>,
+    pub certificate: CertificateDer<'static>,
     /// The same as text.
-    pub(crate) pem: String,
+    pub pem: String,
 }
 
 impl Origin {
     /// Listens.
-    pub(crate) fn start() -> Self {
+    ///
+    /// # Panics
+    /// When it cannot.
+    #[must_use]
+    pub fn start() -> Self {
         let made = rcgen::generate_simple_self_signed(NAMES.map(str::to_owned).to_vec()).expect("certificate");
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
         let certificate = made.cert.der().clone();
