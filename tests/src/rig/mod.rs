@@ -46,6 +46,8 @@ pub struct Setup {
     pub settings: Option<Value>,
     /// Changes the agent's launch line.
     pub relaunch: fn(Launch) -> Launch,
+    /// OCI runtime; the engine's default if none is given.
+    pub runtime: Option<String>,
 }
 
 impl Setup {
@@ -62,6 +64,7 @@ impl Setup {
             files: Vec::new(),
             settings: Some(product_settings()),
             relaunch: |launch| launch,
+            runtime: None,
         }
     }
 }
