@@ -216,7 +216,7 @@ impl Rig {
             stdin: false,
         };
         rig.place.runtime.exec(&rig.place.container, &spec).await.expect("shim");
-        let report = link.control.probe(place::probe_plan(&listeners)).await.expect("canary");
+        let report = link.control.probe(place::probe_plan(&listeners, setup.runtime.as_deref())).await.expect("canary");
         assert!(report.is_sound(), "{report:?}");
         link.control.launch().await.expect("launch");
         rig.stream(link, 0).await;

@@ -145,14 +145,14 @@ pub(super) fn listeners() -> Listeners {
     Listeners { proxy: loopback(3128), model: loopback(3129), dns: loopback(53), names: Vec::new() }
 }
 
-pub(super) fn probe_plan(listeners: &Listeners) -> ProbePlan {
+pub(super) fn probe_plan(listeners: &Listeners, runtime: Option<&str>) -> ProbePlan {
     ProbePlan {
         proxy: listeners.proxy,
         model: listeners.model,
         denied_name: "denied.sandbox-canary.invalid".to_owned(),
         unreachable: vec![([169, 254, 169, 254], 80).into()],
         trusted_name: None,
-        kernel: Kernel::Linux,
+        kernel: if runtime == Some("runsc") { Kernel::Gvisor } else { Kernel::Linux },
         writable: [WORKSPACE, HOME, "/tmp"].map(str::to_owned).to_vec(),
         variables: Default::default(),
     }

@@ -5,4 +5,5 @@ pub mod engine;
 pub mod hooks;
 pub mod judged;
 pub mod killing;
+pub mod limits;
 pub mod planted;

@@ -6,7 +6,7 @@ mod looks;
 use crate::{
     case::{Case, Record, Role, Step},
     judge::Evidence,
-    plan::{Setting, command, findings, inside},
+    plan::{Setting, command, findings, inside, kernel},
     report::{Report, play},
     stage::{Stage, profile},
     table::{API_SECRET, TRUST},
@@ -54,7 +54,13 @@ pub(crate) fn make(
     controls: &[Step],
 ) -> (Evidence, Vec<Case>, Vec<Step>) {
     let user = stage.user(runtime);
-    let setting = Setting { mark: runtime, home: user.home().display().to_string(), number: number(), at: inside() };
+    let setting = Setting {
+        mark: runtime,
+        home: user.home().display().to_string(),
+        number: number(),
+        at: inside(),
+        kernel: kernel(runtime),
+    };
     let (cases, controls) = (setting.marked_cases(cases), setting.marked(controls.to_vec()));
     setting.write(&user, &stage.internet, &cases, &controls);
     user.commit("a probe");

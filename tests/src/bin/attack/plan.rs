@@ -5,7 +5,7 @@ use crate::{
     judge::{Finding, Findings},
 };
 use serde_json::{Value, json};
-use std::path::Path;
+use std::{fs, path::Path};
 use system_tests::{User, internet::Internet};
 
 /// The setup in which a plan is gone through.
@@ -19,6 +19,13 @@ pub(crate) struct Setting {
     pub(crate) number: u64,
     /// Where the listeners are: proxy, model gateway, resolver.
     pub(crate) at: Value,
+    /// The kernel that answers inside, as the canary is told.
+    pub(crate) kernel: &'static str,
+}
+
+/// The kernel that a runtime puts below a container.
+pub(crate) fn kernel(runtime: &str) -> &'static str {
+    if runtime == "runsc" { "gvisor" } else { "linux" }
 }
 
 /// Where they are inside a container of ours.
@@ -48,7 +55,11 @@ fn file(role: Role) -> &'static str {
 
 impl Setting {
     fn fill(&self, text: &str) -> String {
-        text.replace("{mark}", self.mark).replace("{home}", &self.home).replace("{number}", &self.number.to_string())
+        let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+        // What is special in patterns is any character in them.
+        let line: String = line.trim().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '.' }).collect();
+        let text = text.replace("{mark}", self.mark).replace("{home}", &self.home).replace("{cmdline}", &line);
+        text.replace("{number}", &self.number.to_string())
     }
 
     fn filled(&self, value: &Value) -> Value {
@@ -92,6 +103,7 @@ impl Setting {
             "unreachable": ["169.254.169.254:80", "172.17.0.1:2375"],
             "trusted-name": "ok.test",
             "writable": ["/workspace", "/tmp"],
+            "kernel": self.kernel,
         });
         let steps: Vec<_> = steps.iter().map(|step| step.instruction()).collect();
         json!({"at": self.at, "canary": canary, "steps": steps}).to_string()
@@ -102,7 +114,7 @@ impl Setting {
         for (path, text) in PROBE {
             user.write(path, text);
         }
-        let ca = std::fs::read_to_string(internet.ca()).expect("certificate");
+        let ca = fs::read_to_string(internet.ca()).expect("certificate");
         user.write("ca.pem", &ca);
         let all = || cases.iter().flat_map(|case| &case.steps).chain(controls);
         for role in [Role::Agent, Role::Verify] {

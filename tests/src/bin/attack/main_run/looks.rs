@@ -29,7 +29,14 @@ pub(super) fn while_it_waits(scene: &Scene<'_>, report: &mut Report) {
     let lines = command_lines();
     report.control("C-02", lines.contains("task.md"), "the host's process list is empty");
     report.held("C-02", secrets_in(lines.as_bytes()).is_empty(), "the host's process list holds a secret");
-    report.control("K-08", lines.contains(&format!("sleep {}", scene.setting.number)), "no process was left");
+    let inside = ["exec", "--user", "1000", &scene.user.agent_container(), "pgrep", "-f", &left(scene)];
+    let is_there = scene.user.docker(&inside).output().is_ok_and(|output| output.status.success());
+    report.control("K-08", is_there, "no process was left");
+}
+
+/// The command line of the process that the agent leaves.
+fn left(scene: &Scene<'_>) -> String {
+    format!("sleep {}", scene.setting.number)
 }
 
 /// The command lines of all processes of this machine.
@@ -42,7 +49,7 @@ fn command_lines() -> String {
 /// What came out, and what was left.
 pub(super) fn afterwards(scene: &Scene<'_>, run: &str, ran: &Ran, report: &mut Report) {
     let Scene { user, stage, .. } = scene;
-    report.held("K-08", !command_lines().contains(&format!("sleep {}", scene.setting.number)), "the process lives on");
+    report.held("K-08", !command_lines().contains(&left(scene)), "the process lives on");
     report.held(
         "K-08",
         !stage.left().iter().any(|name| name.contains(run)),

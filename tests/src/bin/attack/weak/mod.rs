@@ -37,6 +37,7 @@ pub(crate) fn phase(stage: &Stage, cases: &[Case], controls: &[Step], deaf: &[&'
         home: user.home().display().to_string(),
         number: 987_000_000 + u64::from(std::process::id()),
         at: json!({"proxy": [BRIDGE.to_string(), 3128], "model": [BRIDGE.to_string(), 3129], "dns": ["11.0.0.53", 53]}),
+        kernel: "linux",
     };
     let (cases, controls) = (setting.marked_cases(cases), setting.marked(controls.to_vec()));
     setting.write(&user, &stage.internet, &cases, &controls);
