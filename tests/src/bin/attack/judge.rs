@@ -164,12 +164,8 @@ impl Evidence {
     /// True when the attack demonstrably worked, for the setup without walls: what must stay silent has heard, or, where nothing
     /// would hear, the outcome is one of success.
     pub(crate) fn is_broken(&self, step: &Step) -> bool {
-        let is_bad = || {
-            self.findings
-                .values()
-                .filter_map(|found| found.get(&step.name))
-                .any(|found| fits(&found.outcome, &step.bad))
-        };
+        let found = || self.findings.values().filter_map(|found| found.get(&step.name));
+        let is_bad = || found().any(|found| fits(&found.outcome, &step.bad) && !fits(&found.outcome, &step.good));
         if step.traces.is_empty() { is_bad() } else { self.traces(step).next().is_some() }
     }
 
@@ -327,6 +323,16 @@ mod tests {
         assert_eq!((blind.outcome, blind.control), (Outcome::Held, Control::Failed));
         let skipped = Report { skipped: Some("no such engine".to_owned()), ..Report::default() };
         assert_eq!(judged(with(skipped)).outcome, Outcome::Skipped);
+    }
+
+    #[test]
+    fn without_walls_what_is_good_is_not_bad() {
+        let step = Step::new("N-99 count", json!({"act": "x"}), &["0 0"], &["0 *"]);
+        let with = |outcome: &str| Evidence {
+            findings: BTreeMap::from([(Role::Agent, Findings::from([finding("N-99 count", outcome)]))]),
+            ..Evidence::default()
+        };
+        assert!(with("0 3").is_broken(&step) && !with("0 0").is_broken(&step) && !with("1 3").is_broken(&step));
     }
 
     #[test]
