@@ -28,7 +28,7 @@ bench: engine runtimes images
 
 # Every attack on the boundary, without walls first, then on runc and gVisor; a table and target/attack.json. `just attack N-07 K-06` tries
 # some, `--weak`, `--strong` and `--runtime runsc` leave parts out
-attack *args: engine images
+attack *args: engine runtimes images
     scripts/attack {{args}}
 
 # Fuzz a reader (dns, head, hello, host, pkt, rule, shell or tool) for some seconds; needs cargo-fuzz and a nightly toolchain

@@ -6,5 +6,5 @@ use system_tests::{User, private_engine::PrivateEngine, scenes::engine};
 fn a_run_whose_engine_stops_is_harvested_when_the_engine_is_back() {
     let mut engine = PrivateEngine::new();
     let user = User::new().with_env("DOCKER_HOST", &engine.host());
-    engine::a_run_whose_engine_stops_is_harvested_when_the_engine_is_back(&mut engine, &user);
+    engine::runs_whose_engine_stops_are_harvested_when_it_is_back(&mut engine, &[user]);
 }

@@ -1,7 +1,6 @@
 //! What an agent can use up, and what then becomes of its run (K-06): the limit is its outcome, with the resource's name; its work is
 //! harvested; nothing is left in the engine.
 
-use serde_json::Value;
 use std::path::PathBuf;
 use system_tests::{
     User,

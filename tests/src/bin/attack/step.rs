@@ -182,7 +182,7 @@ pub(crate) fn ask(text: &str) -> Value {
 /// One check of the program that is every run's canary.
 pub(crate) fn canary(check: &str) -> Step {
     let act = json!({"act": "canary", "check": check});
-    Step::new(format!("canary {check}"), act, &["held *"], &["not held *"]).everywhere()
+    Step::new(format!("canary {check}"), act, &["held*"], &["not held*"]).everywhere()
 }
 
 /// A file that must not be readable.

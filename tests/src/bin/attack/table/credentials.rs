@@ -2,7 +2,7 @@
 
 use crate::{
     case::{Case, Step, Weak},
-    step::{ask, canary, curl, model, shell},
+    step::{ask, curl, model, shell},
 };
 use serde_json::json;
 use system_tests::sentinel::PATTERN;
@@ -42,8 +42,6 @@ fn processes() -> Case {
     Case::new("C-01", Weak::Broken)
         .controls(&[FOUND])
         .step(Step::new("every process", act, &["none"], &["environ*", "cmdline*", "maps*", "a file*"]).everywhere())
-        .step(canary("proc.init-environ"))
-        .step(canary("proc.init-memory"))
         .scene("main")
 }
 
@@ -212,7 +210,6 @@ fn dumped() -> Case {
     Case::new("C-11", Weak::Broken)
         .controls(&["control shell"])
         .step(Step::new("a process's memory on disk", json!({"act": "core"}), &["none"], &["allowed"]).everywhere())
-        .step(canary("limit.core"))
 }
 
 fn renamed() -> Case {

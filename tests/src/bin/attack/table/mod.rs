@@ -13,7 +13,8 @@ mod tunnelled;
 
 pub(crate) use controls::controls;
 
-use crate::case::Case;
+use crate::{case::Case, step::canary};
+use types::canary::CANARY;
 
 /// All cases, in the order of the list.
 pub(crate) fn cases() -> Vec<Case> {
@@ -28,9 +29,18 @@ pub(crate) fn cases() -> Vec<Case> {
         boxed::cases(),
         gate::cases(),
     ];
-    let mut all: Vec<_> = parts.into_iter().flatten().collect();
+    let mut all: Vec<_> = parts.into_iter().flatten().map(with_canary).collect();
     all.sort_by_key(|case| case.id);
     all
+}
+
+/// Adds what the canary of every run tries for the same id.
+fn with_canary(case: Case) -> Case {
+    let id = case.id;
+    let own = CANARY.iter().filter(|probe| probe.threat.split(' ').any(|threat| threat == id));
+    // The agent gives its programs variables that are named like credentials, and has sockets of its own.
+    let steps = own.filter(|probe| !["env.secrets", "fs.sockets"].contains(&probe.id)).map(|probe| canary(probe.id));
+    case.steps(steps)
 }
 
 /// What the operator trusts in the run that makes most of the attempts: among it names that lead where no name may lead, and routes

@@ -2,7 +2,7 @@
 
 use crate::{
     case::{Case, Step, Weak},
-    step::{canary, connect, curl, dns, no_route, own_loopback, run, socket, tcp, udp},
+    step::{connect, curl, dns, no_route, own_loopback, run, socket, tcp, udp},
 };
 use serde_json::json;
 
@@ -33,7 +33,6 @@ fn around_the_proxy() -> Case {
             )
             .traced("evil", "{mark}-unproxied"),
         )
-        .step(canary("net.raw-ip"))
         .step(Step::new("devices", json!({"act": "devices"}), &["lo"], &["eth0,lo"]).everywhere())
 }
 
@@ -59,7 +58,6 @@ fn metadata() -> Case {
         // Trusted by name, which is as far as a mistaken operator can go.
         .step(by_name("metadata.google.internal"))
         .step(by_name("to-metadata.test"))
-        .step(canary("net.metadata"))
 }
 
 fn the_host() -> Case {
@@ -88,7 +86,6 @@ fn desktop_engine() -> Case {
         .step(tcp("172.17.0.1", 2375, "bridge"))
         .step(connect("192.168.65.7:2375", "bad_name", "desktop engine"))
         .step(connect("host.docker.internal:2375", "no_route", "bridge"))
-        .step(canary("net.bridge"))
 }
 
 fn neighbour() -> Case {
@@ -117,7 +114,6 @@ fn six() -> Case {
         })
         .step(dns("six.test", 28, "NOERROR 0", &["NOERROR 1"]))
         .step(advertise)
-        .step(canary("net.ipv6"))
 }
 
 fn other_protocols() -> Case {
@@ -139,7 +135,4 @@ fn other_protocols() -> Case {
         .step(socket("AF_PACKET", "SOCK_RAW", 3))
         .step(udp("11.0.0.66", 443, "evil udp"))
         .step(udp("11.0.0.66", 51820, "evil udp"))
-        .step(canary("net.icmp"))
-        .step(canary("net.packet-socket"))
-        .step(canary("net.udp"))
 }
