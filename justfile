@@ -1,4 +1,4 @@
-# The one entry point: `just demo`, `just test`, `just lint`, `just bench`. CI calls these and nothing else.
+# The one entry point: `just demo`, `just test`, `just lint`, `just bench`, `just attack`. CI calls these and nothing else.
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
@@ -25,6 +25,11 @@ lint:
 bench: engine runtimes images
     cargo build --release --locked
     cargo run --release --locked --package system-tests --bin bench
+
+# Every attack on the boundary, without walls first, then on runc and gVisor; a table and target/attack.json. `just attack N-07 K-06` tries
+# some, `--weak`, `--strong` and `--runtime runsc` leave parts out
+attack *args: engine runtimes images
+    scripts/attack {{args}}
 
 # Fuzz a reader (dns, head, hello, host, pkt, rule, shell or tool) for some seconds; needs cargo-fuzz and a nightly toolchain
 fuzz target seconds="600":

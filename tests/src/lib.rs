@@ -3,12 +3,15 @@
 //! Tests run the real binary against a real engine. None is skipped when the engine is missing: it fails.
 
 pub mod aftermath;
+pub mod docker;
 pub mod hostile;
+pub mod internet;
 pub mod origin;
 pub mod private_engine;
 pub mod private_podman;
 pub mod rig;
-pub mod targets;
+pub mod scenes;
+pub mod sentinel;
 pub mod upstream;
 
 use serde_json::{Value, json};
@@ -37,6 +40,22 @@ pub fn binary() -> PathBuf {
     let own = std::env::current_exe().expect("own path");
     let found = own.ancestors().map(|dir| dir.join("sandbox")).find(|path| path.is_file());
     found.expect("the binary is built by `just test`, or by `cargo build --package cli`")
+}
+
+/// The static program that the built binary puts into containers.
+///
+/// # Panics
+/// When it is not built.
+#[must_use]
+pub fn guest_binary() -> PathBuf {
+    let builds = binary().parent().expect("target").join("build");
+    let built = |entry: fs::DirEntry| -> Option<(std::time::SystemTime, PathBuf)> {
+        let path = entry.path().join("out/guest");
+        let is_cli = entry.file_name().to_string_lossy().starts_with("cli-");
+        Some((fs::metadata(&path).ok().filter(|_| is_cli)?.modified().ok()?, path))
+    };
+    let newest = fs::read_dir(builds).expect("builds").filter_map(Result::ok).filter_map(built).max();
+    newest.expect("the guest is built with the binary").1
 }
 
 /// A user with a home of their own and one repository.
@@ -388,8 +407,17 @@ impl Started {
     /// # Panics
     /// When it does not end.
     #[must_use]
-    pub fn finish(mut self) -> Ran {
-        let end = Instant::now() + Duration::from_secs(120);
+    pub fn finish(self) -> Ran {
+        self.finish_within(Duration::from_secs(120))
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    #[must_use]
+    pub fn finish_within(mut self, patience: Duration) -> Ran {
+        let end = Instant::now() + patience;
         while Instant::now() < end {
             if let Some(status) = self.child.try_wait().expect("wait") {
                 let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();

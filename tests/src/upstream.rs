@@ -18,7 +18,7 @@ pub struct Received {
     pub line: String,
     /// Fields by lower-case name.
     pub headers: BTreeMap<String, String>,
-    /// The body.
+    /// The body; null where it is no JSON.
     pub body: Value,
 }
 
@@ -34,7 +34,7 @@ pub enum Answer {
     Error(u16, String),
 }
 
-/// The endpoint. It lives as long as the test's process.
+/// The endpoint. A message that says `Redirect me to URL` is answered with 307. It lives as long as the test's process.
 #[derive(Debug)]
 pub struct Upstream {
     /// Where it listens.
@@ -85,11 +85,25 @@ impl Upstream {
     /// # Panics
     /// When none is asked for.
     pub fn wait_until_held(&self) {
+        self.wait_until_held_within(Duration::from_secs(60));
+    }
+
+    /// The same for runs with much to do before it.
+    ///
+    /// # Panics
+    /// When none is asked for.
+    pub fn wait_until_held_within(&self, patience: Duration) {
         let state = self.shared.state.lock().expect("state");
-        let wait = self.shared.changed.wait_timeout_while(state, Duration::from_secs(60), |state| !state.is_waiting);
+        let wait = self.shared.changed.wait_timeout_while(state, patience, |state| !state.is_waiting);
         let (state, outcome) = wait.expect("state");
         let messages = state.received.iter().map(|request| request.body["messages"].to_string()).collect::<Vec<_>>();
         assert!(!outcome.timed_out(), "no answer is held back; received: {messages:#?}");
+    }
+
+    /// What it answers to a request that came another way.
+    #[must_use]
+    pub fn answer(&self, request: &Received) -> String {
+        self.shared.answer_to(request)
     }
 
     /// Gives the answers that are held back.
@@ -143,6 +157,11 @@ impl Shared {
     fn answer_to(&self, request: &Received) -> String {
         let mut state = self.state.lock().expect("state");
         state.received.push(request.clone());
+        if let Some(to) = redirect(request) {
+            return format!(
+                "HTTP/1.1 307 Scripted\r\nlocation: {to}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            );
+        }
         if request.line.contains("count_tokens") {
             return whole(200, &json!({"input_tokens": 1}));
         }
@@ -167,6 +186,11 @@ impl Shared {
             None => String::new(),
         }
     }
+}
+
+/// Where a request wants to be redirected to, by the words of its first message.
+fn redirect(request: &Received) -> Option<&str> {
+    request.body["messages"][0]["content"].as_str()?.strip_prefix("Redirect me to ")
 }
 
 fn credential(request: &Received) -> &str {

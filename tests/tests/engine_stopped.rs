@@ -1,33 +1,10 @@
 //! The container engine stopped in the middle of a run and started again, with an engine of the test's own.
 
-use system_tests::{
-    User,
-    aftermath::{OPEN_GATE, endless_step, step},
-    private_engine::PrivateEngine,
-};
+use system_tests::{User, private_engine::PrivateEngine, scenes::engine};
 
 #[test]
 fn a_run_whose_engine_stops_is_harvested_when_the_engine_is_back() {
     let mut engine = PrivateEngine::new();
     let user = User::new().with_env("DOCKER_HOST", &engine.host());
-    let task = user.task("Write a log.");
-    let conversation = user.conversation(&[step("one"), endless_step("two")]);
-    let started = user.start_task(&task, &conversation, &OPEN_GATE);
-    started.wait_for_call(1);
-    user.wait_for_line("two");
-
-    engine.stop();
-    let ended = started.finish().expect_code(105);
-    assert!(ended.stdout.contains("sandbox resume"), "{}", ended.stdout);
-    // Without the engine there is nothing to harvest from, and nothing is given up.
-    let early = user.run(&["resume"]).expect_code(105);
-    assert!(early.stderr.contains("no container engine answers"), "{}", early.stderr);
-    assert!(!user.attempt().join("result.json").exists());
-
-    engine.start();
-    let swept = user.run(&["gc", "--json"]).expect_code(0).stdout;
-    assert!(swept.contains("\"removed\":[]") && swept.contains("workspace"), "nothing unharvested is removed: {swept}");
-    let _ = user.run(&["resume", &user.run_id()]).expect_code(105);
-    let result = user.assert_ended("infrastructure", &["one", "two"]);
-    assert!(result["harvest"]["commit"] != result["harvest"]["base"], "{result:#}");
+    engine::runs_whose_engine_stops_are_harvested_when_it_is_back(&mut engine, &[user]);
 }

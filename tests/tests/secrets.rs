@@ -1,96 +1,27 @@
-//! No secret inside (invariant 4), and none in what a run leaves.
-//!
-//! Every secret of the test holds the same two marks, so that one search finds all of them, whichever leaks. Each search also
-//! has to find a decoy that lies where it looks.
+//! No secret inside (invariant 4), and none in what a run leaves. Each search also has to find a decoy that lies where it looks.
 
 use serde_json::json;
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 use system_tests::{
-    User, left_in_engine,
-    targets::docker,
+    User,
+    docker::docker,
+    left_in_engine,
+    sentinel::{DECOY, KEY, PATTERN, files_below, on_disk, secrets_in},
     upstream::{Answer, Upstream},
 };
 
-const KEY: &str = "sk-ant-api03-Zq7-key-4c1e90";
-const DECOY: &str = "Zq7-decoy-4c1e90";
-/// Matches every secret and not itself.
-const PATTERN: &str = "[Z]q7-[a-z]+-4c1e90";
 const PROMPT: &str = "Look around, says the prompt of this test.";
-
-/// Whole secrets in `bytes`, the decoy left out.
-fn secrets_in(bytes: &[u8]) -> BTreeSet<String> {
-    let (head, tail) = (b"Zq7-", b"-4c1e90");
-    let starts = bytes.windows(head.len()).enumerate().filter(|(_, window)| window == head).map(|(at, _)| at);
-    starts
-        .filter_map(|at| {
-            let rest = &bytes[at + head.len()..];
-            let length = rest.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
-            rest[length..].starts_with(tail).then(|| String::from_utf8_lossy(&bytes[at..at + 11 + length]).into_owned())
-        })
-        .filter(|found| found != DECOY)
-        .collect()
-}
-
-/// Every regular file below `dir`.
-fn files_below(dir: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
-    let paths = entries.map(|entry| entry.expect("entry").path());
-    paths
-        .flat_map(|path| {
-            let kind = fs::symlink_metadata(&path).expect("metadata").file_type();
-            if kind.is_dir() { files_below(&path) } else { Vec::from_iter(kind.is_file().then_some(path)) }
-        })
-        .collect()
-}
 
 /// Checks that no file of the user's state and cache holds a secret; the prompt, which is stored, shows that the search works.
 fn assert_nothing_on_disk(user: &User) {
-    let mut has_prompt = false;
-    for dir in ["state", "cache", "config"] {
-        for path in files_below(&user.home().join(dir)) {
-            let bytes = fs::read(&path).expect("read");
-            assert_eq!(secrets_in(&bytes), BTreeSet::new(), "{}", path.display());
-            has_prompt |= bytes.windows(PROMPT.len()).any(|window| window == PROMPT.as_bytes());
-        }
-    }
-    assert!(has_prompt, "the prompt lies in the state directory");
+    let found = on_disk(user, PROMPT);
+    assert!(found.secrets.is_empty(), "{found:?}");
+    assert!(found.has_control, "the prompt lies in the state directory");
 }
 
 /// A user whose environment and repository are full of secrets that no run may see.
 fn careless_user() -> User {
-    let user = User::new()
-        .with_env("ANTHROPIC_API_KEY", KEY)
-        .with_env("AWS_SECRET_ACCESS_KEY", "Zq7-aws-4c1e90")
-        .with_env("GITHUB_TOKEN", "Zq7-github-4c1e90")
-        .with_env("SSH_AUTH_SOCK", "/tmp/Zq7-agent-4c1e90")
-        .with_env("SANDBOX_LOG", "debug")
-        .with_env("RUST_BACKTRACE", "1");
-    user.write("search.sh", include_str!("../fixtures/search.sh"));
-    user.write("memory.py", include_str!("../fixtures/memory.py"));
-    user.write("patterns", &format!("{PATTERN}\n"));
-    user.write("decoy.txt", &format!("{DECOY}\n"));
-    user.commit("a search");
-    // A commit that was taken back, another branch, a stash, and files that were never added.
-    user.write("gone.txt", "Zq7-undone-4c1e90\n");
-    user.commit("a mistake");
-    user.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
-    user.git(&["switch", "--quiet", "--create", "other"]);
-    user.write("other.txt", "Zq7-branch-4c1e90\n");
-    user.commit("elsewhere");
-    user.git(&["tag", "elsewhere"]);
-    user.git(&["switch", "--quiet", "main"]);
-    user.write("README.md", "Zq7-stash-4c1e90\n");
-    user.git(&["stash", "--quiet"]);
-    user.write(".env", "TOKEN=Zq7-dotenv-4c1e90\n");
-    user.write("README.md", "Zq7-unstaged-4c1e90\n");
-    user.git(&["remote", "add", "origin", "https://user:Zq7-remote-4c1e90@git.test/acme/app.git"]);
-    user.git(&["config", "http.extraHeader", "Authorization: Basic Zq7-header-4c1e90"]);
-    user
+    User::new().careless()
 }
 
 fn upstream_at(upstream: &Upstream) -> String {

@@ -291,12 +291,14 @@ impl<'a> Work<'a> {
                 tracing::warn!(%error, "going on with a run that would not be made now")
             }
         }
-        tokio::try_join!(
-            tools::look_for(&runtime, &profile.container.image),
+        let kept = self.files.file("image");
+        let (image, _, reader) = tokio::try_join!(
+            tools::pin(&runtime, &profile.container.image, &kept),
             tools::look_for(&runtime, &profile.agent.image),
             tools::look_for(&runtime, READER_IMAGE),
         )?;
-        let tools = tools::prepare(&runtime, guest, &profile.agent.image, READER_IMAGE, deadline).await?;
+        let tools = tools::prepare(&runtime, guest, &profile.agent.image, &reader.0, deadline).await?;
+        self.plan.profile.container.image = image.0;
         self.recorder.step("engine", since);
         Ok((runtime, tools))
     }

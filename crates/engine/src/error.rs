@@ -244,6 +244,7 @@ impl EngineError {
             Self::Repo(error) => error.hint(),
             Self::Harvest(error) => error.hint(),
             Self::Apply(error) => error.hint(),
+            Self::Path(PathError::Exposed { path }) => Some(format!("close it: chmod 700 {}", path.display())),
             Self::Path(PathError::Foreign { .. }) => Some("set XDG_STATE_HOME and XDG_CACHE_HOME to directories of yours".into()),
             Self::Credential(CredentialError::NotFound { .. }) => {
                 Some("set ANTHROPIC_API_KEY, or play a conversation with --replay FILE; model.credentials names more sources".into())

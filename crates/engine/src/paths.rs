@@ -44,20 +44,30 @@ pub enum PathError {
         /// Its owner.
         owner: u32,
     },
+    /// Others can enter it, and so read what runs leave or put something in its place.
+    #[error("others can enter the directory {path}")]
+    Exposed {
+        /// The directory.
+        path: PathBuf,
+    },
 }
 
 impl Paths {
-    /// Makes both directories with mode 0700 and checks that they are the user's own.
+    /// Makes both directories with mode 0700 and checks that they are the user's own and closed to everyone else. A link of the
+    /// user's is followed.
     ///
     /// # Errors
     /// [`PathError`].
     pub fn prepare(&self, uid: u32) -> Result<(), PathError> {
         for path in [&self.state, &self.cache, &self.state.join("runs")] {
             private_dir(path)?;
-            let owner =
-                fs::symlink_metadata(path).map_err(|source| PathError::Io { path: path.clone(), source })?.uid();
-            if owner != uid {
+            let io = |source| PathError::Io { path: path.clone(), source };
+            let (link, found) = (fs::symlink_metadata(path).map_err(io)?, fs::metadata(path).map_err(io)?);
+            if let Some(owner) = [link.uid(), found.uid()].into_iter().find(|owner| *owner != uid) {
                 return Err(PathError::Foreign { path: path.clone(), owner });
+            }
+            if found.mode() & 0o077 != 0 {
+                return Err(PathError::Exposed { path: path.clone() });
             }
         }
         Ok(())
@@ -127,4 +137,36 @@ pub(crate) fn write_atomic(path: &Path, content: &[u8]) -> Result<(), PathError>
     file.as_file().sync_all().map_err(io)?;
     file.persist(path).map_err(|error| io(error.error))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    #[test]
+    fn directories_that_others_can_enter_are_refused() {
+        let dir = tempfile::tempdir().expect("temp");
+        let at = |name: &str| Paths {
+            state: dir.path().join(name).join("state"),
+            cache: dir.path().join(name).join("cache"),
+        };
+        let uid = fs::metadata(dir.path()).expect("metadata").uid();
+        let paths = at("good");
+        paths.prepare(uid).expect("made");
+        paths.prepare(uid).expect("still ours");
+        assert!(matches!(paths.prepare(uid + 1), Err(PathError::Foreign { owner, .. }) if owner == uid));
+        for open in [&paths.state, &paths.cache] {
+            fs::set_permissions(open, fs::Permissions::from_mode(0o750)).expect("chmod");
+            assert!(matches!(paths.prepare(uid), Err(PathError::Exposed { path }) if path == *open));
+            fs::set_permissions(open, fs::Permissions::from_mode(0o700)).expect("chmod");
+        }
+        // A link leads to what is looked at.
+        let linked = at("linked");
+        fs::create_dir_all(dir.path().join("linked")).expect("directory");
+        symlink(&paths.state, &linked.state).expect("link");
+        linked.prepare(uid).expect("a link of ours to what is ours");
+        fs::set_permissions(&paths.state, fs::Permissions::from_mode(0o777)).expect("chmod");
+        assert!(matches!(linked.prepare(uid), Err(PathError::Exposed { .. })));
+    }
 }

@@ -1,10 +1,10 @@
 //! What comes into every container from outside its image: the guest, the agent's binary and its managed settings, as
 //! read-only volumes that are filled once per digest and shared by all runs.
 
-use crate::{clock::now_ms, error::EngineError};
+use crate::{clock::now_ms, error::EngineError, paths::write_atomic};
 use agents::AnyAgent;
-use runtime::{AnyRuntime, ArchiveBuilder, Fill, Labels, Owner, Runtime, labels};
-use std::{io, path::Path, time::Duration};
+use runtime::{AnyRuntime, ArchiveBuilder, Fill, ImageId, Labels, Owner, Runtime, labels};
+use std::{fs, io, path::Path, time::Duration};
 use types::wire::AGENT_UID;
 
 /// Where the agent's image holds the agent.
@@ -21,14 +21,28 @@ pub(crate) struct Tools {
     pub(crate) harvest_tar: Vec<u8>,
 }
 
-/// Makes sure that the engine holds an image.
+/// The id of an image that the engine holds.
 ///
 /// # Errors
 /// [`EngineError::NoImage`].
-pub(crate) async fn look_for(runtime: &AnyRuntime, image: &str) -> Result<(), EngineError> {
-    match runtime.image_id(image).await? {
-        Some(_) => Ok(()),
-        None => Err(EngineError::NoImage { image: image.to_owned() }),
+pub(crate) async fn look_for(runtime: &AnyRuntime, image: &str) -> Result<ImageId, EngineError> {
+    runtime.image_id(image).await?.ok_or_else(|| EngineError::NoImage { image: image.to_owned() })
+}
+
+/// The id of the run's image, by which all of its containers are made, also those of a process that goes on with the run: a tag may
+/// move meanwhile. It is written to `kept` when the image is looked for first.
+///
+/// # Errors
+/// [`EngineError::NoImage`], [`EngineError::Path`].
+pub(crate) async fn pin(runtime: &AnyRuntime, image: &str, kept: &Path) -> Result<ImageId, EngineError> {
+    match fs::read_to_string(kept) {
+        Ok(id) => look_for(runtime, &id).await,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let id = look_for(runtime, image).await?;
+            write_atomic(kept, id.0.as_bytes())?;
+            Ok(id)
+        }
+        Err(source) => Err(EngineError::Read { path: kept.to_owned(), source }),
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Setup {
     pub settings: Option<Value>,
     /// Changes the agent's launch line.
     pub relaunch: fn(Launch) -> Launch,
+    /// OCI runtime; the engine's default if none is given.
+    pub runtime: Option<String>,
 }
 
 impl Setup {
@@ -62,6 +64,7 @@ impl Setup {
             files: Vec::new(),
             settings: Some(product_settings()),
             relaunch: |launch| launch,
+            runtime: None,
         }
     }
 }
@@ -213,7 +216,7 @@ impl Rig {
             stdin: false,
         };
         rig.place.runtime.exec(&rig.place.container, &spec).await.expect("shim");
-        let report = link.control.probe(place::probe_plan(&listeners)).await.expect("canary");
+        let report = link.control.probe(place::probe_plan(&listeners, setup.runtime.as_deref())).await.expect("canary");
         assert!(report.is_sound(), "{report:?}");
         link.control.launch().await.expect("launch");
         rig.stream(link, 0).await;

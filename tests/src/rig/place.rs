@@ -1,7 +1,7 @@
 //! The container of a rig, made as `engine/src/place.rs` makes it.
 
 use super::{HOME, Setup, WORKSPACE};
-use crate::binary;
+use crate::guest_binary;
 use agents::AnyAgent;
 use runtime::{
     AnyRuntime, ArchiveBuilder, ContainerId, ContainerSpec, Docker, ExecSpec, Fill, Labels, Limits, Mount,
@@ -10,7 +10,6 @@ use runtime::{
 use std::{
     fs,
     net::SocketAddr,
-    path::PathBuf,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -70,7 +69,8 @@ impl Place {
                 one_file(&runtime, "sandbox-settings", file.name, settings.to_string().as_bytes(), 0o444).await;
             mounts.push(Mount::read_only(volume, file.dir));
         }
-        runtime.create(&spec(name, mounts)).await.expect("container");
+        let spec = ContainerSpec { oci_runtime: setup.runtime.clone(), ..spec(name, mounts) };
+        runtime.create(&spec).await.expect("container");
         runtime.start(&place.container).await.expect("start");
         place
     }
@@ -107,15 +107,7 @@ async fn fill(runtime: &AnyRuntime, name: &str, mut mounts: Vec<Mount>, setup: &
 
 /// The guest of the built product.
 async fn guest(runtime: &AnyRuntime) -> String {
-    let builds = binary().parent().expect("target").join("build");
-    let built = |entry: fs::DirEntry| -> Option<(std::time::SystemTime, PathBuf)> {
-        let path = entry.path().join("out/guest");
-        let is_cli = entry.file_name().to_string_lossy().starts_with("cli-");
-        Some((fs::metadata(&path).ok().filter(|_| is_cli)?.modified().ok()?, path))
-    };
-    let newest = fs::read_dir(builds).expect("builds").filter_map(Result::ok).filter_map(built).max();
-    let (_, path) = newest.expect("the guest is built with the binary");
-    one_file(runtime, "sandbox-guest", "guest", &fs::read(path).expect("guest"), 0o755).await
+    one_file(runtime, "sandbox-guest", "guest", &fs::read(guest_binary()).expect("guest"), 0o755).await
 }
 
 /// A read-only volume with one file, shared with every test and run that needs the same.
@@ -153,14 +145,14 @@ pub(super) fn listeners() -> Listeners {
     Listeners { proxy: loopback(3128), model: loopback(3129), dns: loopback(53), names: Vec::new() }
 }
 
-pub(super) fn probe_plan(listeners: &Listeners) -> ProbePlan {
+pub(super) fn probe_plan(listeners: &Listeners, runtime: Option<&str>) -> ProbePlan {
     ProbePlan {
         proxy: listeners.proxy,
         model: listeners.model,
         denied_name: "denied.sandbox-canary.invalid".to_owned(),
         unreachable: vec![([169, 254, 169, 254], 80).into()],
         trusted_name: None,
-        kernel: Kernel::Linux,
+        kernel: if runtime == Some("runsc") { Kernel::Gvisor } else { Kernel::Linux },
         writable: [WORKSPACE, HOME, "/tmp"].map(str::to_owned).to_vec(),
         variables: Default::default(),
     }

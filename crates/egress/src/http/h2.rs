@@ -8,7 +8,7 @@ use super::{
 use crate::{
     audit::{Audit, Traffic},
     http::head::HeadError,
-    limits::{H2_STREAMS, HEAD_BYTES},
+    limits::{H2_STREAMS, HEAD_BYTES, LINGER, LINGER_BYTES},
     refusal::Refusal,
     serve::Run,
 };
@@ -19,6 +19,7 @@ use hyper::{
     Method, Request, Response,
     body::{Body as _, Frame, Incoming},
     header::HOST,
+    http::request::Parts,
     rt::Executor,
     server::conn::http2,
     service::service_fn,
@@ -32,6 +33,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task::JoinSet,
+    time::timeout,
 };
 use types::{host::Endpoint, route::Scheme};
 
@@ -86,7 +88,9 @@ async fn answer(
     request: Request<Incoming>,
     mut audit: Audit,
 ) -> Response<Body> {
-    match carry_one(run, endpoint, upstream, request, &mut audit).await {
+    let (parts, body) = request.into_parts();
+    let mut body = Some(body);
+    match carry_one(run, endpoint, upstream, &parts, &mut body, &mut audit).await {
         Ok((answered, up)) => {
             audit.status(answered.status.as_u16());
             let Answered { status, headers, body } = answered;
@@ -98,6 +102,9 @@ async fn answer(
         Err(refusal) => {
             audit.status(refusal.status().as_u16());
             audit.refuse(&refusal);
+            if let Some(unread) = body {
+                discard(unread).await;
+            }
             let (status, headers, body) = refusal.parts();
             let mut response = Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
             *response.status_mut() = status;
@@ -107,19 +114,34 @@ async fn answer(
     }
 }
 
+/// Takes what the program still sends, up to a little: a refusal that overtakes the request's end is lost on some programs, which see
+/// nothing but a stream that was reset (curl 7.88).
+async fn discard(mut body: Incoming) {
+    let rest = async {
+        let mut left = LINGER_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    let _ = timeout(LINGER, rest).await;
+}
+
 type Up = BoxFuture<'static, Result<(), Refusal>>;
 
 async fn carry_one(
     run: &Arc<Run>,
     endpoint: &Endpoint,
     upstream: &SharedUpstream,
-    request: Request<Incoming>,
+    parts: &Parts,
+    body: &mut Option<Incoming>,
     audit: &mut Audit,
 ) -> Result<(Answered, Option<Up>), Refusal> {
-    let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
     audit.request(&parts.method, &target);
-    same_authority(endpoint, &parts)?;
+    same_authority(endpoint, parts)?;
     if parts.method == Method::CONNECT || parts.method == Method::TRACE {
         return Err(Refusal::Method);
     }
@@ -134,14 +156,17 @@ async fn carry_one(
         method: &parts.method,
         target: &target,
         headers: &parts.headers,
-        length: body.size_hint().exact(),
+        length: body.as_ref().and_then(|body| body.size_hint().exact()),
         head_bytes,
         is_websocket: false,
     };
     let admitted = carry::admit(run, &asking)?;
     let sender = admitted.connect(run, upstream, head_bytes, audit).await?;
     let (request, pieces, check, reading) = admitted.outgoing()?;
-    let mut up: Up = send_body(body, pieces, check, audit.traffic()).boxed();
+    let mut up: Up = match body.take() {
+        Some(body) => send_body(body, pieces, check, audit.traffic()).boxed(),
+        None => return Err(Refusal::Gone),
+    };
     let mut is_sent = false;
     let reply = {
         let mut reply = std::pin::pin!(carry::send(sender, upstream, request, reading, audit));
@@ -163,7 +188,7 @@ async fn carry_one(
 }
 
 /// The authority of the stream, and a `host` field beside it, must name the endpoint that the connection is for.
-fn same_authority(endpoint: &Endpoint, parts: &hyper::http::request::Parts) -> Result<(), Refusal> {
+fn same_authority(endpoint: &Endpoint, parts: &Parts) -> Result<(), Refusal> {
     let is_same = |text: &str| {
         let full = if text.contains(':') { text.to_owned() } else { format!("{text}:{}", Scheme::Https.port()) };
         Endpoint::parse(&full).is_ok_and(|named| named == *endpoint)
