@@ -1,12 +1,12 @@
-//! The endpoint that everything is measured against: HTTP/1.1 over TLS on loopback, answers of the size that the path names. It is as
-//! plain as can be, so that what stands between shows.
+//! The endpoint that everything is measured against: HTTP/1.1 on loopback, in TLS and in plain text, with answers of the size that the path
+//! names. It is as simple as can be, so that what stands between shows.
 
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::Arc,
     thread,
@@ -22,6 +22,8 @@ const PIECE: usize = 256 * 1024;
 pub struct Origin {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it speaks in plain text.
+    pub plain: SocketAddr,
     /// Its certificate, which is its own authority.
     pub certificate: CertificateDer<'static>,
     /// The same as text.
@@ -45,23 +47,31 @@ impl Origin {
             .with_single_cert(vec![certificate.clone()], key)
             .expect("server");
         let config = Arc::new(config);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
-        let address = listener.local_addr().expect("address");
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let config = Arc::clone(&config);
-                thread::spawn(move || serve(stream, config));
-            }
+        let address = listen(move |stream| {
+            let tls = ServerConnection::new(Arc::clone(&config)).ok()?;
+            serve(StreamOwned::new(tls, stream))
         });
-        Self { address, certificate, pem: made.cert.pem() }
+        let plain = listen(serve);
+        Self { address, plain, certificate, pem: made.cert.pem() }
     }
 }
 
+/// Has every connection served in a thread of its own; gives the address.
+fn listen(serve: impl Fn(TcpStream) -> Option<()> + Clone + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
+    let address = listener.local_addr().expect("address");
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let serve = serve.clone();
+            thread::spawn(move || stream.set_nodelay(true).ok().and_then(|()| serve(stream)));
+        }
+    });
+    address
+}
+
 /// Answers until the client goes.
-fn serve(stream: TcpStream, config: Arc<ServerConfig>) -> Option<()> {
-    stream.set_nodelay(true).ok()?;
-    let tls = StreamOwned::new(ServerConnection::new(config).ok()?, stream);
-    let mut reader = BufReader::new(tls);
+fn serve(stream: impl Read + Write) -> Option<()> {
+    let mut reader = BufReader::new(stream);
     let piece = vec![b'x'; PIECE];
     loop {
         let mut line = String::new();

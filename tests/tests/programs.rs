@@ -1,12 +1,8 @@
 //! Programs that know nothing of a proxy reach what the operator trusts, and nothing else: by name, in plain text and through a
 //! decrypted route, in every language that agents work in. The host's record says how each came.
 
-use std::{
-    fs,
-    net::{IpAddr, Ipv4Addr},
-    process::Command,
-};
-use system_tests::{User, origin::Origin, targets::Target};
+use std::{fs, process::Command};
+use system_tests::{User, origin::Origin};
 
 /// Our base image with Node, a JDK and Go on top.
 const IMAGE: &str = "sandbox-test/programs";
@@ -74,13 +70,12 @@ for url in sys.argv[1:]:
 ";
 
 /// What is asked for: a trusted endpoint in plain text, one that is decrypted, and one that nobody trusts.
-const URLS: &str = "http://plain.test:8080/ https://requests.bench/7 https://denied.test/";
+const URLS: &str = "http://plain.test:8080/5 https://requests.bench/7 https://denied.test/";
 
 #[test]
 fn programs_that_know_no_proxy_reach_what_is_trusted() {
     let made = Command::new("sh").args(["-c", MAKE_IMAGE]).env("IMAGE", IMAGE).output().expect("sh");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let plain = Target::http(IpAddr::V4(Ipv4Addr::LOCALHOST), "plain");
     let origin = Origin::start();
     let user = User::new();
     for (name, text) in [("get.go", GO), ("Get.java", JAVA), ("get.js", NODE), ("get.py", PYTHON)] {
@@ -105,7 +100,7 @@ fn programs_that_know_no_proxy_reach_what_is_trusted() {
     let setup = serde_json::json!(commands);
     let task = user.task(&format!("---\nsetup: {setup}\n---\nSay that you are done.\n"));
     let root = user.file("root.pem", &origin.pem);
-    let (plain, decrypted) = (plain.address, origin.address);
+    let (plain, decrypted) = (origin.plain, origin.address);
     let set = [
         format!(
             "trust.endpoints=[{{endpoint='http://plain.test:8080', address='{plain}'}}, \
@@ -122,7 +117,7 @@ fn programs_that_know_no_proxy_reach_what_is_trusted() {
     assert_eq!(ran.code, 0, "{}\n{logs:#?}", ran.stderr);
     for (command, log) in commands.iter().zip(&logs) {
         let lines: Vec<_> = log.lines().filter(|line| line.starts_with("200 ") || line.contains("failed")).collect();
-        assert!(lines.len() == 3 && lines[0].starts_with("200 ") && lines[1] == "200 7", "{command}\n{log}");
+        assert!(lines.len() == 3 && lines[..2] == ["200 5", "200 7"], "{command}\n{log}");
         assert!(lines[2].contains("failed"), "{command}\n{log}");
     }
     let record = fs::read_to_string(user.attempt().join("egress.jsonl")).expect("records");
