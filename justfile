@@ -31,7 +31,7 @@ bench: engine runtimes images
 attack *args: engine runtimes images
     scripts/attack {{args}}
 
-# Fuzz a reader (dns, head, hello, host, pkt, rule, shell or tool) for some seconds; needs cargo-fuzz and a nightly toolchain
+# Fuzz a reader (dns, head, hello, host, pkt, request, rule, scan, shell, sse or tool) for some seconds; needs cargo-fuzz and a nightly toolchain
 fuzz target seconds="600":
     mkdir -p fuzz/corpus/{{target}} fuzz/seeds/{{target}}
     cargo +nightly fuzz run {{target}} fuzz/corpus/{{target}} fuzz/seeds/{{target}} -- -dict=fuzz/shell.dict -timeout=5 -max_len=8192 -max_total_time={{seconds}}

@@ -12,6 +12,7 @@ pub mod private_podman;
 pub mod rig;
 pub mod scenes;
 pub mod sentinel;
+pub mod token_endpoint;
 pub mod upstream;
 
 use serde_json::{Value, json};

@@ -2,6 +2,7 @@
 //! and each search also has to find a decoy that lies where it looks.
 
 use crate::User;
+use base64::Engine as _;
 use std::{
     collections::BTreeSet,
     fs,
@@ -28,6 +29,25 @@ pub fn secrets_in(bytes: &[u8]) -> BTreeSet<String> {
         })
         .filter(|found| found != DECOY)
         .collect()
+}
+
+/// Spellings of a secret that are found in `bytes`: hexadecimal digits, percent signs, base64 at any place.
+#[must_use]
+pub fn spelled_in(secret: &str, bytes: &[u8]) -> BTreeSet<String> {
+    let lower = bytes.to_ascii_lowercase();
+    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let percent: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let has = |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    let mut found: BTreeSet<String> = [hex, percent].into_iter().filter(|text| has(&lower, text)).collect();
+    for shift in 0..3 {
+        let encoded = base64::engine::general_purpose::STANDARD.encode([&b"xx"[..shift], secret.as_bytes()].concat());
+        // Sixteen characters from the inside, which depend on nothing but the secret.
+        let inner = encoded[4..20].to_owned();
+        if has(bytes, &inner) {
+            found.insert(inner);
+        }
+    }
+    found
 }
 
 /// Every regular file below `dir`.
@@ -65,7 +85,8 @@ pub fn on_disk(user: &User, control: &str) -> OnDisk {
     for path in ["state", "cache", "config"].iter().flat_map(|dir| files_below(&user.home().join(dir))) {
         let bytes = fs::read(&path).expect("read");
         found.has_control |= bytes.windows(control.len()).any(|window| window == control.as_bytes());
-        let secrets = secrets_in(&bytes);
+        let mut secrets = secrets_in(&bytes);
+        secrets.extend(spelled_in(KEY, &bytes));
         if !secrets.is_empty() {
             found.secrets.push((path, secrets));
         }
@@ -82,7 +103,7 @@ impl User {
             .with_env("AWS_SECRET_ACCESS_KEY", "Zq7-aws-4c1e90")
             .with_env("GITHUB_TOKEN", "Zq7-github-4c1e90")
             .with_env("SSH_AUTH_SOCK", "/tmp/Zq7-agent-4c1e90")
-            .with_env("SANDBOX_LOG", "debug")
+            .with_env("SANDBOX_LOG", "trace")
             .with_env("RUST_BACKTRACE", "1");
         user.write("search.sh", include_str!("../fixtures/search.sh"));
         user.write("memory.py", include_str!("../fixtures/memory.py"));

@@ -1,6 +1,7 @@
 //! A model endpoint of the test: it speaks the Messages API on loopback, keeps what it receives, and answers a short script.
 //! Unlike a replay it stands where the real endpoint stands, so that the operator's credential really goes out.
 
+use base64::Engine as _;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,6 +33,15 @@ pub enum Answer {
     Call(String, &'static str, Value),
     /// An API error with this status; its message may hold `{key}`.
     Error(u16, String),
+    /// The first times a rate limit, which asks to wait so many seconds; then this.
+    Limited {
+        /// How often.
+        times: usize,
+        /// What it asks for.
+        retry_after: u64,
+        /// The answer that comes in the end.
+        then: Box<Answer>,
+    },
 }
 
 /// The endpoint. A message that says `Redirect me to URL` is answered with 307. It lives as long as the test's process.
@@ -56,6 +66,7 @@ struct State {
     held_from: Option<usize>,
     is_waiting: bool,
     reflected: BTreeSet<usize>,
+    limited: BTreeMap<usize, usize>,
 }
 
 impl Upstream {
@@ -176,11 +187,23 @@ impl Shared {
             state.is_waiting = true;
             self.changed.notify_all();
             drop(self.changed.wait_while(state, |state| state.held_from.is_some()).expect("state"));
+        } else {
+            drop(state);
         }
         match self.script.get(number).or(self.script.last()) {
             Some(Answer::Error(status, message)) => {
-                let message = message.replace("{key}", credential(request));
+                let message = reflect(message, credential(request));
                 whole(*status, &json!({"type": "error", "error": {"type": "api_error", "message": message}}))
+            }
+            Some(Answer::Limited { times, retry_after, then }) => {
+                let mut state = self.state.lock().expect("state");
+                let so_far = state.limited.entry(number).or_default();
+                *so_far += 1;
+                if *so_far > *times {
+                    return events(then, number, key);
+                }
+                let error = json!({"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}});
+                whole(429, &error).replacen("\r\n", &format!("\r\nretry-after: {retry_after}\r\n"), 1)
             }
             Some(answer) => events(answer, number, key),
             None => String::new(),
@@ -191,6 +214,15 @@ impl Shared {
 /// Where a request wants to be redirected to, by the words of its first message.
 fn redirect(request: &Received) -> Option<&str> {
     request.body["messages"][0]["content"].as_str()?.strip_prefix("Redirect me to ")
+}
+
+/// The text with the key in place of `{key}`, and in other spellings in place of `{key64}`, `{keyhex}` and `{keyurl}`.
+fn reflect(text: &str, key: &str) -> String {
+    let spelled = |spell: fn(&u8) -> String| key.as_bytes().iter().map(spell).collect::<String>();
+    text.replace("{key}", key)
+        .replace("{key64}", &base64::engine::general_purpose::STANDARD.encode(key))
+        .replace("{keyhex}", &spelled(|byte| format!("{byte:02X}")))
+        .replace("{keyurl}", &spelled(|byte| format!("%{byte:02x}")))
 }
 
 fn credential(request: &Received) -> &str {
@@ -216,8 +248,9 @@ fn events(answer: &Answer, number: usize, key: &str) -> String {
         Answer::Text(text) => (text, None),
         Answer::Call(text, name, input) => (text, Some((name, input))),
         Answer::Error(_, message) => (message, None),
+        Answer::Limited { then, .. } => return events(then, number, key),
     };
-    let text = text.replace("{key}", key);
+    let text = reflect(text, key);
     let usage =
         json!({"input_tokens": 1, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 1});
     let mut all = vec![

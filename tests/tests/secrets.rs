@@ -1,12 +1,13 @@
 //! No secret inside (invariant 4), and none in what a run leaves. Each search also has to find a decoy that lies where it looks.
 
+use base64::Engine as _;
 use serde_json::json;
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 use system_tests::{
     User,
     docker::docker,
     left_in_engine,
-    sentinel::{DECOY, KEY, PATTERN, files_below, on_disk, secrets_in},
+    sentinel::{DECOY, KEY, PATTERN, files_below, on_disk, secrets_in, spelled_in},
     upstream::{Answer, Upstream},
 };
 
@@ -131,14 +132,17 @@ fn no_secret_is_inside_and_none_is_left_behind() {
     assert_search_is_clean("agent", &by_agent, &["file /workspace/decoy.txt:"]);
     let by_verify = fs::read_to_string(user.attempt().join("verify/1.log")).expect("log");
     assert_search_is_clean("verify", &by_verify, &places);
-    let reflected = user.journal("egress.jsonl").into_iter().filter(|record| record["rule"] == "bad_answer");
-    let reasons: Vec<_> = reflected.map(|record| record["reason"].as_str().expect("reason").to_owned()).collect();
-    assert_eq!(reasons, vec!["the model's answer was cut off: an event holds the credential"; 2]);
+    let records = user.journal("egress.jsonl");
+    let cleaned = records
+        .iter()
+        .filter_map(|record| record["reason"].as_str())
+        .filter(|reason| reason.contains("a secret of the operator"));
+    assert_eq!(cleaned.count(), 2, "{records:#?}");
     let transcript = fs::read_to_string(user.attempt().join("transcript.jsonl")).expect("transcript");
-    assert!(transcript.contains("The key is , isn't it?"), "the answer that came when it was asked for again");
+    assert!(transcript.contains("The key is [redacted by sandbox], isn't it?"), "what was reflected did not come back");
 
     // Nor does it lie in what the run leaves or says, with every detail logged.
-    assert!(ran.stderr.contains("DEBUG"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("TRACE"), "{}", ran.stderr);
     assert_eq!(secrets_in(ran.stdout.as_bytes()), BTreeSet::new());
     assert_eq!(secrets_in(ran.stderr.as_bytes()), BTreeSet::new());
     for command in [vec!["show", &run], vec!["logs", &run], vec!["diff", &run], vec!["config", "show"], vec!["doctor"]]
@@ -148,6 +152,77 @@ fn no_secret_is_inside_and_none_is_left_behind() {
         assert_eq!(secrets_in(format!("{}{}", said.stdout, said.stderr).as_bytes()), BTreeSet::new(), "{command:?}");
     }
     assert_nothing_on_disk(&user);
+}
+
+/// The operator's own key lies in the repository: the agent reads it and spells it in other ways. It is the work's, and stays in it;
+/// what the run writes down about the work is without it.
+#[test]
+fn a_key_that_is_in_the_repository_is_not_in_what_is_written_about_it() {
+    let user = User::new().with_env("ANTHROPIC_API_KEY", KEY).with_env("SANDBOX_LOG", "trace");
+    user.write("leaked.env", &format!("{DECOY}\nANTHROPIC_API_KEY={KEY}\n"));
+    user.write("spell.sh", "cat leaked.env\nbase64 -w 0 leaked.env; echo\nxxd -p leaked.env | tr -d '\\n'; echo\n");
+    user.commit("a mistake");
+    let spell = json!({"command": "sh spell.sh; od -An -tx1 leaked.env | tr -d ' \\n' | sed 's/../%&/g'", "description": "Look"});
+    let script = vec![
+        Answer::Call("I look.".to_owned(), "Bash", spell),
+        Answer::Call(
+            "The key is {key64}.".to_owned(),
+            "Bash",
+            json!({"command": format!("echo {KEY} | wc -c"), "description": "Count"}),
+        ),
+        Answer::Text("It is {keyhex}, or {keyurl}.".to_owned()),
+    ];
+    let upstream = Upstream::start(script, None);
+    let front = "setup: ['sh spell.sh']\nverify: ['sh spell.sh; sleep 0.1; printf sk-ant-api03-; sleep 0.1; printf Zq7-key-4c1e90']";
+    let task = user.task(&format!("---\n{front}\n---\n{PROMPT}\n")).display().to_string();
+    let at = upstream_at(&upstream);
+    let args = ["run", &task, "--format", "jsonl", "--set", "gate.mode=allow-all", "--set", &at];
+    // The task holds the key in two halves, which are none.
+    let ran = user.run(&args).expect_code(0);
+    let attempt = user.attempt();
+    let mut looked_at = BTreeSet::new();
+    for path in files_below(&user.home().join("state")) {
+        let name = path.strip_prefix(&attempt).unwrap_or(&path).display().to_string();
+        // The work itself, and the tree that it came to.
+        if ["git/", "changes.", "result.tar"].iter().any(|work| name.starts_with(work)) {
+            continue;
+        }
+        let bytes = fs::read(&path).expect("read");
+        let is_whole = |bytes: &[u8]| bytes.windows(KEY.len()).any(|window| window == KEY.as_bytes());
+        assert!(!is_whole(&bytes), "{name}:\n{}", String::from_utf8_lossy(&bytes));
+        assert_eq!(spelled_in(KEY, &bytes), BTreeSet::new(), "{name}");
+        if bytes.windows(DECOY.len()).any(|window| window == DECOY.as_bytes()) {
+            looked_at.insert(name);
+        }
+    }
+    for name in ["transcript.jsonl", "calls.jsonl", "setup/1.log", "verify/1.log"] {
+        assert!(looked_at.contains(name), "the decoy beside the key is in {name}: {looked_at:?}");
+    }
+    for said in [&ran.stdout, &ran.stderr] {
+        assert!(!said.contains(KEY) && spelled_in(KEY, said.as_bytes()).is_empty(), "{said}");
+    }
+    let records = user.journal("gate.jsonl");
+    assert!(
+        records.iter().any(|record| record["call"]["input"]["command"] == "echo [redacted by sandbox] | wc -c"),
+        "{records:#?}"
+    );
+    assert!(user.run(&["audit", "verify", &user.run_id()]).code == 0, "the chains hold");
+    let log = fs::read_to_string(attempt.join("verify/1.log")).expect("log");
+    assert!(log.ends_with(&"*".repeat(KEY.len())), "{log}");
+}
+
+#[test]
+fn a_task_that_holds_the_key_is_refused_before_anything_is_made() {
+    let user = User::new().with_env("ANTHROPIC_API_KEY", KEY);
+    let task = user.task(&format!("Use the key {KEY}.")).display().to_string();
+    let upstream = Upstream::start(vec![Answer::Text("Done.".to_owned())], None);
+    let at = upstream_at(&upstream);
+    let ran = user.run(&["run", &task, "--set", &at]).expect_code(2);
+    assert!(ran.stderr.contains("holds the operator's credential") && !ran.stderr.contains(KEY), "{}", ran.stderr);
+    assert!(!user.home().join("state/sandbox/runs").read_dir().is_ok_and(|mut runs| runs.next().is_some()));
+    // The control: the same without the key is carried out.
+    let other = user.task("Use the key.").display().to_string();
+    let _ = user.run(&["run", &other, "--set", &at]).expect_code(0);
 }
 
 #[test]
@@ -202,6 +277,15 @@ fn a_credential_that_cannot_be_used_is_not_shown() {
 
 #[test]
 fn the_search_finds_what_it_looks_for() {
+    use base64::engine::general_purpose::STANDARD;
+    let hex: String = KEY.bytes().map(|byte| format!("{byte:02X}")).collect();
+    let percent: String = KEY.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let mut spelled = vec![hex, percent];
+    spelled.extend(["", "a", "ab", "abc"].map(|before| STANDARD.encode(format!("{before}{KEY}\n"))));
+    for text in &spelled {
+        assert_eq!(spelled_in(KEY, format!("x {text} y").as_bytes()).len(), 1, "{text}");
+    }
+    assert!(spelled_in(KEY, STANDARD.encode(DECOY).as_bytes()).is_empty());
     let found = |text: &str| secrets_in(text.as_bytes()).into_iter().collect::<Vec<_>>();
     assert_eq!(found(&format!("a {KEY}b Zq7-x-4c1e9 {DECOY} {PATTERN}")), ["Zq7-key-4c1e90"]);
     let user = careless_user();

@@ -134,6 +134,9 @@ pub(crate) struct RunArgs {
     /// Play the model's side from a file instead of asking a model (`sandbox schema replay`)
     #[arg(long, value_name = "FILE")]
     pub(crate) replay: Option<PathBuf>,
+    /// Keep the model's side in a new file that --replay plays
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
     /// Never prompt; held calls wait for `sandbox approve`

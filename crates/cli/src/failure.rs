@@ -39,7 +39,7 @@ impl Failure {
 
     /// Prints it and returns the exit code.
     pub(crate) fn report(&self) -> Exit {
-        eprint_failure(&self.render());
+        eprint_failure(&engine::redact::text(&self.render()));
         self.exit
     }
 

@@ -15,6 +15,7 @@ mod task_file;
 
 fn main() -> ExitCode {
     let started = Instant::now();
+    engine::redact::guard_panics();
     clap_complete::CompleteEnv::with_factory(args::Args::command).complete();
     let args = args::Args::parse();
     match command::run(args, started) {

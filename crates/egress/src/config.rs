@@ -3,10 +3,20 @@
 use crate::{
     authority::{AuthorityError, KeptAuthority},
     limits::Limits,
+    model::{Spent, TokenStore},
     observer::Observer,
+    scan::Secrets,
 };
 use std::{collections::BTreeMap, sync::Arc};
-use types::{host::Endpoint, id::SecretName, replay::Replay, route::Route, secret::Secret};
+use types::{
+    budget::{Cap, TokenCaps},
+    host::Endpoint,
+    id::SecretName,
+    profile::{ModelPrice, ServerSide},
+    replay::Replay,
+    route::Route,
+    secret::Secret,
+};
 use url::Url;
 
 /// Everything that one run's egress needs.
@@ -21,6 +31,8 @@ pub struct Config {
     pub limits: Limits,
     /// Who hears what happened.
     pub sink: Arc<dyn Observer>,
+    /// What must not come back. The credentials of the model endpoints are added to it.
+    pub secrets: Secrets,
 }
 
 /// What only the host holds.
@@ -58,13 +70,46 @@ pub struct ModelConfig {
     pub own: Option<UpstreamConfig>,
     /// Models that may be asked for. An entry also stands for its dated ids (`<entry>-YYYYMMDD`). Empty means none.
     pub models: Vec<String>,
-    /// US dollars that the run may spend; a request that begins below the limit is completed.
-    pub budget_usd: Option<f64>,
-    /// Messages requests that the run may make.
-    pub max_requests: Option<u64>,
-    /// Lets requests use tools that the endpoint itself runs, MCP servers that it calls and content that it fetches from
-    /// a URL. Each of these is a way out past the routes, so that it takes the operator's word.
-    pub allow_server_side: bool,
+    /// What the run may take.
+    pub budget: Budget,
+    /// What it took before, under other processes.
+    pub spent: Spent,
+    /// Prices beside and before the built-in ones.
+    pub prices: Vec<ModelPrice>,
+    /// What becomes of requests that make the endpoint fetch or run something itself.
+    pub server_side: ServerSide,
+    /// Keeps what is answered as a conversation that can be played, going on from this one.
+    pub record: Option<Replay>,
+}
+
+impl ModelConfig {
+    /// A gateway for these models, without limits.
+    #[must_use]
+    pub fn new(backend: Backend, models: Vec<String>) -> Self {
+        Self {
+            backend,
+            own: None,
+            models,
+            budget: Budget::default(),
+            spent: Spent::default(),
+            prices: Vec::new(),
+            server_side: ServerSide::Deny,
+            record: None,
+        }
+    }
+}
+
+/// What one run may take. A request that begins below every limit is completed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Budget {
+    /// US dollars.
+    pub usd: Option<f64>,
+    /// Tokens by class.
+    pub tokens: TokenCaps,
+    /// Answers of the model to the agent.
+    pub turns: Cap,
+    /// Requests, the host's own included.
+    pub requests: Cap,
 }
 
 /// Who answers the agent's model requests.
@@ -93,10 +138,23 @@ pub enum Credential {
     ApiKey(Secret),
     /// Sent as `authorization: Bearer`, with the beta that it needs.
     OAuth(Secret),
+    /// An OAuth token that is refreshed here.
+    Refreshed(RefreshConfig),
     /// Sent as `authorization: Bearer`, as it is.
     Bearer(Secret),
     /// None, for a local model.
     None,
+}
+
+/// An OAuth token that expires.
+#[derive(Clone, Debug)]
+pub struct RefreshConfig {
+    /// Where the tokens are kept.
+    pub store: Arc<dyn TokenStore>,
+    /// The vendor's token endpoint: `https://…`, or `http://` for internal addresses.
+    pub endpoint: Url,
+    /// As whom we ask it.
+    pub client_id: String,
 }
 
 /// Why a configuration cannot be used.
@@ -145,9 +203,21 @@ pub enum ConfigError {
     /// The credential is empty or holds a byte that a header cannot carry.
     #[error("the model credential is empty or cannot be sent in a header")]
     Credential,
+    /// The token endpoint cannot be used.
+    #[error("token endpoint `{url}` cannot be used: use https, host, port and path, and name a client id")]
+    TokenEndpoint {
+        /// The URL without credentials.
+        url: String,
+    },
     /// The budget is not a positive number.
     #[error("the model budget must be a positive number of dollars")]
     Budget,
+    /// A price that is no amount of money.
+    #[error("the price of the model `{model}` is not a number of dollars from 0 on")]
+    Price {
+        /// The model.
+        model: String,
+    },
     /// No certificate authority of the host could be read.
     #[error("no trusted certificate authority was found on this host ({errors} errors)")]
     NoRoots {

@@ -82,3 +82,37 @@ pub fn push(bytes: &[u8], size: usize, branches: &[BranchPattern]) -> Option<Vec
     body.finish().ok()?;
     Some(out)
 }
+
+/// Events of a stream that comes in pieces of at most `step` bytes, name and data, up to the first that cannot be read; true when all of
+/// it was read and nothing of an event is left.
+#[must_use]
+pub fn events(bytes: &[u8], step: usize) -> (Vec<(String, String)>, bool) {
+    crate::model::fuzzing::events(bytes, step)
+}
+
+/// The same events as they go to the agent.
+#[must_use]
+pub fn rendered(name: &str, data: &str) -> Vec<u8> {
+    crate::model::fuzzing::rendered(name, data)
+}
+
+/// What the gateway reads in a request to the model; none when it refuses the body.
+#[must_use]
+pub fn model_request(bytes: &[u8]) -> Option<ModelRequest> {
+    crate::model::fuzzing::request(bytes)
+}
+
+/// A request to the model as the gateway reads it.
+#[derive(Debug, PartialEq)]
+pub struct ModelRequest {
+    /// The model.
+    pub model: String,
+    /// An answer in events is wanted.
+    pub stream: bool,
+    /// The longest answer.
+    pub max_tokens: Option<u64>,
+    /// What would act at the endpoint.
+    pub acting: Vec<String>,
+    /// The request without that; null when there is none of it.
+    pub stripped: serde_json::Value,
+}

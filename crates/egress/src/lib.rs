@@ -35,9 +35,11 @@ mod serve;
 mod tunnel;
 
 pub use authority::{AuthorityError, KeptAuthority};
-pub use config::{Backend, Config, ConfigError, Credential, Keys, ModelConfig, RouteCredential, UpstreamConfig};
+pub use config::{
+    Backend, Budget, Config, ConfigError, Credential, Keys, ModelConfig, RefreshConfig, RouteCredential, UpstreamConfig,
+};
 pub use limits::Limits;
-pub use model::{AskError, Question, Reply};
-pub use observer::{LimitReached, Observer};
+pub use model::{AskError, Question, Reply, Spent, TokenStore, Tokens};
+pub use observer::{Admission, Deaf, LimitReached, Observer};
 pub use post::{PostError, post_json};
 pub use serve::Egress;

@@ -38,6 +38,16 @@ pub const CALL_ID_BYTES: usize = 256;
 pub const POOL_IDLE: usize = 8;
 /// How long an idle connection to the model endpoint may be used again.
 pub const POOL_AGE: Duration = Duration::from_secs(45);
+/// How long a request to the model waits for others that hold the rest of the budget.
+pub const BUDGET_WAIT: Duration = Duration::from_secs(240);
+/// Longest answer of a token endpoint, in bytes.
+pub const TOKEN_ANSWER_BYTES: usize = 64 * 1024;
+/// From asking a token endpoint to the end of its answer.
+pub const TOKEN_DEADLINE: Duration = Duration::from_secs(30);
+/// A token that ends within this time is replaced before it is sent again.
+pub const TOKEN_MARGIN: Duration = Duration::from_secs(120);
+/// While a token still holds, a new one is asked for no more often than this.
+pub const TOKEN_PAUSE: Duration = Duration::from_secs(30);
 /// Idle connections that one client connection keeps to endpoints of decrypted and plain routes.
 pub const UPSTREAM_IDLE: usize = 8;
 /// Requests at the same time in one connection that speaks HTTP/2.
@@ -126,6 +136,8 @@ pub fn table() -> String {
         ("one event of a streamed answer; blocks of an answer", format!("{}; {MODEL_BLOCKS}", size(SSE_EVENT_BYTES))),
         ("input of one tool call", size(TOOL_INPUT_BYTES)),
         ("error body of the model that is passed on", size(MODEL_ERROR_BYTES)),
+        ("wait for others that hold the rest of the budget", secs(BUDGET_WAIT)),
+        ("answer of a token endpoint: bytes, time", format!("{}, {}", size(TOKEN_ANSWER_BYTES), secs(TOKEN_DEADLINE))),
     ];
     let lines = rows.map(|(what, cap)| format!("| {what} | {cap} |\n"));
     format!("| what is bounded | cap |\n| --- | --- |\n{}", lines.concat())

@@ -10,7 +10,7 @@ use crate::{
     permit::{DialError, Permit, ResolveError, dial},
 };
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     Request,
     client::conn::http1,
@@ -50,6 +50,9 @@ pub enum PostError {
     /// It was not taken.
     #[error("the endpoint answered {0}")]
     Status(u16),
+    /// Its answer is too long, or broke off.
+    #[error("the endpoint's answer cannot be read")]
+    Answer,
     /// It took too long.
     #[error("the endpoint did not answer in time")]
     Deadline,
@@ -60,10 +63,26 @@ pub enum PostError {
 /// # Errors
 /// [`PostError`].
 pub async fn post_json(url: &Url, body: Vec<u8>, deadline: Duration) -> Result<(), PostError> {
-    timeout(deadline, post(url, body, deadline)).await.map_err(|_| PostError::Deadline)?
+    match timeout(deadline, post(url, body, None, deadline)).await.map_err(|_| PostError::Deadline)?? {
+        (200..=299, _) => Ok(()),
+        (status, _) => Err(PostError::Status(status)),
+    }
 }
 
-async fn post(url: &Url, body: Vec<u8>, deadline: Duration) -> Result<(), PostError> {
+/// Posts `body`, JSON, and gives the status and at most `max` bytes of the answer's body.
+///
+/// # Errors
+/// [`PostError`], but for [`PostError::Status`].
+pub(crate) async fn exchange_json(
+    url: &Url,
+    body: Vec<u8>,
+    max: usize,
+    deadline: Duration,
+) -> Result<(u16, Bytes), PostError> {
+    timeout(deadline, post(url, body, Some(max), deadline)).await.map_err(|_| PostError::Deadline)?
+}
+
+async fn post(url: &Url, body: Vec<u8>, max: Option<usize>, deadline: Duration) -> Result<(u16, Bytes), PostError> {
     let host = url.host_str().filter(|host| !host.is_empty()).ok_or(PostError::Url("it has no host"))?;
     let port = url.port_or_known_default().ok_or(PostError::Url("it has no port"))?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -85,26 +104,35 @@ async fn post(url: &Url, body: Vec<u8>, deadline: Duration) -> Result<(), PostEr
         Permit::for_model(host, port, is_plain, deadline).await.map_err(|error| PostError::Resolve(Box::new(error)))?;
     let stream = dial(&permit, deadline).await?;
     if is_plain {
-        return exchange(stream, request).await;
+        return exchange(stream, request, max).await;
     }
     let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = ServerName::try_from(bare).map_err(|_| PostError::Url("its host cannot be named in tls"))?;
     let connector = TlsConnector::from(Arc::new(tls_config(native_roots()?)?));
-    exchange(connector.connect(name, stream).await.map_err(PostError::Tls)?, request).await
+    exchange(connector.connect(name, stream).await.map_err(PostError::Tls)?, request, max).await
 }
 
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<(), PostError>
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, max: Option<usize>) -> Result<(u16, Bytes), PostError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (mut sender, connection) = http1::Builder::new().handshake(TokioIo::new(stream)).await?;
     let answered = async {
-        let response = sender.send_request(request).await?;
-        if response.status().is_success() { Ok(()) } else { Err(PostError::Status(response.status().as_u16())) }
+        let (parts, body) = sender.send_request(request).await?.into_parts();
+        let body = match max {
+            Some(max) => Limited::new(body, max).collect().await.map_err(|_| PostError::Answer)?.to_bytes(),
+            None => Bytes::new(),
+        };
+        Ok((parts.status.as_u16(), body))
     };
+    tokio::pin!(answered);
     tokio::select! {
-        answered = answered => answered,
-        ended = connection => Err(ended.err().map_or(PostError::Deadline, PostError::Http)),
+        answered = &mut answered => answered,
+        // The end of the connection can be the end of the body.
+        ended = connection => match ended {
+            Ok(()) => answered.await,
+            Err(error) => Err(PostError::Http(error)),
+        },
     }
 }
 

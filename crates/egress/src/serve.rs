@@ -9,7 +9,7 @@ use crate::{
     http::{client::Reader, h1::refuse, keyed::Keyed},
     idle::Watched,
     limits::Limits,
-    model::{AskError, Gateway, Question, Reply, native_roots, tls_config},
+    model::{AskError, Gateway, Hearing, Question, Reply, native_roots, tls_config},
     named,
     observer::Observer,
     proxy,
@@ -32,7 +32,7 @@ use tokio::{
     sync::Semaphore,
 };
 use tokio_rustls::TlsConnector;
-use types::{host::Endpoint, id::SecretName, route::Route, wire::Open};
+use types::{host::Endpoint, id::SecretName, replay::Replay, route::Route, wire::Open};
 
 /// The way out of one run. Clones share routes, caps, budget and connections.
 #[derive(Clone)]
@@ -160,10 +160,9 @@ impl Egress {
         let meters = meters.collect();
         let limits = config.limits;
         let bytes = Arc::new(RunBytes::new(limits.bytes_up, limits.bytes_down));
-        let model = config
-            .model
-            .map(|model| Gateway::new(model, &limits, Arc::clone(&config.sink), Arc::clone(&bytes)))
-            .transpose()?;
+        let hearing =
+            || Hearing { sink: Arc::clone(&config.sink), bytes: Arc::clone(&bytes), secrets: config.secrets.clone() };
+        let model = config.model.map(|model| Gateway::new(model, &limits, hearing())).transpose()?;
         let streams = Semaphore::new(limits.streams);
         let run = Run {
             routes: config.routes,
@@ -205,6 +204,13 @@ impl Egress {
             Some(model) => model.ask(question).await,
             None => Err(AskError::NoModel),
         }
+    }
+
+    /// The conversation with the model so far, where the configuration says that it is kept; none if nothing came to it since it was
+    /// that old. The number is its age now.
+    #[must_use]
+    pub fn recorded(&self, since: u64) -> Option<(u64, Replay)> {
+        self.run.model.as_ref()?.kept(since)
     }
 
     /// Handles one stream to its end. Dropping the future ends the stream; its record is still written.

@@ -2,7 +2,7 @@
 
 mod support;
 
-use egress::{Backend, Credential, Egress, Keys, LimitReached, Limits, ModelConfig, UpstreamConfig};
+use egress::{Backend, Budget, Credential, Egress, Keys, LimitReached, Limits, ModelConfig, UpstreamConfig};
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::{Fixture, KEY, Target, post, read_until, upstream};
@@ -11,7 +11,7 @@ use tokio::{
     net::TcpListener,
     task::JoinSet,
 };
-use types::{replay::Replay, secret::Secret, wire::Open};
+use types::{budget::Cap, replay::Replay, secret::Secret, wire::Open};
 
 const MODEL: &str = "claude-sonnet-4-6";
 
@@ -51,6 +51,10 @@ fn ask(model: &str) -> String {
     json!({"model": model, "max_tokens": 10, "stream": true, "tools": [{"name": "Bash"}], "messages": [{"role": "user", "content": "go"}]}).to_string()
 }
 
+fn usd(amount: f64) -> Budget {
+    Budget { usd: Some(amount), ..Budget::default() }
+}
+
 fn gateway(model: ModelConfig) -> Fixture {
     Fixture::new(Vec::new(), Some(model), Limits::default())
 }
@@ -69,7 +73,7 @@ fn what_cannot_be_used_is_refused_before_anything_is_read() {
         with("https://api.example/?key=x", key()),
         with("ftp://api.example", key()),
         with("https://api.example", Credential::ApiKey(Secret::new("a\u{1}"))),
-        ModelConfig { budget_usd: Some(0.0), ..with("https://api.example", key()) },
+        ModelConfig { budget: usd(0.0), ..with("https://api.example", key()) },
     ] {
         let error = check(&bad).expect_err("refused").to_string();
         assert!(!error.contains("password") && !error.contains("key=x") && !error.contains(KEY), "{error}");
@@ -254,7 +258,7 @@ async fn what_is_not_understood_is_not_passed_on() {
         String::new(),
         event(&json!({"type": "error", "error": {"type": "overloaded_error"}})) + &open,
         format!("{}{open}", stream()),
-        event(&json!({"type": "note", "text": KEY})),
+        event(&json!({"type": "note", "text": "x"})) + "event: other\ndata: {\"type\":\"note\"}\n\n",
     ] {
         let body = if bad.starts_with("event: message_start") { bad.clone() } else { format!("{start}{bad}") };
         let target = Target::http(http("200 OK", "text/event-stream", &body)).await;
@@ -274,6 +278,30 @@ async fn what_is_not_understood_is_not_passed_on() {
         let text = gateway(upstream(target.address)).talk(Open::Model, &post("/v1/messages", &ask(MODEL))).await;
         assert!(text.starts_with("HTTP/1.1 502 ") && !text.contains("abc"), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_reflected_credential_is_taken_out_of_the_events_that_hold_it() {
+    let spelled: String = KEY.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let reflecting = stream()
+        .replace("h\u{e9}llo", &format!("it is {KEY}, or {spelled}"))
+        .replace("ls\\\"}", &format!("echo {KEY}\\\"}}"));
+    assert_eq!(reflecting.matches(KEY).count(), 2, "{reflecting}");
+    let target = Target::http(http("200 OK", "text/event-stream", &reflecting)).await;
+    let mut fixture = gateway(upstream(target.address));
+    let text = fixture.talk(Open::Model, &post("/v1/messages", &ask(MODEL))).await;
+    assert!(
+        text.contains("it is [redacted by sandbox], or [redacted by sandbox]") && text.ends_with("0\r\n\r\n"),
+        "{text}"
+    );
+    assert!(!text.contains(KEY) && !text.contains(&spelled), "{text}");
+    fixture.settle().await;
+    fixture.seen.heard(|heard| {
+        // What is told of a call is what the agent gets.
+        assert_eq!(heard.tool_uses[0].input, json!({"command": "echo [redacted by sandbox]"}));
+        let reason = "answered; a secret of the operator was taken out of the answer";
+        assert_eq!(heard.records[0].reason, reason);
+    });
 }
 
 #[tokio::test]
@@ -326,7 +354,7 @@ async fn errors_are_told_and_the_credential_never_comes_back() {
 async fn the_budget_holds_also_against_hanging_up() {
     let target = Target::http(http("200 OK", "text/event-stream", &stream())).await;
     // One answer costs 0.0013875.
-    let config = ModelConfig { budget_usd: Some(0.002), ..upstream(target.address) };
+    let config = ModelConfig { budget: usd(0.002), ..upstream(target.address) };
     let mut fixture = gateway(config);
     for allowed in [true, true, false, false] {
         let text = fixture.talk(Open::Model, &post("/v1/messages", &ask(MODEL))).await;
@@ -343,7 +371,10 @@ async fn the_budget_holds_also_against_hanging_up() {
 
     let cut = stream().split_inclusive("\n\n").take(4).collect::<String>();
     let target = Target::http(format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n{cut}")).await;
-    let mut fixture = gateway(ModelConfig { max_requests: Some(1), ..upstream(target.address) });
+    let mut fixture = gateway(ModelConfig {
+        budget: Budget { requests: Cap::at(1), ..Budget::default() },
+        ..upstream(target.address)
+    });
     let mut agent = fixture.open(Open::Model);
     agent.write_all(&post("/v1/messages", &ask(MODEL))).await.expect("write");
     read_until(&mut agent, "content_block_delta\"}\n\n").await;
@@ -415,14 +446,7 @@ async fn one_connection_serves_request_after_request() {
 
 fn replay(script: &Value) -> ModelConfig {
     let replay = Replay::parse(&script.to_string()).expect("script");
-    ModelConfig {
-        own: None,
-        backend: Backend::Replay(replay),
-        models: vec![MODEL.into()],
-        budget_usd: None,
-        max_requests: None,
-        allow_server_side: false,
-    }
+    ModelConfig::new(Backend::Replay(replay), vec![MODEL.into()])
 }
 
 #[tokio::test]

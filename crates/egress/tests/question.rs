@@ -2,7 +2,7 @@
 
 mod support;
 
-use egress::{AskError, Backend, Credential, Limits, ModelConfig, Question, UpstreamConfig};
+use egress::{AskError, Backend, Budget, Credential, Limits, ModelConfig, Question, UpstreamConfig};
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::{Fixture, Target, upstream};
@@ -11,13 +11,18 @@ use types::{profile::Dialect, replay::Replay, replay::Step, secret::Secret};
 const MODEL: &str = "claude-sonnet-4-6";
 
 fn question(dialect: Dialect, step: Step, about: &str) -> Question {
-    let body = json!({"model": MODEL, "messages": [], "tool_choice": {"type": "tool", "name": "report"}});
+    let body =
+        json!({"model": MODEL, "max_tokens": 10, "messages": [], "tool_choice": {"type": "tool", "name": "report"}});
     Question { dialect, model: MODEL.into(), body: body.to_string().into_bytes(), step, about: about.into() }
 }
 
 fn http(status: &str, more: &str, body: &Value) -> String {
     let body = body.to_string();
     format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{more}content-length: {}\r\n\r\n{body}", body.len())
+}
+
+fn usd(amount: f64) -> Budget {
+    Budget { usd: Some(amount), ..Budget::default() }
 }
 
 fn gateway(model: ModelConfig) -> Fixture {
@@ -28,7 +33,7 @@ fn gateway(model: ModelConfig) -> Fixture {
 async fn it_takes_the_credential_and_the_budget_of_the_gateway() {
     let usage = json!({"input_tokens": 100, "cache_creation_input_tokens": 10, "cache_read_input_tokens": 1000, "output_tokens": 50});
     let target = Target::http(http("200 OK", "", &json!({"model": MODEL, "usage": usage, "content": []}))).await;
-    let fixture = gateway(ModelConfig { budget_usd: Some(0.002), models: Vec::new(), ..upstream(target.address) });
+    let fixture = gateway(ModelConfig { budget: usd(0.002), models: Vec::new(), ..upstream(target.address) });
     for _ in 0..2 {
         let reply = fixture.egress.ask(question(Dialect::Messages, Step::Fast, "")).await.expect("reply");
         assert_eq!((reply.status, reply.usage.cache_read_tokens, reply.usage.is_gate), (200, 1000, true));
@@ -88,13 +93,8 @@ async fn a_script_answers_in_the_classifier_s_place() {
         {"contains": "three", "model": "other", "answer": "allow"},
         {"contains": "four", "step": "full", "answer": "garbage"},
     ]});
-    let config = |script: &Value| ModelConfig {
-        own: None,
-        backend: Backend::Replay(Replay::parse(&script.to_string()).expect("script")),
-        models: vec![MODEL.into()],
-        budget_usd: None,
-        max_requests: None,
-        allow_server_side: false,
+    let config = |script: &Value| {
+        ModelConfig::new(Backend::Replay(Replay::parse(&script.to_string()).expect("script")), vec![MODEL.into()])
     };
     let fixture = gateway(config(&script));
     let ask = async |about: &str, step| {

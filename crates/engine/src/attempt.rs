@@ -4,6 +4,7 @@
 use crate::{
     Engine, Stop,
     classifier::{self, Asker},
+    conversation,
     error::EngineError,
     finish::READER_IMAGE,
     ground,
@@ -16,6 +17,7 @@ use crate::{
     place::Places,
     plan::AttemptPlan,
     recorder::Recorder,
+    redact,
     request::gate_of,
     supervise::{Ended, Supervisor},
     takeup::{self, Remembered},
@@ -41,7 +43,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use types::{
-    event::Phase,
+    event::{Event, Phase},
     id::RunId,
     probe::Kernel,
     result::{AttemptResult, GateCounts, Status},
@@ -144,8 +146,9 @@ impl<'a> Work<'a> {
     ) -> Result<Self, EngineError> {
         let Supervised { plan, start, backend, recorder, files, _lock } = supervised;
         let out = WayOut::new(&plan, &files)?;
-        let Remembered { join, totals, history: earlier, bypass, worked } = Remembered::read(&files)?;
+        let Remembered { join, totals, history: earlier, bypass, lost, worked } = Remembered::read(&files)?;
         let watch = Arc::new(Watch::open(&files, join, totals, &plan.profile.limits, recorder.clone(), alarms)?);
+        lost.into_iter().for_each(|lost| watch.charge_lost(lost));
         watch.check_limits();
         if let Some(what) = bypass {
             watch.alarm(Alarm::Bypass(what));
@@ -196,12 +199,8 @@ impl<'a> Work<'a> {
             return self.park(&runtime, &tools, worked).await;
         }
         self.engine.store.withdraw_asks(&self.plan.run)?;
-        self.engine.store.set_status(
-            &self.plan.run,
-            self.plan.attempt,
-            worked.outcome.status,
-            &worked.outcome.reason,
-        )?;
+        let reason = redact::text(&worked.outcome.reason).into_owned();
+        self.engine.store.set_status(&self.plan.run, self.plan.attempt, worked.outcome.status, &reason)?;
         if let Start::TakenUp { attempt } = &self.start
             && let Some(status) = attempt.status
         {
@@ -312,7 +311,8 @@ impl<'a> Work<'a> {
 
     /// The agent's work, from wherever it is to its end.
     async fn work(&mut self, runtime: &AnyRuntime, tools: &Tools, alarm: UnboundedReceiver<Alarm>) -> Worked {
-        let egress = match self.out.egress(&self.plan.profile, self.backend.clone(), self.watch.clone()) {
+        let (profile, record) = (&self.plan.profile, self.plan.record.as_deref());
+        let egress = match self.out.egress(profile, self.backend.clone(), record, self.watch.clone()) {
             Ok(egress) => egress,
             Err(error) => return self.ended(Outcome::new(Status::Infrastructure, chain(&error))),
         };
@@ -345,7 +345,18 @@ impl<'a> Work<'a> {
             worked: self.worked,
         };
         let Ended { outcome, summary, gate } = supervisor.run(place, judge, self.stop.clone(), alarm).await;
+        self.keep_conversation(&egress);
         Worked { outcome, summary, gate }
+    }
+
+    /// Writes the conversation with the model to where the operator wants it. A view of the run, which does not fail for want of it.
+    fn keep_conversation(&self, egress: &Egress) {
+        if let Some(path) = &self.plan.record
+            && let Err(error) = conversation::write(path, egress)
+        {
+            let text = format!("the conversation was not written to {}: {}", path.display(), chain(&error));
+            self.recorder.emit(Event::Notice { text });
+        }
     }
 
     fn judge(&mut self, egress: &Egress) -> Result<Judge, EngineError> {

@@ -1,11 +1,11 @@
 //! Commands of the task, `setup` and `verify`: run one after the other as the agent's uid, their output kept in files.
 
 use crate::{
-    error::EngineError, paths::AttemptPaths, place::shell_command, recorder::Recorder, surroundings::Surroundings,
+    error::EngineError, paths::AttemptPaths, place::shell_command, recorder::Recorder, redact::MaskedFile,
+    surroundings::Surroundings,
 };
 use runtime::{AnyRuntime, ContainerId, Ended, OutputLimits, Runtime};
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWriteExt;
 use types::{
     event::{Event, Phase},
     result::VerifyCommand,
@@ -45,14 +45,16 @@ impl Commands<'_> {
             let since = Instant::now();
             let path = self.paths.file(&log);
             let created = tokio::fs::File::create(&path).await;
-            let mut file = created.map_err(|source| EngineError::Read { path, source })?;
+            let io = |source| EngineError::Read { path: path.clone(), source };
+            let mut file = MaskedFile::new(created.map_err(io)?);
             let spec = shell_command(command, self.surroundings);
             let limits = OutputLimits { max_bytes: MAX_LOG, deadline: end.into() };
             let finished = self.runtime.exec_output(self.container, &spec, &mut file, limits).await?;
-            if finished.dropped > 0 {
-                let mark = format!("\n[{} more bytes were dropped]\n", finished.dropped);
-                let _ = file.write_all(mark.as_bytes()).await;
-            }
+            let mark = match finished.dropped {
+                0 => String::new(),
+                dropped => format!("\n[{dropped} more bytes were dropped]\n"),
+            };
+            file.finish(&mark).await.map_err(io)?;
             let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
             let code = match finished.ended {
                 Ended::Exited(code) => code,

@@ -1,27 +1,47 @@
 //! The operator's model credential, found on the host when a run starts. It never enters a container or a file of ours.
 
+use crate::{
+    redact,
+    tokens::{self, Origin},
+};
+use egress::TokenStore;
 use std::{
     fs,
     io::Read,
+    path::PathBuf,
     process::{Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
-use types::{host::Endpoint, secret::Secret};
+use types::{host::Endpoint, secret::Secret, text::printable};
 
-/// Longest credential.
-const MAX_BYTES: u64 = 16 * 1024;
+/// Longest file or output that holds a credential; programs keep other things beside it.
+const MAX_BYTES: u64 = 1024 * 1024;
 /// How long a credential command may take.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(20);
 
 /// A credential for the model endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum ModelCredential {
     /// Sent as `x-api-key`.
     ApiKey(Secret),
     /// Sent as a bearer token, with the beta that the vendor's own tokens need.
     OAuth(Secret),
+    /// The same, with another one in its place when it ends.
+    Refreshed(Arc<dyn TokenStore>),
     /// Sent as a bearer token, as it is.
     Bearer(Secret),
+}
+
+/// Where a credential is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A variable, as it was.
+    Given(String),
+    /// A file.
+    File(PathBuf),
+    /// A command's output.
+    Command(String),
 }
 
 /// Why there is no usable credential.
@@ -66,7 +86,8 @@ pub enum CredentialError {
     },
 }
 
-/// Looks through `sources` in order; the first that holds something wins. An empty variable counts as absent.
+/// Looks through `sources` in order; the first that holds something wins. An empty variable counts as absent. What is found is learned as
+/// a secret at once.
 ///
 /// # Errors
 /// [`CredentialError`]. A file or command that is named and fails is an error, not a reason to go on.
@@ -76,39 +97,47 @@ pub(crate) fn find(
 ) -> Result<ModelCredential, CredentialError> {
     for text in sources {
         let syntax = || CredentialError::Syntax { text: text.clone() };
-        let (kind, source) = text.split_once(' ').ok_or_else(syntax)?;
-        let wrap = match kind {
-            "api-key" => ModelCredential::ApiKey,
-            "oauth" => ModelCredential::OAuth,
-            "bearer" => ModelCredential::Bearer,
-            _ => return Err(syntax()),
-        };
-        let found = look_up(source, &environment).map_err(|error| match error {
-            CredentialError::Source { .. } => syntax(),
-            error @ (CredentialError::Syntax { .. }
-            | CredentialError::NotFound { .. }
-            | CredentialError::File { .. }
-            | CredentialError::Command { .. }) => error,
-        })?;
-        if !found.expose().is_empty() {
-            return Ok(wrap(found));
+        let (kind, named) = text.split_once(' ').ok_or_else(syntax)?;
+        if !matches!(kind, "api-key" | "oauth" | "bearer") {
+            return Err(syntax());
         }
+        let source = Source::parse(named, &environment).map_err(|_| syntax())?;
+        let found = source.read()?;
+        if found.trim().is_empty() {
+            continue;
+        }
+        if kind == "oauth" {
+            return Ok(oauth(source, &found));
+        }
+        let secret = Secret::new(found);
+        redact::learn(&secret);
+        return Ok(if kind == "bearer" { ModelCredential::Bearer(secret) } else { ModelCredential::ApiKey(secret) });
     }
     Err(CredentialError::NotFound { tried: sources.join(", ") })
 }
 
-/// What a source holds: `env:NAME`, `file:PATH` or `command:COMMAND`. Nothing is an empty secret.
+/// A plain token in a variable stays what it is; everything else can change under us, or be refreshed.
+fn oauth(source: Source, found: &str) -> ModelCredential {
+    let tokens = tokens::parse(found);
+    redact::learn(&tokens.access);
+    tokens.refresh.iter().for_each(redact::learn);
+    match source {
+        Source::Given(_) if tokens.refresh.is_none() => ModelCredential::OAuth(tokens.access),
+        Source::Given(_) | Source::File(_) | Source::Command(_) => {
+            ModelCredential::Refreshed(Arc::new(Origin::new(source)))
+        }
+    }
+}
+
+/// What a source holds: `env:NAME`, `file:PATH` or `command:COMMAND`. It is learned as a secret at once; nothing is an empty one.
 ///
 /// # Errors
 /// [`CredentialError`]. A file or command that fails is an error.
 pub(crate) fn look_up(source: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Secret, CredentialError> {
-    let found = match source.split_once(':') {
-        Some(("env", name)) => environment(name).unwrap_or_default(),
-        Some(("file", path)) => read_file(path)?,
-        Some(("command", command)) => run_command(command)?,
-        Some(_) | None => return Err(CredentialError::Source { text: types::text::printable(source, 40) }),
-    };
-    Ok(Secret::new(if found.trim().is_empty() { String::new() } else { found }))
+    let found = Source::parse(source, environment)?.read()?;
+    let secret = Secret::new(if found.trim().is_empty() { String::new() } else { found });
+    redact::learn(&secret);
+    Ok(secret)
 }
 
 /// Asks git's credential helpers, as the user's own settings name them; those of a repository have no say. `user:password`, or empty.
@@ -126,15 +155,44 @@ pub(crate) fn from_git_helper(endpoint: &Endpoint) -> Result<Secret, CredentialE
     let answer = run_command(&command)?;
     let field = |name: &str| answer.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     let (user, password) = (field("username="), field("password="));
+    redact::learn(&Secret::new(password));
     Ok(Secret::new(if password.is_empty() { String::new() } else { format!("{user}:{password}") }))
 }
 
-fn read_file(path: &str) -> Result<String, CredentialError> {
-    let mut text = String::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text))
-        .map_err(|source| CredentialError::File { path: path.to_owned(), source })?;
-    Ok(text)
+fn at_home(path: &str, environment: impl Fn(&str) -> Option<String>) -> PathBuf {
+    match (path.strip_prefix("~/"), environment("HOME")) {
+        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
+        (Some(_) | None, _) => PathBuf::from(path),
+    }
+}
+
+impl Source {
+    fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, CredentialError> {
+        match text.split_once(':') {
+            Some(("env", name)) => Ok(Self::Given(environment(name).unwrap_or_default())),
+            Some(("file", path)) => Ok(Self::File(at_home(path, environment))),
+            Some(("command", command)) => Ok(Self::Command(command.to_owned())),
+            Some(_) | None => Err(CredentialError::Source { text: printable(text, 40) }),
+        }
+    }
+
+    /// What is there now.
+    ///
+    /// # Errors
+    /// [`CredentialError::File`], [`CredentialError::Command`].
+    pub(crate) fn read(&self) -> Result<String, CredentialError> {
+        match self {
+            Self::Given(text) => Ok(text.clone()),
+            Self::File(path) => {
+                let mut text = String::new();
+                fs::File::open(path)
+                    .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text))
+                    .map_err(|source| CredentialError::File { path: path.display().to_string(), source })?;
+                Ok(text)
+            }
+            Self::Command(command) => run_command(command),
+        }
+    }
 }
 
 fn run_command(command: &str) -> Result<String, CredentialError> {
@@ -179,13 +237,21 @@ mod tests {
         find(&sources, |asked| (asked == name).then(|| value.to_owned()))
     }
 
+    fn key(found: Result<ModelCredential, CredentialError>) -> Option<String> {
+        match found {
+            Ok(ModelCredential::ApiKey(secret)) => Some(secret.expose().to_owned()),
+            Ok(ModelCredential::OAuth(_) | ModelCredential::Bearer(_) | ModelCredential::Refreshed(_)) | Err(_) => None,
+        }
+    }
+
     #[test]
     fn the_first_source_that_holds_something_wins() {
         let sources = ["api-key env:A", "oauth env:B"];
-        assert_eq!(with(&sources, "A", "k\n").ok(), Some(ModelCredential::ApiKey(Secret::new("k"))));
-        assert_eq!(with(&sources, "B", "t").ok(), Some(ModelCredential::OAuth(Secret::new("t"))));
+        assert_eq!(key(with(&sources, "A", "k\n")).as_deref(), Some("k"));
+        assert!(matches!(with(&sources, "B", "t"), Ok(ModelCredential::OAuth(_))));
         assert!(matches!(with(&sources, "A", "  "), Err(CredentialError::NotFound { .. })));
-        assert_eq!(with(&["api-key command:echo x"], "", "").ok(), Some(ModelCredential::ApiKey(Secret::new("x"))));
+        assert_eq!(key(with(&["api-key command:echo x"], "", "")).as_deref(), Some("x"));
+        assert!(matches!(with(&["oauth command:echo x"], "", ""), Ok(ModelCredential::Refreshed(_))));
     }
 
     #[test]
@@ -194,5 +260,15 @@ mod tests {
         assert!(!error.to_string().replace("echo sk-sentinel", "").contains("sk-sentinel"), "{error}");
         assert!(matches!(with(&["api-key file:/nonexistent/x"], "", ""), Err(CredentialError::File { .. })));
         assert!(matches!(with(&["key env:A"], "A", "x"), Err(CredentialError::Syntax { .. })));
+    }
+
+    #[test]
+    fn a_path_can_begin_at_home_and_what_is_found_is_learned() {
+        let dir = tempfile::tempdir().expect("dir");
+        fs::write(dir.path().join("key"), "sk-at-home-0123456789\n").expect("write");
+        let home = dir.path().display().to_string();
+        let found = find(&["api-key file:~/key".to_owned()], |name| (name == "HOME").then(|| home.clone()));
+        assert_eq!(key(found).as_deref(), Some("sk-at-home-0123456789"));
+        assert_eq!(redact::text("a sk-at-home-0123456789"), "a [redacted by sandbox]");
     }
 }

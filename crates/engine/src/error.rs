@@ -87,6 +87,21 @@ pub enum EngineError {
         /// The setting, without credentials.
         url: String,
     },
+    /// The token endpoint's URL.
+    #[error("model.token-endpoint `{url}` is not a URL")]
+    TokenEndpoint {
+        /// The setting, without credentials.
+        url: String,
+    },
+    /// The conversation would be written over a file.
+    #[error("{path} is there already; a conversation is not written over it")]
+    RecordExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The task holds a secret of the operator, which would come into the container and into the run's files.
+    #[error("the task file holds the operator's credential")]
+    SecretInTask,
     /// The classifier's own URL.
     #[error("gate.classifier.url `{url}` is not a URL")]
     ClassifierUrl {
@@ -216,6 +231,9 @@ impl EngineError {
             | Self::Egress(_)
             | Self::Rule(_)
             | Self::Upstream { .. }
+            | Self::TokenEndpoint { .. }
+            | Self::RecordExists { .. }
+            | Self::SecretInTask
             | Self::ClassifierUrl { .. }
             | Self::Replay { .. }
             | Self::Read { .. }
@@ -261,6 +279,8 @@ impl EngineError {
             Self::NoImage { .. } => Some("`sandbox image build` builds ours; pull or build any other one first".into()),
             Self::Trust(_) => Some("write endpoints like api.example.com, api.example.com:8443 or http://mirror.example".into()),
             Self::Rule(error) => Some(error.hint.clone()),
+            Self::RecordExists { .. } => Some("remove it, or name another file with --record".into()),
+            Self::SecretInTask => Some("take it out; nothing of it is needed inside, because it is added on the way out".into()),
             Self::Replay { .. } => Some("`sandbox schema replay` prints the format".into()),
             Self::NoRemote { known, .. } if known.is_empty() => Some("it has no https or ssh remote".into()),
             Self::NoRemote { known, .. } => Some(format!("it has {}", known.join(", "))),
@@ -284,6 +304,7 @@ impl EngineError {
             | Self::Credential(_)
             | Self::Egress(_)
             | Self::Upstream { .. }
+            | Self::TokenEndpoint { .. }
             | Self::ClassifierUrl { .. }
             | Self::Read { .. }
             | Self::Over { .. }

@@ -14,6 +14,7 @@ use crate::{
     place::{PlaceError, clear},
     plan::Role,
     reconcile::has_tree,
+    redact,
     tools::Tools,
 };
 use jiff::Timestamp;
@@ -25,9 +26,10 @@ use std::{
     time::{Duration, Instant},
 };
 use types::{
+    budget::Limit,
     event::{Event, Phase},
     harvest::Harvest,
-    result::{AttemptResult, Status, VERSION, Verify},
+    result::{AttemptResult, RateLimited, Status, VERSION, Verify},
     task::Changes,
     text::printable_block,
 };
@@ -224,7 +226,7 @@ impl Work<'_> {
         harvested: &Harvested,
     ) -> Result<Result<Verify, Outcome>, FinishError> {
         let surroundings = &self.out.surroundings;
-        let egress = self.out.egress(&self.plan.profile, None, self.watch.clone())?;
+        let egress = self.out.egress(&self.plan.profile, None, None, self.watch.clone())?;
         let container = self.places(runtime).make(Role::Verify, tools, &harvested.tree).await?;
         let generation =
             self.engine.store.next_generation(&self.plan.run, self.plan.attempt).map_err(EngineError::from)?;
@@ -296,7 +298,13 @@ impl Work<'_> {
     pub(crate) fn finish(&self, result: &AttemptResult) -> Result<(), EngineError> {
         keys::forget_authority(&self.files)?;
         self.write_sarif();
-        self.engine.store.finish(&self.plan.run, self.plan.attempt, result.status, &result.reason, now_ms())?;
+        self.engine.store.finish(
+            &self.plan.run,
+            self.plan.attempt,
+            result.status,
+            &redact::text(&result.reason),
+            now_ms(),
+        )?;
         self.recorder.emit(Event::Done { result: Box::new(result.clone()) });
         Ok(())
     }
@@ -333,6 +341,7 @@ impl Work<'_> {
             task: self.plan.task.clone(),
             attempt: self.plan.attempt,
             status: worked.outcome.status,
+            limit: Limit::of_reason(&worked.outcome.reason).filter(|_| worked.outcome.status == Status::Limit),
             reason: worked.outcome.reason,
             hint: worked.outcome.hint,
             resource: worked.outcome.resource,
@@ -340,6 +349,12 @@ impl Work<'_> {
             ended: Timestamp::now(),
             turns: totals.turns,
             cost_usd: totals.cost_usd,
+            requests: totals.requests,
+            tokens: totals.tokens,
+            rate_limited: RateLimited {
+                answers: totals.rate_limits,
+                millis: u64::try_from(self.watch.throttled().as_millis()).unwrap_or(u64::MAX),
+            },
             summary: printable_block(&worked.summary).chars().take(MAX_SUMMARY).collect(),
             harvest,
             verify,

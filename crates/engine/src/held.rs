@@ -1,7 +1,7 @@
 //! Calls that are held until a person answers: recorded in the store, so that any process of the user can answer them. And calls
 //! that wait behind such a question without one of their own, because the whole run is held.
 
-use crate::clock::now_ms;
+use crate::{clock::now_ms, redact};
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -136,8 +136,10 @@ impl<R> Held<R> {
                     run: about.run.clone(),
                     attempt: about.attempt,
                     digest: call.digest(),
-                    call: call.clone(),
-                    reason: about.reason.to_owned(),
+                    // The store is a file like any other; what is allowed or denied is the call as it came.
+                    call: redact::record(call.clone())
+                        .map_err(|source| StoreError::Corrupt { what: "call", source })?,
+                    reason: redact::text(about.reason).into_owned(),
                     state: AskState::Open,
                     answer: String::new(),
                     created_ms: now,

@@ -34,7 +34,9 @@ impl History {
     pub(crate) fn read(gate: &Path, calls: &Path) -> Result<Self, JournalError> {
         let looks = journal::read::<WireRecord>(calls)?.into_iter().filter_map(|record| match record {
             WireRecord::Look(look) => Some(look),
-            WireRecord::Use(_) | WireRecord::Result(_) => None,
+            WireRecord::Use(_) | WireRecord::Result(_) | WireRecord::Admitted { .. } | WireRecord::Closed { .. } => {
+                None
+            }
         });
         Ok(Self::new(journal::read(gate)?, looks))
     }

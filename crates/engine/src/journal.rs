@@ -1,6 +1,7 @@
 //! Append-only JSON lines. The gate's and the egress's are hash-chained: each line carries the hash of the one before, so
 //! that a line taken out or changed later shows.
 
+use crate::redact;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -99,9 +100,9 @@ impl Journal {
         let encode = |source| JournalError::Encode { path: self.path.clone(), source };
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut line, last) = match &inner.last {
-            None => (serde_json::to_string(record).map_err(encode)?, None),
+            None => (redact::json(record).map_err(encode)?, None),
             Some(last) => {
-                let text = serde_json::to_string(record).map_err(encode)?;
+                let text = redact::json(record).map_err(encode)?;
                 let mut fields: Map<String, Value> = serde_json::from_str(&text).map_err(encode)?;
                 fields.insert("prev".to_owned(), Value::from(last.as_str()));
                 let hash = hash_of(&fields);

@@ -5,6 +5,7 @@ use crate::{
     credential,
     error::EngineError,
     paths::{AttemptPaths, PathError, write_atomic},
+    redact,
     routes::forges,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -101,6 +102,7 @@ fn git_credential(profile: &Profile, endpoint: &Endpoint) -> Result<Option<Route
         // A bare token is a password; forges take any user name beside it.
         let pair = if text.contains(':') { text.to_owned() } else { format!("x-access-token:{text}") };
         let password = pair.split_once(':').map_or("", |(_, password)| password);
+        redact::learn(&Secret::new(password));
         return Ok(Some(RouteCredential {
             header: "authorization".to_owned(),
             value: Secret::new(format!("Basic {}", STANDARD.encode(&pair))),

@@ -7,14 +7,15 @@ use crate::{
     keys,
     paths::AttemptPaths,
     plan::AttemptPlan,
+    redact,
     routes::routes,
     surroundings::Surroundings,
     watch::Watch,
 };
-use egress::{Backend, Config, Credential, Egress, Keys, Limits, ModelConfig, UpstreamConfig};
+use egress::{Backend, Budget, Config, Credential, Egress, Keys, Limits, ModelConfig, RefreshConfig, UpstreamConfig};
 use std::{fs, path::Path, sync::Arc};
 use types::{
-    profile::{ClassifierProfile, Dialect, Profile},
+    profile::{ClassifierProfile, Dialect, ModelProfile, Profile},
     replay::Replay,
     route::Route,
     secret::redact_url,
@@ -40,18 +41,24 @@ impl WayOut {
         Ok(Self { routes, surroundings, keys })
     }
 
-    /// The egress of a container. Without a backend there is no model route: `verify` needs none.
+    /// The egress of a container. Without a backend there is no model route: `verify` needs none. What the model answers is kept
+    /// where `record` says so, going on from what is there.
     pub(crate) fn egress(
         &self,
         profile: &Profile,
         backend: Option<Backend>,
+        record: Option<&Path>,
         watch: Arc<Watch>,
     ) -> Result<Egress, EngineError> {
         let model = backend.map(|backend| {
             let mut model = model(profile, backend)?;
-            // What earlier processes of the run spent is spent; an empty budget is none that the egress accepts.
-            let left = profile.limits.max_budget_usd - watch.totals().cost_usd;
-            model.budget_usd = Some(left.max(f64::MIN_POSITIVE));
+            // What earlier processes of the run spent is spent.
+            model.spent = watch.totals().spent();
+            model.record = match record {
+                Some(path) if path.exists() => Some(conversation(path)?),
+                Some(_) => Some(Replay::blank()),
+                None => None,
+            };
             Ok::<_, EngineError>(model)
         });
         let limits = Limits {
@@ -61,26 +68,39 @@ impl WayOut {
             ..Limits::default()
         };
         let (routes, keys) = (self.routes.clone(), self.keys.clone());
-        Ok(Egress::new(Config { routes, keys, model: model.transpose()?, limits, sink: watch })?)
+        let (model, secrets) = (model.transpose()?, redact::known());
+        Ok(Egress::new(Config { routes, keys, model, limits, sink: watch, secrets })?)
     }
 }
 
 /// Who answers the agent's model requests: the scripted conversation, or the operator's endpoint with its credential.
 pub(crate) fn backend(profile: &Profile, replay: Option<&Path>) -> Result<Backend, EngineError> {
     if let Some(path) = replay {
-        let text = fs::read_to_string(path).map_err(|source| EngineError::Read { path: path.to_owned(), source })?;
-        let conversation =
-            Replay::parse(&text).map_err(|source| EngineError::Replay { path: path.to_owned(), source })?;
-        return Ok(Backend::Replay(conversation));
+        return Ok(Backend::Replay(conversation(path)?));
     }
     let url = url::Url::parse(&profile.model.upstream)
         .map_err(|_| EngineError::Upstream { url: redact_url(&profile.model.upstream) })?;
-    let credential = match credential::find(&profile.model.credentials, |name| std::env::var(name).ok())? {
+    let found = credential::find(&profile.model.credentials, |name| std::env::var(name).ok())?;
+    Ok(Backend::Upstream(UpstreamConfig { url, credential: sent(found, &profile.model)? }))
+}
+
+/// A scripted conversation.
+fn conversation(path: &Path) -> Result<Replay, EngineError> {
+    let text = fs::read_to_string(path).map_err(|source| EngineError::Read { path: path.to_owned(), source })?;
+    Replay::parse(&text).map_err(|source| EngineError::Replay { path: path.to_owned(), source })
+}
+
+fn sent(found: ModelCredential, profile: &ModelProfile) -> Result<Credential, EngineError> {
+    Ok(match found {
         ModelCredential::ApiKey(secret) => Credential::ApiKey(secret),
         ModelCredential::OAuth(secret) => Credential::OAuth(secret),
         ModelCredential::Bearer(secret) => Credential::Bearer(secret),
-    };
-    Ok(Backend::Upstream(UpstreamConfig { url, credential }))
+        ModelCredential::Refreshed(store) => {
+            let endpoint = url::Url::parse(&profile.token_endpoint)
+                .map_err(|_| EngineError::TokenEndpoint { url: redact_url(&profile.token_endpoint) })?;
+            Credential::Refreshed(RefreshConfig { store, endpoint, client_id: profile.token_client_id.clone() })
+        }
+    })
 }
 
 /// Refuses what [`WayOut`] would refuse but for the remotes, before anything of the run is made or written down.
@@ -95,18 +115,24 @@ pub(crate) fn check(profile: &Profile, backend: &Backend) -> Result<(), EngineEr
 
 /// The model gateway of a profile.
 pub(crate) fn model(profile: &Profile, backend: Backend) -> Result<ModelConfig, EngineError> {
+    let limits = &profile.limits;
+    let own = if classifier::is_wanted(profile) { own(&profile.gate.classifier, &profile.model)? } else { None };
     Ok(ModelConfig {
-        backend,
-        own: if classifier::is_wanted(profile) { own(&profile.gate.classifier)? } else { None },
-        models: profile.model.models.clone(),
-        budget_usd: Some(profile.limits.max_budget_usd),
-        max_requests: None,
-        allow_server_side: false,
+        own,
+        budget: Budget {
+            usd: Some(limits.max_budget_usd),
+            tokens: limits.max_tokens,
+            turns: types::budget::Cap::at(limits.max_turns.into()),
+            requests: limits.max_requests,
+        },
+        prices: profile.model.prices.clone(),
+        server_side: profile.model.server_side,
+        ..ModelConfig::new(backend, profile.model.models.clone())
     })
 }
 
 /// The classifier's own endpoint, if it has one. The agent's credential never goes there.
-fn own(profile: &ClassifierProfile) -> Result<Option<UpstreamConfig>, EngineError> {
+fn own(profile: &ClassifierProfile, model: &ModelProfile) -> Result<Option<UpstreamConfig>, EngineError> {
     if profile.url.is_empty() {
         return Ok(None);
     }
@@ -118,15 +144,13 @@ fn own(profile: &ClassifierProfile) -> Result<Option<UpstreamConfig>, EngineErro
         Credential::None
     } else {
         let found = credential::find(std::slice::from_ref(&profile.credential), |name| std::env::var(name).ok())?;
-        match (profile.kind, found) {
-            (Dialect::Messages, ModelCredential::ApiKey(secret)) => Credential::ApiKey(secret),
-            (Dialect::Messages, ModelCredential::OAuth(secret)) => Credential::OAuth(secret),
-            (Dialect::Messages, ModelCredential::Bearer(secret)) => Credential::Bearer(secret),
+        match (profile.kind, sent(found, model)?) {
             // There, a key is a bearer token.
-            (
-                Dialect::Openai,
-                ModelCredential::ApiKey(secret) | ModelCredential::OAuth(secret) | ModelCredential::Bearer(secret),
-            ) => Credential::Bearer(secret),
+            (Dialect::Openai, Credential::ApiKey(secret) | Credential::OAuth(secret) | Credential::Bearer(secret)) => {
+                Credential::Bearer(secret)
+            }
+            (Dialect::Openai, credential @ (Credential::Refreshed(_) | Credential::None)) => credential,
+            (Dialect::Messages, credential) => credential,
         }
     };
     Ok(Some(UpstreamConfig { url, credential }))

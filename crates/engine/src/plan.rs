@@ -39,6 +39,9 @@ pub(crate) struct AttemptPlan {
     pub remotes: Vec<repo::Remote>,
     /// The scripted conversation, when the model is replayed.
     pub replay: Option<PathBuf>,
+    /// Where the conversation with the model is kept.
+    #[serde(default)]
+    pub record: Option<PathBuf>,
     /// The agent's session id, a UUID.
     pub session: String,
     /// What the agent holds instead of a credential.

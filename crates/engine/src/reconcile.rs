@@ -42,7 +42,7 @@ pub(crate) fn step(attempt: &Attempt, found: Found) -> Step {
         // The phase `running` is recorded before the agent is executed.
         (Phase::Admitted | Phase::Provisioning | Phase::Setup, _) if attempt.status.is_none() => Step::Begin,
         // A status was recorded: the agent is not to run on, whatever the container does.
-        (Phase::Running | Phase::Waiting, Found::Running)
+        (Phase::Running | Phase::Waiting | Phase::RateLimited, Found::Running)
             if attempt.status.is_none() && attempt.agent_exec.is_some() =>
         {
             Step::Adopt
@@ -56,6 +56,7 @@ pub(crate) fn step(attempt: &Attempt, found: Found) -> Step {
             | Phase::Setup
             | Phase::Running
             | Phase::Waiting
+            | Phase::RateLimited
             | Phase::Parked
             | Phase::Harvesting
             | Phase::Verifying,
@@ -67,6 +68,7 @@ pub(crate) fn step(attempt: &Attempt, found: Found) -> Step {
             | Phase::Setup
             | Phase::Running
             | Phase::Waiting
+            | Phase::RateLimited
             | Phase::Parked
             | Phase::Harvesting
             | Phase::Verifying,
@@ -79,7 +81,13 @@ pub(crate) fn step(attempt: &Attempt, found: Found) -> Step {
 #[must_use]
 pub(crate) fn may_work(attempt: &Attempt) -> bool {
     let is_before_harvest = match attempt.phase {
-        Phase::Admitted | Phase::Provisioning | Phase::Setup | Phase::Running | Phase::Waiting | Phase::Parked => true,
+        Phase::Admitted
+        | Phase::Provisioning
+        | Phase::Setup
+        | Phase::Running
+        | Phase::Waiting
+        | Phase::RateLimited
+        | Phase::Parked => true,
         Phase::Harvesting | Phase::Verifying | Phase::Done => false,
     };
     is_before_harvest && attempt.status.is_none() && !attempt.cancel
@@ -94,6 +102,7 @@ pub(crate) fn has_tree(phase: Phase) -> bool {
         Phase::Setup
         | Phase::Running
         | Phase::Waiting
+        | Phase::RateLimited
         | Phase::Parked
         | Phase::Harvesting
         | Phase::Verifying
@@ -130,6 +139,7 @@ mod tests {
     fn a_running_agent_is_adopted_and_nothing_is_ever_dropped() {
         assert_eq!(step(&attempt(Phase::Running, None, Some("e")), Found::Running), Step::Adopt);
         assert_eq!(step(&attempt(Phase::Waiting, None, Some("e")), Found::Running), Step::Adopt);
+        assert_eq!(step(&attempt(Phase::RateLimited, None, Some("e")), Found::Running), Step::Adopt);
         assert_eq!(step(&attempt(Phase::Running, Some(Status::Limit), Some("e")), Found::Running), Step::Harvest);
         for found in [Found::Running, Found::Stopped, Found::VolumeOnly, Found::Nothing] {
             for phase in [Phase::Admitted, Phase::Provisioning, Phase::Setup] {
@@ -138,7 +148,7 @@ mod tests {
         }
         assert_eq!(step(&attempt(Phase::Setup, Some(Status::Setup), None), Found::Running), Step::Harvest);
         for found in [Found::Stopped, Found::VolumeOnly] {
-            for phase in [Phase::Running, Phase::Waiting, Phase::Harvesting, Phase::Verifying] {
+            for phase in [Phase::Running, Phase::Waiting, Phase::RateLimited, Phase::Harvesting, Phase::Verifying] {
                 assert_eq!(step(&attempt(phase, None, Some("e")), found), Step::Harvest, "{phase:?}");
             }
         }

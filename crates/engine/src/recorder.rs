@@ -1,6 +1,9 @@
 //! Events out of the engine: to whoever shows them and to `events.jsonl`. The engine prints nothing.
 
-use crate::journal::{Journal, JournalError};
+use crate::{
+    journal::{Journal, JournalError},
+    redact,
+};
 use jiff::Timestamp;
 use std::{
     path::Path,
@@ -43,6 +46,11 @@ impl Recorder {
     /// decisions rest on.
     pub(crate) fn emit(&self, event: Event) {
         let record = EventRecord { at: Timestamp::now(), run: self.run.clone(), event };
+        // Whoever listens gets what is written.
+        let record = match redact::record(record) {
+            Ok(record) => record,
+            Err(error) => return tracing::warn!(%error, "an event was left out"),
+        };
         if let Err(error) = self.journal.append(&record) {
             tracing::warn!(%error, "an event was not written");
         }

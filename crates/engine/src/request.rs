@@ -10,6 +10,7 @@ use crate::{
     paths::write_atomic,
     plan::{AttemptPlan, task_digest},
     recorder::Recorder,
+    redact,
     routes::routes,
 };
 use repo::{Base, Mirror, Remote, UserRepo};
@@ -43,6 +44,8 @@ pub struct Request {
     pub directory: PathBuf,
     /// A scripted conversation instead of a model.
     pub replay: Option<PathBuf>,
+    /// Where to keep the conversation with the model, so that it can be played.
+    pub record: Option<PathBuf>,
 }
 
 impl Engine {
@@ -61,14 +64,14 @@ impl Engine {
         if !profile.model.models.contains(&profile.agent.model) {
             return Err(EngineError::Model { model: profile.agent.model.clone() });
         }
-        let replay = match &request.replay {
-            None => None,
-            Some(path) => {
-                Some(std::path::absolute(path).map_err(|source| EngineError::Read { path: path.clone(), source })?)
-            }
-        };
+        let replay = request.replay.as_deref().map(absolute).transpose()?;
+        let record = request.record.as_deref().map(absolute).transpose()?;
         let backend = outlet::backend(profile, replay.as_deref())?;
         outlet::check(profile, &backend)?;
+        // From here on the credential is known.
+        if redact::is_in(&request.text) {
+            return Err(EngineError::SecretInTask);
+        }
         let since = Instant::now();
         let digest = task_digest(&request.text);
         let reading = async {
@@ -93,6 +96,9 @@ impl Engine {
             (Read::Orphan(supervised), _) => return Ok(*supervised),
             (Read::Source(source), runtime) => (source, runtime),
         };
+        if let Some(path) = record.as_ref().filter(|path| path.exists()) {
+            return Err(EngineError::RecordExists { path: path.clone() });
+        }
         let Source { repository, remotes, notes, base, snapshot } = source;
         let run = RunId::mint(u64::try_from(now_ms()).unwrap_or(0), fastrand::u32(..));
         let plan = AttemptPlan {
@@ -107,6 +113,7 @@ impl Engine {
             base,
             remotes,
             replay,
+            record,
             session: uuid::Uuid::new_v4().to_string(),
             placeholder: format!("sandbox-placeholder-{}", uuid::Uuid::new_v4().simple()),
             placeholders: keys::placeholders(&routes(&request.profile, &[])?),
@@ -118,6 +125,8 @@ impl Engine {
         let lock = crate::claim::lock(&self.paths, &run)?;
         let json =
             serde_json::to_string_pretty(&plan).map_err(|source| EngineError::Plan { run: run.clone(), source })?;
+        // Settings can hold a secret too, such as a command that prints one.
+        let json = redact::text(&json).into_owned();
         write_atomic(&files.task.join("task.md"), request.text.as_bytes())?;
         write_atomic(&files.task.join("task.lock.json"), json.as_bytes())?;
         self.store.admit(&NewAttempt {
@@ -144,6 +153,10 @@ impl Engine {
             _lock: lock,
         })
     }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, EngineError> {
+    std::path::absolute(path).map_err(|source| EngineError::Read { path: path.to_owned(), source })
 }
 
 /// What the user's repository says.

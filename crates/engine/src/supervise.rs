@@ -5,6 +5,7 @@ mod arriving;
 mod asking;
 mod ending;
 mod pipe;
+mod throttled;
 mod waiting;
 
 use crate::{
@@ -239,6 +240,7 @@ impl Session<'_> {
                     return Ok(outcome);
                 },
                 _ = tick.tick() => {
+                    self.look_at_rate_limits();
                     let over = self.over_limit(leaving.is_some()).or_else(|| self.used_up(&streams));
                     if let Some(outcome) = over {
                         return Ok(outcome);

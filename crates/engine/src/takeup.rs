@@ -10,8 +10,9 @@ use crate::{
     paths::AttemptPaths,
     watch::{Totals, WireRecord},
 };
+use egress::Admission;
 use jiff::Timestamp;
-use std::{fs, time::Duration};
+use std::{collections::BTreeMap, fs, time::Duration};
 use types::{
     event::{EgressRecord, Event, EventRecord, GateRecord, Phase, Usage},
     result::GateCounts,
@@ -25,6 +26,8 @@ pub(crate) struct Remembered {
     pub(crate) history: History,
     /// A bypass that was recorded; the process may have died before it stopped the run.
     pub(crate) bypass: Option<String>,
+    /// Requests to the model that were let up and of whose end nothing is on record.
+    pub(crate) lost: Vec<Admission>,
     /// Time that the agent worked under earlier processes.
     pub(crate) worked: Duration,
 }
@@ -40,7 +43,7 @@ impl Remembered {
             is_refused_before_gate: agents::claude::is_refused_before_gate,
         };
         let (mut join, mut totals, mut bypass) = (Join::new(dialect), Totals::default(), None);
-        let mut looks = Vec::new();
+        let (mut looks, mut open) = (Vec::new(), BTreeMap::new());
         let gate: Vec<GateRecord> = journal::read(&files.file("gate.jsonl"))?;
         for record in &gate {
             join.settled(&record.call.id, record.verdict.decision);
@@ -60,16 +63,25 @@ impl Remembered {
                     totals.looked(&look);
                     looks.push(look);
                 }
+                WireRecord::Admitted { request, lost } => {
+                    totals.requests = totals.requests.max(request);
+                    open.insert(request, lost);
+                }
+                WireRecord::Closed { request, is_turn } => {
+                    totals.turns += u32::from(is_turn);
+                    open.remove(&request);
+                }
             }
         }
-        for usage in journal::read::<Usage>(&files.file("usage.jsonl"))? {
-            totals.turns += u32::from(!usage.is_gate);
-            totals.cost_usd += usage.cost_usd;
-        }
+        journal::read::<Usage>(&files.file("usage.jsonl"))?.iter().for_each(|usage| totals.paid(usage));
+        let lost = open.into_iter().map(|(request, lost)| Admission { request, lost }).collect();
         let egress = journal::read::<EgressRecord>(&files.file("egress.jsonl"))?;
         egress.iter().filter(|one| !is_canary(&one.asked)).for_each(|one| totals.egress.add(one));
-        let worked = worked(&journal::read(&files.file("events.jsonl"))?);
-        Ok(Self { join, totals, history: History::new(gate, looks), bypass, worked })
+        let events: Vec<EventRecord> = journal::read(&files.file("events.jsonl"))?;
+        totals.throttled = time_in(Phase::RateLimited, &events);
+        totals.rate_limits = events.iter().filter(|one| matches!(one.event, Event::RateLimited { .. })).count() as u64;
+        let worked = time_in(Phase::Running, &events);
+        Ok(Self { join, totals, history: History::new(gate, looks), bypass, lost, worked })
     }
 }
 
@@ -87,19 +99,19 @@ pub(crate) fn last_words(files: &AttemptPaths, deadline: Duration) -> String {
     codec.results().last().map(|result| result.text.clone()).unwrap_or_default()
 }
 
-/// The time between events of phase `running`. What lies between two processes is not counted: each begins with another phase.
-fn worked(events: &[EventRecord]) -> Duration {
+/// The time in a phase, between events. What lies between two processes is not counted: each begins with another phase.
+fn time_in(wanted: Phase, events: &[EventRecord]) -> Duration {
     let mut sum = Duration::ZERO;
-    let mut running: Option<Timestamp> = None;
+    let mut within: Option<Timestamp> = None;
     for EventRecord { at, event, .. } in events {
         let entered = if let Event::Phase { phase, .. } = event { Some(*phase) } else { None };
-        if let Some(since) = running
+        if let Some(since) = within
             && entered != Some(Phase::Provisioning)
         {
             sum += Duration::try_from(at.duration_since(since)).unwrap_or_default();
         }
-        let is_running = entered.map_or(running.is_some(), |phase| phase == Phase::Running);
-        running = is_running.then_some(*at);
+        let is_within = entered.map_or(within.is_some(), |phase| phase == wanted);
+        within = is_within.then_some(*at);
     }
     sum
 }
@@ -129,7 +141,10 @@ mod tests {
             notice(8),
             phase(10, Phase::Waiting),
             phase(100, Phase::Running),
-            notice(101),
+            phase(101, Phase::RateLimited),
+            notice(131),
+            phase(141, Phase::Running),
+            notice(142),
             // Killed, and taken up much later.
             phase(5000, Phase::Provisioning),
             phase(5001, Phase::Running),
@@ -137,7 +152,8 @@ mod tests {
             phase(5004, Phase::Harvesting),
             notice(5009),
         ];
-        assert_eq!(worked(&events), Duration::from_secs(5 + 1 + 3));
-        assert_eq!(worked(&[]), Duration::ZERO);
+        assert_eq!(time_in(Phase::Running, &events), Duration::from_secs(5 + 1 + 1 + 3));
+        assert_eq!(time_in(Phase::RateLimited, &events), Duration::from_secs(40));
+        assert_eq!(time_in(Phase::Running, &[]), Duration::ZERO);
     }
 }

@@ -1,11 +1,11 @@
 //! The bytes between the host and the agent, on disk by offset: what the agent wrote, and what was written to it. Together
 //! with the guest's offsets they let another process go on exactly where this one stopped.
 
-use crate::paths::PathError;
+use crate::{paths::PathError, redact};
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::OpenOptionsExt,
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct Transcript {
     length: u64,
     /// Bytes of the present process that were passed over.
     skipped: u64,
+    /// The last bytes, in which a secret may have begun.
+    tail: Vec<u8>,
 }
 
 impl Transcript {
@@ -31,11 +33,15 @@ impl Transcript {
     /// at most `cap`.
     pub(crate) fn open(path: &Path, base: u64, cap: u64) -> Result<Self, PathError> {
         let io = |source| PathError::Io { path: path.to_owned(), source };
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(io)?;
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(io)?;
         let whole = file.metadata().map_err(io)?.len();
         let length =
             whole.checked_sub(base).ok_or_else(|| io(io::Error::other("the stream is shorter than it was")))?;
-        Ok(Self { path: path.to_owned(), file, cap, base, length, skipped: 0 })
+        let mut tail = vec![0; usize::try_from(whole.min(redact::reach() as u64)).unwrap_or_default()];
+        let from = whole - tail.len() as u64;
+        file.read_exact_at(&mut tail, from).map_err(io)?;
+        Ok(Self { path: path.to_owned(), file, cap, base, length, skipped: 0, tail })
     }
 
     /// Bytes of the present process stored so far.
@@ -55,26 +61,39 @@ impl Transcript {
 
     /// Stores bytes as far as they fit, and says once where it was cut; the rest is passed over.
     pub(crate) fn append_cut(&mut self, bytes: &[u8]) -> Result<(), PathError> {
-        let io = |source| PathError::Io { path: self.path.clone(), source };
         let room = self.cap.saturating_sub(self.base + self.length);
         let kept = &bytes[..bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX))];
-        self.file.write_all(kept).map_err(io)?;
+        self.store(kept)?;
         if kept.len() < bytes.len() && room > 0 {
-            self.file.write_all(CUT.as_bytes()).map_err(io)?;
+            let end = self.base + self.length;
+            let mark = self.file.write_all_at(CUT.as_bytes(), end);
+            mark.map_err(|source| PathError::Io { path: self.path.clone(), source })?;
         }
-        self.length += kept.len() as u64;
         self.skipped += (bytes.len() - kept.len()) as u64;
         Ok(())
     }
 
     /// Stores bytes. They are in the kernel's hands when this returns, so that a killed process has not lost them.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), PathError> {
-        let io = |source| PathError::Io { path: self.path.clone(), source };
         if self.base + self.length + bytes.len() as u64 > self.cap {
             return Err(PathError::TooLong { path: self.path.clone(), mb: self.cap >> 20 });
         }
-        self.file.write_all(bytes).map_err(io)?;
+        self.store(bytes)
+    }
+
+    /// Writes bytes at the end, the operator's secrets masked.
+    fn store(&mut self, bytes: &[u8]) -> Result<(), PathError> {
+        let io = |source| PathError::Io { path: self.path.clone(), source };
+        let end = self.base + self.length;
+        let before = self.tail.len();
+        self.tail.extend_from_slice(bytes);
+        let mut masked = self.tail.clone();
+        // A secret that began in what is stored already is masked there too.
+        let from = redact::mask(&mut masked).filter(|at| *at < before).unwrap_or(before);
+        let at = end - (before - from) as u64;
+        self.file.write_all_at(&masked[from..], at).map_err(io)?;
         self.length += bytes.len() as u64;
+        self.tail.drain(..self.tail.len().saturating_sub(redact::reach()));
         Ok(())
     }
 
@@ -85,6 +104,7 @@ impl Transcript {
         if whole < self.length {
             self.file.set_len(self.base + whole).map_err(|source| PathError::Io { path: self.path.clone(), source })?;
             self.length = whole;
+            self.tail.clear();
         }
         Ok(())
     }
@@ -115,6 +135,24 @@ mod tests {
         assert_eq!(again.length(), 4);
         again.append(b"two").expect("append");
         assert_eq!(again.from(2).expect("read"), b"e two");
+    }
+
+    #[test]
+    fn a_secret_is_masked_also_where_it_was_cut() {
+        redact::learn(&types::secret::Secret::new("sk-transcript-0123456789"));
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("x");
+        let mut stream = Transcript::open(&path, 0, CAP).expect("open");
+        for piece in ["{\"a\":\"sk-trans", "cript-0123", "456789\"}\n sk-tr"] {
+            stream.append(piece.as_bytes()).expect("append");
+        }
+        // Another process goes on in the middle of one.
+        let mut again = Transcript::open(&path, 0, CAP).expect("again");
+        again.append(b"anscript-0123456789\n").expect("append");
+        let stars = "*".repeat(24);
+        let expected = format!("{{\"a\":\"{stars}\"}}\n {stars}\n");
+        assert_eq!(std::fs::read_to_string(&path).expect("read"), expected);
+        assert_eq!(again.length(), expected.len() as u64);
     }
 
     #[test]

@@ -8,16 +8,18 @@ use crate::{
     listeners::is_canary,
     paths::AttemptPaths,
     recorder::Recorder,
+    throttle::Throttle,
 };
-use egress::{LimitReached, Observer};
+use egress::{Admission, LimitReached, Observer, Spent};
 use gate::Suspicion;
 use serde::{Deserialize, Serialize};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::mpsc::UnboundedSender;
 use types::{
+    budget::{TokenClass, TokenCounts},
     event::{EgressRecord, Event, Usage, WireToolResult, WireToolUse},
     id::CallId,
     profile::LimitsProfile,
@@ -29,7 +31,7 @@ use types::{
 pub(crate) enum Alarm {
     /// A call had an effect without a verdict.
     Bypass(String),
-    /// Budget or requests are used up.
+    /// A limit is reached; the text begins with its name.
     Limit(String),
     /// The model endpoint refused the credential.
     AuthRefused(u16),
@@ -63,6 +65,20 @@ pub(crate) enum WireRecord {
     Result(WireToolResult),
     /// The agent brought a result before the model got it.
     Look(Look),
+    /// A request to the model was let up.
+    Admitted {
+        /// Its number.
+        request: u64,
+        /// What is charged for it if it is never closed.
+        lost: Usage,
+    },
+    /// The request is over and charged.
+    Closed {
+        /// Its number.
+        request: u64,
+        /// It was a turn of the agent.
+        is_turn: bool,
+    },
 }
 
 /// Running totals.
@@ -71,6 +87,13 @@ pub(crate) struct Totals {
     pub(crate) egress: EgressCounts,
     pub(crate) turns: u32,
     pub(crate) cost_usd: f64,
+    pub(crate) tokens: TokenCounts,
+    /// Requests to the model.
+    pub(crate) requests: u64,
+    /// Answers of the endpoint that are rate limits.
+    pub(crate) rate_limits: u64,
+    /// Time that the run waited for the endpoint under earlier processes.
+    pub(crate) throttled: Duration,
     pub(crate) rejected_before_gate: u64,
     pub(crate) bypassed: u64,
     pub(crate) suspected: u64,
@@ -86,6 +109,22 @@ impl Totals {
             Finding::RejectedBeforeGate => self.rejected_before_gate += 1,
             Finding::Bypass(_) => self.bypassed += 1,
         }
+    }
+
+    /// Counts what a request took.
+    pub(crate) fn paid(&mut self, usage: &Usage) {
+        self.cost_usd += usage.cost_usd;
+        self.tokens = self.tokens.plus(TokenCounts {
+            input: usage.input_tokens,
+            output: usage.output_tokens,
+            cache_write: usage.cache_write_tokens,
+            cache_read: usage.cache_read_tokens,
+        });
+    }
+
+    /// The same for the gateway of the next process.
+    pub(crate) fn spent(&self) -> Spent {
+        Spent { usd: self.cost_usd, tokens: self.tokens, turns: self.turns.into(), requests: self.requests }
     }
 
     /// Counts a look at a result.
@@ -115,8 +154,8 @@ pub(crate) struct Watch {
     usage: Journal,
     recorder: Arc<Recorder>,
     alarms: UnboundedSender<Alarm>,
-    max_turns: u32,
-    max_budget_usd: f64,
+    throttle: Throttle,
+    limits: LimitsProfile,
 }
 
 impl Watch {
@@ -137,20 +176,42 @@ impl Watch {
             usage: Journal::plain(&paths.file("usage.jsonl"))?,
             recorder,
             alarms,
-            max_turns: limits.max_turns,
-            max_budget_usd: limits.max_budget_usd,
+            throttle: Throttle::default(),
+            limits: limits.clone(),
         })
     }
 
-    /// Raises the alarms of limits that were used up under earlier processes.
+    /// Raises the alarms of what was used up under earlier processes.
     pub(crate) fn check_limits(&self) {
-        let Totals { turns, cost_usd, .. } = self.totals();
-        if cost_usd >= self.max_budget_usd {
-            self.limit_reached(LimitReached::Budget { spent_usd: cost_usd, limit_usd: self.max_budget_usd });
+        let Totals { cost_usd, tokens, .. } = self.totals();
+        let limit_usd = self.limits.max_budget_usd;
+        if cost_usd >= limit_usd {
+            self.limit_reached(LimitReached::Budget { spent_usd: cost_usd, limit_usd });
         }
-        if turns > self.max_turns {
-            self.alarm(Alarm::Limit(format!("max-turns: {} turns were taken", self.max_turns)));
+        for class in TokenClass::ALL {
+            let cap = self.limits.max_tokens.of(class).count();
+            if let Some(limit) = cap.filter(|limit| tokens.of(class) >= *limit) {
+                self.limit_reached(LimitReached::Tokens { class, spent: tokens.of(class), limit });
+            }
         }
+    }
+
+    /// Charges what another process let up and did not live to hear the end of.
+    pub(crate) fn charge_lost(&self, lost: Admission) {
+        if lost.lost != Usage::default() {
+            self.usage(lost.lost);
+        }
+        self.closed(lost.request, false);
+    }
+
+    /// The waits for the endpoint.
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.throttle
+    }
+
+    /// All of them together, also those of earlier processes.
+    pub(crate) fn throttled(&self) -> Duration {
+        self.totals().throttled + self.throttle.waited(Instant::now())
     }
 
     /// The join, for the supervisor's side of it.
@@ -216,19 +277,25 @@ impl Observer for Watch {
     }
 
     fn usage(&self, usage: Usage) {
-        self.lock_totals().cost_usd += usage.cost_usd;
+        self.lock_totals().paid(&usage);
         self.record(&self.usage, &usage);
     }
 
-    fn turn(&self) {
-        let (turns, cost_usd) = {
-            let mut totals = self.lock_totals();
-            totals.turns += 1;
-            (totals.turns, totals.cost_usd)
-        };
-        self.recorder.emit(Event::Turn { turns, cost_usd });
-        if turns > self.max_turns {
-            self.check_limits();
+    fn admitted(&self, admission: Admission) {
+        let Admission { request, lost } = admission;
+        self.lock_totals().requests = request;
+        self.record(&self.calls, &WireRecord::Admitted { request, lost });
+    }
+
+    fn closed(&self, request: u64, is_turn: bool) {
+        self.record(&self.calls, &WireRecord::Closed { request, is_turn });
+        if is_turn {
+            let (turns, cost_usd) = {
+                let mut totals = self.lock_totals();
+                totals.turns += 1;
+                (totals.turns, totals.cost_usd)
+            };
+            self.recorder.emit(Event::Turn { turns, cost_usd });
         }
     }
 
@@ -237,16 +304,16 @@ impl Observer for Watch {
     }
 
     fn rate_limited(&self, status: u16, retry_after: Option<Duration>) {
-        let after = retry_after.map(|span| format!(", asks to wait {} s", span.as_secs())).unwrap_or_default();
-        self.recorder.emit(Event::Notice { text: format!("the model endpoint answers {status}{after}") });
+        self.lock_totals().rate_limits += 1;
+        self.throttle.limited(status, retry_after, Instant::now());
+        self.recorder.emit(Event::RateLimited { status, retry_after_secs: retry_after.map(|span| span.as_secs()) });
+    }
+
+    fn rate_cleared(&self) {
+        self.throttle.cleared(Instant::now());
     }
 
     fn limit_reached(&self, limit: LimitReached) {
-        self.alarm(Alarm::Limit(match limit {
-            LimitReached::Budget { .. } => {
-                format!("max-budget-usd: ${:.2} of ${:.2} is spent", self.totals().cost_usd, self.max_budget_usd)
-            }
-            LimitReached::Requests { limit } => format!("the run made its {limit} model requests"),
-        }));
+        self.alarm(Alarm::Limit(limit.to_string()));
     }
 }

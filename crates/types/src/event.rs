@@ -106,6 +106,8 @@ pub enum Phase {
     Running,
     /// Calls are held until a person answers.
     Waiting,
+    /// The model endpoint answers with rate limits; the agent tries again when it may.
+    RateLimited,
     /// The same, with the agent's session saved and its container stopped; no process works on the run.
     Parked,
     /// The container is stopped and the work tree is read.
@@ -120,7 +122,7 @@ impl Phase {
     /// True when a person's answer can still matter.
     #[must_use]
     pub fn can_wait(self) -> bool {
-        matches!(self, Self::Running | Self::Waiting | Self::Parked)
+        matches!(self, Self::Running | Self::Waiting | Self::RateLimited | Self::Parked)
     }
 
     /// True when the attempt needs no one any more.
@@ -239,6 +241,14 @@ pub enum Event {
         decision: Decision,
         /// Who and why.
         reason: String,
+    },
+    /// The model endpoint answered with a rate limit.
+    RateLimited {
+        /// Its status, 429 or 529.
+        status: u16,
+        /// Seconds that it asks to wait.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_secs: Option<u64>,
     },
     /// Something was refused on the way out.
     Refused {

@@ -3,6 +3,7 @@
 //! Nothing here does I/O. Parsing is from strings, decisions are pure, and every value that could be a secret
 //! redacts itself when shown.
 
+pub mod budget;
 pub mod call;
 pub mod canary;
 pub mod catalogue;

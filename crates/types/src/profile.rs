@@ -4,7 +4,14 @@
 //! lowest layer.
 
 use crate::{
-    id::SecretName, route::BranchPattern, size::ByteSize, source::Source, span::Span, text, trust::TrustEntry,
+    budget::{Cap, TokenCaps},
+    id::SecretName,
+    route::BranchPattern,
+    size::ByteSize,
+    source::Source,
+    span::Span,
+    text,
+    trust::TrustEntry,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -102,6 +109,15 @@ pub struct LimitsProfile {
     pub max_turns: u32,
     /// Cost of model requests, US dollars.
     pub max_budget_usd: f64,
+    /// Model requests, the gate's included.
+    #[serde(default)]
+    pub max_requests: Cap,
+    /// Tokens by class.
+    #[serde(default)]
+    pub max_tokens: TokenCaps,
+    /// Waits for a model endpoint that answers with rate limits, all of them together.
+    #[serde(default = "rate_limit_timeout")]
+    pub rate_limit_timeout: Span,
     /// Wait for a person's answer.
     pub approval_deadline: Span,
     /// Wait for it with the container running; after that the run is parked.
@@ -213,6 +229,11 @@ fn approval_grace() -> Span {
     Span::from_minutes(10)
 }
 
+/// The same of the waits for an endpoint.
+fn rate_limit_timeout() -> Span {
+    Span::from_minutes(60)
+}
+
 /// Whether the gate judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -309,6 +330,60 @@ pub struct ModelProfile {
     pub models: Vec<String>,
     /// Where the credential is looked for, in order.
     pub credentials: Vec<String>,
+    /// Where OAuth tokens that end are refreshed.
+    #[serde(default = "token_endpoint")]
+    pub token_endpoint: String,
+    /// As whom.
+    #[serde(default = "token_client_id")]
+    pub token_client_id: String,
+    /// What becomes of requests that make the endpoint itself fetch or run something.
+    #[serde(default)]
+    pub server_side: ServerSide,
+    /// Prices of models that the build does not know, and of those that have another one here.
+    #[serde(default)]
+    pub prices: Vec<ModelPrice>,
+}
+
+fn token_endpoint() -> String {
+    "https://platform.claude.com/v1/oauth/token".to_owned()
+}
+
+/// Claude Code's, for whose tokens this is.
+fn token_client_id() -> String {
+    "9d1c250a-e61b-44d9-88ed-5944d1962f5e".to_owned()
+}
+
+/// What becomes of a request that makes the model's endpoint itself fetch or run something: tools of its own, MCP servers, content
+/// from a URL, uploaded files, containers, other models to fall back on, and fields that this build does not know. Each is a way
+/// past the routes or the list of models.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServerSide {
+    /// The request is refused.
+    #[default]
+    Deny,
+    /// It goes up without them; refused where that is not possible.
+    Strip,
+    /// It goes up as it is.
+    Allow,
+}
+
+/// What a model costs, US dollars per million tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ModelPrice {
+    /// The model; also its dated ids.
+    pub model: String,
+    /// Input.
+    pub input: f64,
+    /// Output.
+    pub output: f64,
+    /// Written to the cache; 1.25 times the input when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<f64>,
+    /// Read from the cache; a tenth of the input when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_read: Option<f64>,
 }
 
 /// The section whose names the operator makes up.

@@ -98,17 +98,64 @@ pub struct Turn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<When>,
     /// Text before the tool calls.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
     /// Tool calls; none ends the agent's turn.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolUse>,
+    /// Both in any order, in place of `text` and `tools`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<Block>,
+    /// Why the model stopped, where it is not the usual: `tool_use` with calls, else `end_turn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<String>,
     /// Milliseconds to wait before the first byte.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub delay_ms: u64,
     /// Answer with an API error instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ApiError>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A piece of an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Block {
+    /// Text.
+    Text(String),
+    /// A tool call.
+    Tool(ToolUse),
+}
+
+impl Turn {
+    /// The answer, block by block.
+    pub fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
+        let text = Some(&self.text).filter(|text| !text.is_empty()).map(|text| Block::Text(text.clone()));
+        let short = text.into_iter().chain(self.tools.iter().map(|tool| Block::Tool(tool.clone())));
+        short.chain(self.blocks.iter().cloned())
+    }
+
+    /// Its tool calls.
+    pub fn calls(&self) -> impl Iterator<Item = &ToolUse> {
+        self.tools.iter().chain(self.blocks.iter().filter_map(|block| match block {
+            Block::Tool(tool) => Some(tool),
+            Block::Text(_) => None,
+        }))
+    }
+
+    /// All of its text.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let block = |block: &Block| match block {
+            Block::Text(text) => text.clone(),
+            Block::Tool(_) => String::new(),
+        };
+        std::iter::once(self.text.clone()).chain(self.blocks.iter().map(block)).collect()
+    }
 }
 
 /// A condition on the tool results (or the user's text) that the agent sent last.
@@ -160,6 +207,12 @@ pub enum InvalidReplay {
     /// No turn.
     #[error("the conversation has no turns")]
     Empty,
+    /// A turn in both forms.
+    #[error("the turn with the text `{text}` has blocks beside text or tools")]
+    BothForms {
+        /// Its text.
+        text: String,
+    },
     /// A conversation without turns, or whose opening would fit every request.
     #[error("the conversation with the opening `{opening}` has no turns, or no opening")]
     Conversation {
@@ -169,6 +222,18 @@ pub enum InvalidReplay {
 }
 
 impl Replay {
+    /// A conversation in which nothing was said yet.
+    #[must_use]
+    pub fn blank() -> Self {
+        Self {
+            version: VERSION,
+            description: String::new(),
+            turns: Vec::new(),
+            conversations: Vec::new(),
+            classifier: Vec::new(),
+        }
+    }
+
     /// Reads a conversation from JSON.
     ///
     /// # Errors
@@ -180,6 +245,11 @@ impl Replay {
         }
         if replay.turns.is_empty() {
             return Err(InvalidReplay::Empty);
+        }
+        let all = replay.turns.iter().chain(replay.conversations.iter().flat_map(|one| &one.turns));
+        let is_both = |turn: &&Turn| !(turn.blocks.is_empty() || turn.text.is_empty() && turn.tools.is_empty());
+        if let Some(turn) = all.into_iter().find(is_both) {
+            return Err(InvalidReplay::BothForms { text: printable(&turn.text, 60) });
         }
         if let Some(bad) = replay.conversations.iter().find(|one| one.opening.trim().is_empty() || one.turns.is_empty())
         {
@@ -205,5 +275,19 @@ mod tests {
             assert!(matches!(parse(bad), Err(InvalidReplay::Conversation { .. })), "{bad}");
         }
         assert!(matches!(parse(r#"{"opening":"SUB"}"#), Err(InvalidReplay::Format(_))));
+    }
+
+    #[test]
+    fn a_turn_has_one_form() {
+        let parse = |turn: &str| Replay::parse(&format!(r#"{{"version":1,"turns":[{turn}]}}"#));
+        let long =
+            parse(r#"{"blocks":[{"text":"a"},{"tool":{"name":"Bash","input":{}}},{"text":"b"}]}"#).expect("blocks");
+        let turn = &long.turns[0];
+        assert_eq!((turn.blocks().count(), turn.calls().count(), turn.words().as_str()), (3, 1, "ab"));
+        let short = parse(r#"{"text":"a","tools":[{"name":"Bash","input":{}}]}"#).expect("short");
+        assert_eq!(short.turns[0].blocks().collect::<Vec<_>>(), turn.blocks[..2]);
+        let again = Replay::parse(&serde_json::to_string(&long).expect("json")).expect("again");
+        assert_eq!(again, long);
+        assert!(matches!(parse(r#"{"text":"a","blocks":[{"text":"b"}]}"#), Err(InvalidReplay::BothForms { .. })));
     }
 }

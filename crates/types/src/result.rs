@@ -1,6 +1,7 @@
 //! What an attempt came to: the content of `result.json`, written last and atomically.
 
 use crate::{
+    budget::{Limit, TokenCounts},
     event::EgressRecord,
     exit::Exit,
     harvest::Harvest,
@@ -190,6 +191,16 @@ impl EgressCounts {
     }
 }
 
+/// Rate limits that the model endpoint answered with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct RateLimited {
+    /// Answers with status 429 or 529.
+    pub answers: u64,
+    /// Milliseconds that the run waited for the endpoint; they count neither as work nor as silence.
+    pub millis: u64,
+}
+
 /// Where the time went until the agent was executed, in microseconds since the start of the process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -218,6 +229,9 @@ pub struct AttemptResult {
     pub status: Status,
     /// One line: which limit, which command, which cause.
     pub reason: String,
+    /// The setting of `[limits]` that ended it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
     /// What a person can do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -234,6 +248,15 @@ pub struct AttemptResult {
     pub turns: u32,
     /// Cost in US dollars.
     pub cost_usd: f64,
+    /// Model requests that were let out, the gate's included.
+    #[serde(default)]
+    pub requests: u64,
+    /// Tokens by class.
+    #[serde(default)]
+    pub tokens: TokenCounts,
+    /// Rate limits of the model endpoint.
+    #[serde(default)]
+    pub rate_limited: RateLimited,
     /// The agent's last words, escaped and cut.
     pub summary: String,
     /// The work, also after a failure; none when there was nothing to harvest.

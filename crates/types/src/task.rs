@@ -1,6 +1,7 @@
 //! The task file: Markdown whose body is the prompt, with optional YAML front matter. A task only narrows policy.
 
 use crate::{
+    budget::{Cap, TokenCaps, TokenClass},
     host::Endpoint,
     id::{SecretName, TaskName},
     profile::{AgentKind, Profile},
@@ -65,6 +66,12 @@ pub struct FrontMatter {
     /// Cost; at most the profile's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_budget_usd: Option<f64>,
+    /// Model requests; at most the profile's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_requests: Option<Cap>,
+    /// Tokens by class; at most the profile's. A class that is not named keeps the profile's cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<TokenCaps>,
     /// Commands that prove success, run on the harvested result in a fresh sandbox.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verify: Vec<String>,
@@ -222,6 +229,14 @@ impl Task {
             }
             shrink("max-budget-usd", budget, &mut narrowed.limits.max_budget_usd)?;
         }
+        if let Some(cap) = front.max_requests {
+            shrink("max-requests", cap, &mut narrowed.limits.max_requests)?;
+        }
+        if let Some(caps) = front.max_tokens {
+            for class in TokenClass::ALL.into_iter().filter(|class| caps.of(*class) != Cap::NONE) {
+                shrink(class.limit().as_str(), caps.of(class), narrowed.limits.max_tokens.of_mut(class))?;
+            }
+        }
         if let Some(AgentChoice::Detailed(AgentDetails { model: Some(model), .. })) = &front.agent {
             if !narrowed.model.models.contains(model) {
                 let model = text::printable(model, 60);
@@ -304,7 +319,7 @@ fn read_front(yaml: &str) -> Result<FrontMatter, InvalidTask> {
     })
 }
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 17] = [
     "name",
     "agent",
     "base",
@@ -318,6 +333,8 @@ const KEYS: [&str; 15] = [
     "idle-timeout",
     "max-turns",
     "max-budget-usd",
+    "max-requests",
+    "max-tokens",
     "verify",
     "expect",
 ];
@@ -342,11 +359,14 @@ mod tests {
     fn a_full_task_reads() {
         let text = "---\nname: fix-login\nagent: {kind: claude, model: claude-opus-4-6}\nbase: main\nremotes: [origin]\n\
             image: rust\nsetup: [\"cargo fetch\"]\nnetwork: {allowed: []}\nsecrets: []\ntimeout: 10m\nidle-timeout: 8m\nmax-turns: 80\n\
-            max-budget-usd: 3.00\nverify: [\"cargo test\"]\nexpect: {changes: required}\n---\nDo it.\n";
+            max-budget-usd: 3.00\nmax-requests: 200\nmax-tokens: {output: 90000}\nverify: [\"cargo test\"]\nexpect: {changes: required}\n---\nDo it.\n";
         let task = Task::parse(text).expect("task");
         let narrowed = task.narrow(&profile()).expect("narrowed");
         assert_eq!(narrowed.limits.timeout.duration().as_secs(), 600);
         assert_eq!(narrowed.agent.model, "claude-opus-4-6");
+        let limits = &narrowed.limits;
+        assert_eq!((limits.max_requests, limits.max_tokens.output), (Cap::at(200), Cap::at(90_000)));
+        assert_eq!(limits.max_tokens.input, Cap::NONE, "a class that is not named keeps the profile's cap");
         assert_eq!(task.front.expect.map(|expect| expect.changes), Some(Changes::Required));
     }
 
@@ -383,18 +403,24 @@ mod tests {
 
     #[test]
     fn a_task_never_widens() {
+        let mut profile = profile();
+        profile.limits.max_requests = Cap::at(100);
+        profile.limits.max_tokens.output = Cap::at(1000);
         for wide in [
             "timeout: 2h",
             "max-turns: 101",
             "max-budget-usd: 6",
             "max-budget-usd: -1",
             "max-budget-usd: .nan",
+            "max-requests: 101",
+            "max-requests: none",
+            "max-tokens: {output: 1001}",
             "agent: {kind: claude, model: gpt}",
             "network: {allowed: [evil.example]}",
             "secrets: [api]",
         ] {
             let task = Task::parse(&format!("---\n{wide}\n---\nx")).expect(wide);
-            assert!(matches!(task.narrow(&profile()), Err(InvalidTask::Wider { .. })), "{wide}");
+            assert!(matches!(task.narrow(&profile), Err(InvalidTask::Wider { .. })), "{wide}");
         }
     }
 }

@@ -5,7 +5,7 @@ mod place;
 
 use agents::{AgentEvent, AnyAgent, Launch, LaunchConfig, RequestId, ResultLine, claude::Codec};
 use channel::{Control, OutputReader};
-use egress::{Backend, Config, Egress, LimitReached, ModelConfig, Observer};
+use egress::{Admission, Backend, Config, Egress, LimitReached, ModelConfig, Observer, scan::Secrets};
 use place::Place;
 use runtime::{AnyRuntime, ExecSpec, Runtime};
 use serde_json::{Value, json};
@@ -125,9 +125,11 @@ impl Observer for Seen {
         self.news.notify_one();
     }
     fn usage(&self, _usage: Usage) {}
-    fn turn(&self) {}
+    fn admitted(&self, _admission: Admission) {}
+    fn closed(&self, _request: u64, _is_turn: bool) {}
     fn auth_refused(&self, _status: u16) {}
     fn rate_limited(&self, _status: u16, _retry_after: Option<Duration>) {}
+    fn rate_cleared(&self) {}
     fn limit_reached(&self, _limit: LimitReached) {}
 }
 
@@ -164,20 +166,14 @@ impl Rig {
         let place = Place::make(&setup).await;
         let seen = Arc::new(Seen::default());
         let replay = Replay::parse(&setup.conversation.to_string()).expect("conversation");
-        let model = ModelConfig {
-            own: None,
-            backend: Backend::Replay(replay),
-            models: vec![MODEL.to_owned()],
-            budget_usd: None,
-            max_requests: None,
-            allow_server_side: false,
-        };
+        let model = ModelConfig::new(Backend::Replay(replay), vec![MODEL.to_owned()]);
         let config = Config {
             routes: Vec::new(),
             keys: egress::Keys::default(),
             model: Some(model),
             limits: egress::Limits::default(),
             sink: seen.clone(),
+            secrets: Secrets::default(),
         };
         let mut rig = Self {
             place,

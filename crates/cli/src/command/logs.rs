@@ -35,13 +35,18 @@ pub(super) fn run(args: &LogsArgs) -> Result<Exit, Failure> {
     }
 }
 
+/// What the endpoint asks for.
+fn asks(retry_after_secs: Option<u64>) -> String {
+    retry_after_secs.map(|seconds| format!(", asks to wait {seconds} s")).unwrap_or_default()
+}
+
 /// One line an event; steps are left to `--format jsonl`.
 fn text(record: &EventRecord) -> String {
     let fact = match &record.event {
         Event::Launch { task, repository, base, image, .. } => {
             format!("launch   {task} · {repository} {base} · {image}")
         }
-        Event::Phase { phase, detail } => format!("phase    {} {detail}", format!("{phase:?}").to_lowercase()),
+        Event::Phase { phase, detail } => format!("phase    {} {detail}", super::word(phase)),
         Event::Canary { report } => {
             format!("canary   {} checks, {} surprises", report.checks.len(), report.surprises().len())
         }
@@ -60,6 +65,9 @@ fn text(record: &EventRecord) -> String {
         Event::Held { ask, call, reason } => format!("held     {ask} {}: {reason}", call.summary(200)),
         Event::Answered { ask, decision, reason } => {
             format!("answer   {ask} {} {reason}", format!("{decision:?}").to_lowercase())
+        }
+        Event::RateLimited { status, retry_after_secs } => {
+            format!("limited  the model endpoint answers {status}{}", asks(*retry_after_secs))
         }
         Event::Refused { asked, rule } => format!("refused  {asked} [{rule}]"),
         Event::Reached { endpoint } => format!("reached  {endpoint}"),

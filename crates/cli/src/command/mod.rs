@@ -32,7 +32,7 @@ use crate::{
     report::human::to_stderr,
     report::line::{Tone, line},
 };
-use engine::{Engine, Paths};
+use engine::{Engine, Paths, redact::MaskedLines};
 use std::{future::Future, time::Instant};
 use types::exit::Exit;
 
@@ -92,6 +92,11 @@ fn cancel(run: &str) -> Result<Exit, Failure> {
     Ok(Exit::Passed)
 }
 
+/// The name of a phase or a status, as in files.
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 fn block_on(future: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -107,6 +112,7 @@ fn block_on(future: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit,
 /// Diagnostics for developers, off unless `SANDBOX_LOG` asks for them.
 fn init_log() {
     if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("SANDBOX_LOG") {
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        let writer = || MaskedLines::new(std::io::stderr());
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).init();
     }
 }

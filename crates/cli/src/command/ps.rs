@@ -35,11 +35,13 @@ pub(super) fn run(args: &PsArgs) -> Result<Exit, Failure> {
             for row in &shown {
                 let attempt = &row.attempt;
                 let state = match attempt.status {
-                    Some(status) if attempt.phase == Phase::Done => word(&status),
-                    Some(_) | None => word(&attempt.phase),
+                    Some(status) if attempt.phase == Phase::Done => super::word(&status),
+                    Some(_) | None => super::word(&attempt.phase),
                 };
                 let note = if !row.is_supervised && !attempt.phase.is_done() {
                     format!("its process is gone: sandbox resume {}", attempt.run.words())
+                } else if attempt.phase == Phase::RateLimited {
+                    "waits for the model endpoint, which limits its rate".to_owned()
                 } else if row.waiting > 0 {
                     format!("{} held: sandbox pending", row.waiting)
                 } else {
@@ -50,8 +52,4 @@ pub(super) fn run(args: &PsArgs) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Passed)
-}
-
-fn word(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

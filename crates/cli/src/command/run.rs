@@ -26,8 +26,15 @@ pub(super) async fn run(settings: &SettingsArgs, args: RunArgs, started: Instant
         Some(dir) => dir,
         None => std::env::current_dir().map_err(|error| Failure::of(&error, None, Exit::Usage))?,
     };
-    let request =
-        Request { name: loaded.name, task: loaded.task, text: loaded.text, profile, directory, replay: args.replay };
+    let request = Request {
+        name: loaded.name,
+        task: loaded.task,
+        text: loaded.text,
+        profile,
+        directory,
+        replay: args.replay,
+        record: args.record,
+    };
     let supervised = engine.admit(request, sender, started).await?;
     let run = supervised.run().clone();
     let exit = supervise(&engine, vec![supervised], events, &view).await?;

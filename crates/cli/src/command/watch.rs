@@ -133,6 +133,7 @@ impl Screen {
             | Event::Turn { .. }
             | Event::Gate { .. }
             | Event::Suspected { .. }
+            | Event::RateLimited { .. }
             | Event::Refused { .. }
             | Event::Reached { .. }
             | Event::Command { .. }

@@ -30,6 +30,8 @@ pub(crate) struct Human {
     cost: f64,
     budget: f64,
     last_call: String,
+    /// What the model endpoint said of its limits.
+    limited: String,
 }
 
 impl Human {
@@ -54,6 +56,7 @@ impl Human {
             cost: 0.0,
             budget,
             last_call: String::new(),
+            limited: String::new(),
         }
     }
 
@@ -73,6 +76,7 @@ impl Human {
             Phase::Setup => ("Setup", String::new()),
             Phase::Running => ("Running", self.activity()),
             Phase::Waiting => ("Waiting", format!("{} · a call waits for you: sandbox pending", self.activity())),
+            Phase::RateLimited => ("Limited", format!("{} · {}", self.activity(), self.limited)),
             Phase::Parked => ("Parking", String::new()),
             Phase::Harvesting => ("Harvesting", String::new()),
             Phase::Verifying => ("Verifying", String::new()),
@@ -119,6 +123,10 @@ impl Human {
                     Phase::Running if detail.is_empty() => Vec::new(),
                     Phase::Running => vec![line(Tone::Plain, "Running", &printable(detail, 200))],
                     Phase::Verifying => vec![line(Tone::Plain, "Verifying", &printable(detail, 200))],
+                    Phase::RateLimited => {
+                        self.limited = printable(detail, 120);
+                        vec![line(Tone::Warn, "Limited", &self.limited)]
+                    }
                     Phase::Admitted
                     | Phase::Provisioning
                     | Phase::Setup
@@ -204,7 +212,8 @@ impl Human {
             }
             Event::Notice { text } => vec![line(Tone::Warn, "Note", &printable(text, 300))],
             Event::Done { result } => summary::lines(result),
-            Event::Step { .. } | Event::Reached { .. } => Vec::new(),
+            // The phase says it once for all of them.
+            Event::RateLimited { .. } | Event::Step { .. } | Event::Reached { .. } => Vec::new(),
         }
     }
 }

@@ -46,6 +46,15 @@ pub(crate) fn bytes(count: u64) -> String {
     }
 }
 
+/// `3.1k`.
+pub(crate) fn count(count: u64) -> String {
+    match count {
+        0..1_000 => count.to_string(),
+        1_000..1_000_000 => format!("{:.1}k", count as f64 / 1e3),
+        _ => format!("{:.1}M", count as f64 / 1e6),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +65,7 @@ mod tests {
         assert_eq!(line(Tone::Good, "Passed", "x"), "      Passed  x");
         let times = [210, 4_200, 12_000, 252_000, 3_780_000].map(|ms| time(Duration::from_millis(ms)));
         assert_eq!(times, ["210ms", "4.2s", "12s", "4m12s", "1h03m"]);
+        assert_eq!([count(7), count(5_100), count(5_100_000)], ["7", "5.1k", "5.1M"]);
         assert_eq!([bytes(7), bytes(5_100), bytes(5_100_000)], ["7 B", "5.1 kB", "5.1 MB"]);
     }
 }

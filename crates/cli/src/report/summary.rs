@@ -1,6 +1,6 @@
 //! How a run ended, for people: also what `sandbox show` prints.
 
-use super::line::{Tone, bytes, line, time};
+use super::line::{Tone, bytes, count, line, time};
 use std::time::Duration;
 use types::{
     result::{AttemptResult, Status},
@@ -36,6 +36,27 @@ pub(crate) fn diffstat(result: &AttemptResult) -> String {
             format!("+{added} −{removed} in {files} file{}", if files == 1 { "" } else { "s" })
         }
     }
+}
+
+/// `17 turns · 21 requests · 12.4k in, 3.1k out, 80.0k cached · 3 rate limits, waited 2m10s`
+fn model(result: &AttemptResult) -> String {
+    let tokens = &result.tokens;
+    let (fresh, cached) = (tokens.input.saturating_add(tokens.cache_write), tokens.cache_read);
+    let mut text = format!(
+        "{} turns · {} requests · {} tokens in, {} from the cache, {} out",
+        result.turns,
+        result.requests,
+        count(fresh),
+        count(cached),
+        count(tokens.output)
+    );
+    let limited = &result.rate_limited;
+    if limited.answers > 0 {
+        let noun = if limited.answers == 1 { "rate limit" } else { "rate limits" };
+        let waited = time(Duration::from_millis(limited.millis));
+        text.push_str(&format!(" · {} {noun}, waited {waited}", limited.answers));
+    }
+    text
 }
 
 /// The closing block, one line each.
@@ -78,6 +99,7 @@ pub(crate) fn lines(result: &AttemptResult) -> Vec<String> {
         counts.push_str(&format!(" · {percent} % without a model · ${:.2}", gate.model_usd));
     }
     out.push(line(Tone::Dim, "gate", &counts));
+    out.push(line(Tone::Dim, "model", &model(result)));
     let egress = &result.egress;
     let (down, up) = (bytes(egress.bytes_down), bytes(egress.bytes_up));
     out.push(line(

@@ -4,9 +4,14 @@ use super::{price::is_model, refused::Refused, request::Messages};
 use crate::limits::MODEL_BODY_BYTES;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::{HeaderMap, Method, Uri, body::Incoming, header::CONTENT_TYPE};
+use hyper::{
+    HeaderMap, Method, Uri,
+    body::Incoming,
+    header::{CONTENT_ENCODING, CONTENT_TYPE, TRANSFER_ENCODING},
+};
 use std::time::Duration;
 use tokio::time::timeout;
+use types::profile::ServerSide;
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +62,21 @@ pub(crate) fn purpose(method: &Method, uri: &Uri) -> Result<(Purpose, bool), Ref
 /// # Errors
 /// [`Refused`]: not JSON by its type, compressed, over the cap, or late.
 pub(crate) async fn body(headers: &HeaderMap, body: Incoming, deadline: Duration) -> Result<Bytes, Refused> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut kinds = headers.get_all(CONTENT_TYPE).iter();
+    let kind = kinds.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") || headers.contains_key("content-encoding") {
+    if kinds.next().is_some()
+        || !essence.eq_ignore_ascii_case("application/json")
+        || headers.contains_key(CONTENT_ENCODING)
+    {
         return Err(Refused::ContentType);
+    }
+    // Bytes that are encoded in yet another way would be read otherwise than they were meant.
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    if codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        || codings.next().is_some()
+    {
+        return Err(Refused::Body("its transfer encoding is not plain chunks".to_owned()));
     }
     let whole =
         timeout(deadline, Limited::new(body, MODEL_BODY_BYTES).collect()).await.map_err(|_| Refused::Deadline)?;
@@ -71,17 +87,26 @@ pub(crate) async fn body(headers: &HeaderMap, body: Incoming, deadline: Duration
     }
 }
 
-/// Checks what the body asks for.
+/// Checks what the body asks for, and gives what goes up.
 ///
 /// # Errors
 /// [`Refused::Model`], [`Refused::ServerSide`]
-pub(crate) fn content(request: &Messages, models: &[String], allow_server_side: bool) -> Result<(), Refused> {
+pub(crate) fn content(
+    request: &Messages,
+    body: Bytes,
+    models: &[String],
+    server_side: ServerSide,
+) -> Result<Bytes, Refused> {
     if !models.iter().any(|allowed| is_model(&request.model, allowed)) {
         return Err(Refused::Model { model: request.model.clone(), allowed: models.join(", ") });
     }
-    match &request.server_side {
-        Some(what) if !allow_server_side => Err(Refused::ServerSide { what: what.clone() }),
-        Some(_) | None => Ok(()),
+    let found = &request.server_side;
+    match (server_side, found.what.first(), &found.needed) {
+        (ServerSide::Allow, ..) | (_, None, None) => Ok(body),
+        (ServerSide::Strip, Some(_), None) => Ok(request.stripped.to_string().into()),
+        (ServerSide::Strip, _, Some(what))
+        | (ServerSide::Deny, Some(what), _)
+        | (ServerSide::Deny, None, Some(what)) => Err(Refused::ServerSide { what: what.clone() }),
     }
 }
 

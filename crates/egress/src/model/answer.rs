@@ -1,6 +1,10 @@
 //! An answer on its way to the agent, from the endpoint or from a script: the same checks for both.
 
-use super::{redact::Redactor, sse::Parser, watch::Watch};
+use super::{
+    redact::Redactor,
+    sse::{Event, Parser},
+    watch::Watch,
+};
 use crate::audit::Audit;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _, stream};
@@ -52,14 +56,26 @@ struct Passing {
     watch: Watch,
     redactor: Redactor,
     audit: Option<Audit>,
+    note: String,
+    is_cleaned: bool,
     /// Set when the stream must end with an error after what was understood has gone.
     failed: Option<String>,
 }
 
 /// Passes an event stream on, event by event, each looked at before it goes. It ends regularly only after the end of the
 /// message; otherwise the connection is cut, so that a cut answer does not look whole.
-pub(crate) fn pass_events(body: Incoming, watch: Watch, redactor: Redactor, audit: Audit) -> Outgoing {
-    let passing = Passing { body, parser: Parser::default(), watch, redactor, audit: Some(audit), failed: None };
+/// `note` says in the record how it came about.
+pub(crate) fn pass_events(body: Incoming, watch: Watch, redactor: Redactor, audit: Audit, note: String) -> Outgoing {
+    let passing = Passing {
+        body,
+        parser: Parser::default(),
+        watch,
+        redactor,
+        audit: Some(audit),
+        note,
+        is_cleaned: false,
+        failed: None,
+    };
     let frames = stream::unfold(passing, |mut passing| async move {
         let step = passing.step().await?;
         Some((step.map(Frame::data), passing))
@@ -88,7 +104,7 @@ impl Passing {
                 Some(Err(error)) => return self.fail(&error.to_string()).await,
                 None if self.watch.is_over() && self.parser.is_between_events() => {
                     if let Some(audit) = self.audit.take() {
-                        audit.end("answered");
+                        audit.end(&self.note);
                     }
                     return None;
                 }
@@ -104,19 +120,29 @@ impl Passing {
             match self.parser.next() {
                 Ok(None) => return out.freeze(),
                 Ok(Some(event)) => {
-                    if self.redactor.finds_in(event.data.as_bytes()) || self.redactor.finds_in(event.name.as_bytes()) {
-                        self.failed = Some("an event holds the credential".to_owned());
-                    } else if let Err(error) = self.watch.event(&event) {
-                        self.failed = Some(error.to_string());
-                    } else {
-                        out.extend_from_slice(&event.render());
-                        continue;
+                    // What is looked at is what goes on.
+                    let event = self.without_secrets(event);
+                    match self.watch.event(&event) {
+                        Ok(()) => {
+                            out.extend_from_slice(&event.render());
+                            continue;
+                        }
+                        Err(error) => self.failed = Some(error.to_string()),
                     }
                 }
                 Err(error) => self.failed = Some(error.to_string()),
             }
             return out.freeze();
         }
+    }
+
+    fn without_secrets(&mut self, event: Event) -> Event {
+        let (name, data) = (self.redactor.replace(&event.name), self.redactor.replace(&event.data));
+        if !self.is_cleaned && (name.is_some() || data.is_some()) {
+            self.is_cleaned = true;
+            self.note.push_str("; a secret of the operator was taken out of the answer");
+        }
+        Event { name: name.unwrap_or(event.name), data: data.unwrap_or(event.data) }
     }
 
     async fn fail(&mut self, reason: &str) -> Option<io::Result<Bytes>> {

@@ -2,50 +2,103 @@
 //! answer pays for what it made the model do, by an estimate.
 
 use super::{
-    meter::Meter,
-    price::{Tokens, cost},
+    meter::{Meter, Reservation, Spent, Wanted},
+    price::{Prices, Taken},
+    refused::Refused,
 };
 use crate::observer::Observer;
 use serde_json::Value;
 use std::sync::Arc;
-use types::event::Usage;
+use types::{budget::TokenCounts, event::Usage};
 
-/// Bytes of text that count as one token in an estimate.
+/// Bytes of text that count as one token where there is no better number.
 pub(crate) const BYTES_PER_TOKEN: u64 = 4;
+/// The same where it must not turn out to be more: dense text has about so many.
+const DENSE_BYTES_PER_TOKEN: u64 = 2;
+/// Tokens that an answer can have when the request does not say; the most that a model gives.
+const LONGEST_ANSWER: u64 = 128_000;
+
+/// A request as far as its bill is concerned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Billed<'a> {
+    /// The model that is asked for.
+    pub(crate) model: &'a str,
+    /// Bytes of the request's body.
+    pub(crate) bytes: usize,
+    /// The longest answer that it asks for, in tokens.
+    pub(crate) max_tokens: Option<u64>,
+    /// Whose request it is.
+    pub(crate) whose: Whose,
+}
+
+/// Whose request is paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// The agent's; each answer is a turn.
+    Agent,
+    /// The gate's, to the agent's endpoint.
+    Gate,
+    /// The gate's, to an endpoint of its own: a model without a price costs nothing there.
+    GateElsewhere,
+}
 
 /// An open bill.
 pub(crate) struct Charge {
-    meter: Arc<Meter>,
+    reservation: Option<Reservation>,
     sink: Arc<dyn Observer>,
+    prices: Arc<Prices>,
     requested: String,
     answered: Option<String>,
     request_bytes: u64,
     answer_bytes: u64,
-    tokens: Tokens,
-    is_gate: bool,
-    open: bool,
+    taken: Taken,
+    whose: Whose,
 }
 
 impl Charge {
-    /// Opens a bill for a request of so many bytes.
-    pub(crate) fn open(meter: &Arc<Meter>, sink: &Arc<dyn Observer>, model: &str, request_bytes: usize) -> Self {
-        Self {
-            meter: Arc::clone(meter),
+    /// Opens a bill, when the budget has room for it.
+    ///
+    /// # Errors
+    /// [`Refused::Limit`], [`Refused::Busy`]
+    pub(crate) async fn open(
+        meter: &Arc<Meter>,
+        sink: &Arc<dyn Observer>,
+        prices: &Arc<Prices>,
+        billed: Billed<'_>,
+    ) -> Result<Self, Refused> {
+        let Billed { model, bytes, max_tokens, whose } = billed;
+        let bytes = bytes as u64;
+        // Nobody knows beforehand which of the input the cache holds; writing it is the dearest.
+        let dense = bytes / DENSE_BYTES_PER_TOKEN;
+        let output = max_tokens.unwrap_or(LONGEST_ANSWER);
+        let priced =
+            Taken { tokens: TokenCounts { cache_write: dense, output, ..TokenCounts::default() }, ..Taken::default() };
+        let estimate = Taken {
+            tokens: TokenCounts { input: dense, output, cache_write: dense, cache_read: dense },
+            ..Taken::default()
+        };
+        let lost = Taken {
+            tokens: TokenCounts { input: bytes / BYTES_PER_TOKEN, ..TokenCounts::default() },
+            ..Taken::default()
+        };
+        let wanted = Wanted {
+            estimate,
+            usd: amount(prices, model, whose, &priced),
+            lost: usage(model.to_owned(), &lost, amount(prices, model, whose, &lost), whose),
+            is_turn: whose == Whose::Agent,
+        };
+        let reservation = meter.admit(wanted).await?;
+        Ok(Self {
+            reservation: Some(reservation),
             sink: Arc::clone(sink),
+            prices: Arc::clone(prices),
             requested: model.to_owned(),
             answered: None,
-            request_bytes: request_bytes as u64,
+            request_bytes: bytes,
             answer_bytes: 0,
-            tokens: Tokens::default(),
-            is_gate: false,
-            open: true,
-        }
-    }
-
-    /// The bill is for a question of the gate.
-    pub(crate) fn of_the_gate(mut self) -> Self {
-        self.is_gate = true;
-        self
+            taken: Taken::default(),
+            whose,
+        })
     }
 
     /// Notes the model that answers.
@@ -55,12 +108,14 @@ impl Charge {
 
     /// Notes a `usage` object. Counts are cumulative, so that the highest one holds.
     pub(crate) fn observe(&mut self, usage: &Value) {
-        let read = |key: &str| usage.get(key).and_then(Value::as_u64).unwrap_or(0);
-        let tokens = &mut self.tokens;
-        tokens.input = tokens.input.max(read("input_tokens"));
-        tokens.output = tokens.output.max(read("output_tokens"));
-        tokens.cache_write = tokens.cache_write.max(read("cache_creation_input_tokens"));
-        tokens.cache_read = tokens.cache_read.max(read("cache_read_input_tokens"));
+        let read = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+        let tokens = &mut self.taken.tokens;
+        tokens.input = tokens.input.max(read("/input_tokens"));
+        tokens.output = tokens.output.max(read("/output_tokens"));
+        tokens.cache_write = tokens.cache_write.max(read("/cache_creation_input_tokens"));
+        tokens.cache_read = tokens.cache_read.max(read("/cache_read_input_tokens"));
+        self.taken.hourly = self.taken.hourly.max(read("/cache_creation/ephemeral_1h_input_tokens"));
+        self.taken.searches = self.taken.searches.max(read("/server_tool_use/web_search_requests"));
     }
 
     /// Notes bytes of the answer, for the estimate.
@@ -70,29 +125,25 @@ impl Charge {
 
     /// The endpoint refused the request: nothing is due.
     pub(crate) fn forgive(mut self) {
-        self.open = false;
+        self.reservation = None;
     }
 
     /// The answer is complete; gives what it took.
     pub(crate) fn settle(mut self) -> Usage {
-        self.close(self.tokens)
+        self.close(self.taken, true)
     }
 
-    fn close(&mut self, tokens: Tokens) -> Usage {
+    fn close(&mut self, taken: Taken, is_complete: bool) -> Usage {
         let model = self.answered.clone().unwrap_or_else(|| self.requested.clone());
-        let cost_usd = cost(&model, tokens).or_else(|| cost(&self.requested, tokens)).unwrap_or(0.0);
-        let usage = Usage {
-            model,
-            input_tokens: tokens.input,
-            output_tokens: tokens.output,
-            cache_write_tokens: tokens.cache_write,
-            cache_read_tokens: tokens.cache_read,
-            cost_usd,
-            is_gate: self.is_gate,
-        };
-        if std::mem::replace(&mut self.open, false) {
+        let cost_usd = self
+            .prices
+            .cost(&model, &taken)
+            .unwrap_or_else(|| amount(&self.prices, &self.requested, self.whose, &taken));
+        let usage = usage(model, &taken, cost_usd, self.whose);
+        if let Some(reservation) = self.reservation.take() {
             self.sink.usage(usage.clone());
-            self.meter.spend(cost_usd);
+            let turns = u64::from(is_complete && self.whose == Whose::Agent);
+            reservation.settle(Spent { usd: cost_usd, tokens: taken.tokens, turns, requests: 0 });
         }
         usage
     }
@@ -100,11 +151,30 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        let mut tokens = self.tokens;
+        let mut taken = self.taken;
         if self.answered.is_none() {
-            tokens.input = self.request_bytes / BYTES_PER_TOKEN;
+            taken.tokens.input = self.request_bytes / BYTES_PER_TOKEN;
         }
-        tokens.output = tokens.output.max(self.answer_bytes / BYTES_PER_TOKEN);
-        self.close(tokens);
+        taken.tokens.output = taken.tokens.output.max(self.answer_bytes / BYTES_PER_TOKEN);
+        self.close(taken, false);
+    }
+}
+
+fn amount(prices: &Prices, model: &str, whose: Whose, taken: &Taken) -> f64 {
+    prices.cost(model, taken).unwrap_or_else(|| match whose {
+        Whose::Agent | Whose::Gate => prices.dearest(taken),
+        Whose::GateElsewhere => 0.0,
+    })
+}
+
+fn usage(model: String, taken: &Taken, cost_usd: f64, whose: Whose) -> Usage {
+    Usage {
+        model,
+        input_tokens: taken.tokens.input,
+        output_tokens: taken.tokens.output,
+        cache_write_tokens: taken.tokens.cache_write,
+        cache_read_tokens: taken.tokens.cache_read,
+        cost_usd,
+        is_gate: whose != Whose::Agent,
     }
 }

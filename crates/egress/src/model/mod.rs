@@ -6,22 +6,33 @@
 
 mod admit;
 mod answer;
+mod carry;
 mod charge;
+mod credential;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod gateway;
 mod headers;
 mod json;
 mod meter;
+mod oauth;
 mod price;
 mod question;
+mod rate;
+mod record;
 mod redact;
 mod refused;
 mod replay;
 mod request;
 mod results;
+mod server_side;
 mod sse;
 mod upstream;
 mod watch;
 
+pub(crate) use credential::Hearing;
 pub(crate) use gateway::Gateway;
+pub use meter::Spent;
+pub use oauth::{TokenStore, Tokens};
 pub use question::{AskError, Question, Reply};
 pub(crate) use upstream::{native_roots, tls_config};

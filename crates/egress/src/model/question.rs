@@ -3,8 +3,9 @@
 
 use super::{
     answer::{Answer, collect},
-    charge::Charge,
-    gateway::{AnyBackend, Gateway, plain_encoding, retry_after},
+    carry::{plain_encoding, retry_after},
+    charge::{Billed, Charge, Whose},
+    gateway::{AnyBackend, Gateway},
     redact::Redactor,
     refused::Refused,
     upstream::Upstream,
@@ -85,7 +86,7 @@ impl Gateway {
             }
             Err(refused) => {
                 let error = match &refused {
-                    Refused::Limit(_) => AskError::Limit(refused.reason()),
+                    Refused::Limit(_) | Refused::Busy => AskError::Limit(refused.reason()),
                     Refused::Path => AskError::NoModel,
                     Refused::ContentType
                     | Refused::Body(_)
@@ -93,6 +94,8 @@ impl Gateway {
                     | Refused::Deadline
                     | Refused::Model { .. }
                     | Refused::ServerSide { .. }
+                    | Refused::Credential(_)
+                    | Refused::Token(_)
                     | Refused::Unreachable(_)
                     | Refused::Answer(_) => AskError::NoAnswer(refused.reason()),
                 };
@@ -103,17 +106,18 @@ impl Gateway {
     }
 
     async fn reply(&self, question: Question, target: &str, audit: &mut Audit) -> Result<Reply, Refused> {
-        self.meter.admit(true).map_err(Refused::Limit)?;
+        let whose = if self.own.is_some() { Whose::GateElsewhere } else { Whose::Gate };
+        let billed =
+            Billed { model: &question.model, bytes: question.body.len(), max_tokens: longest(&question.body), whose };
+        let mut charge = Charge::open(&self.meter, &self.sink, &self.prices, billed).await?;
         audit.allow("gate");
         audit.traffic().count_up(question.body.len() as u64);
-        let mut charge = Charge::open(&self.meter, &self.sink, &question.model, question.body.len()).of_the_gate();
-        let (answer, redactor) = match (&self.backend, &self.own) {
-            (AnyBackend::Replay(script), _) if script.has_classifier() => {
-                (Ok(script.classify(&question).await), &self.redactor)
-            }
-            (_, Some(own)) => (send(own, target, question.body).await, &own.redactor),
-            (AnyBackend::Upstream(upstream), None) => (send(upstream, target, question.body).await, &self.redactor),
-            (AnyBackend::Replay(_), None) => (Err(Refused::Path), &self.redactor),
+        let body = Bytes::from(question.body.clone());
+        let answer = match (&self.backend, &self.own) {
+            (AnyBackend::Replay(script), _) if script.has_classifier() => Ok(script.classify(&question).await),
+            (_, Some(own)) => send(own, target, body).await,
+            (AnyBackend::Upstream(upstream), None) => send(upstream, target, body).await,
+            (AnyBackend::Replay(_), None) => Err(Refused::Path),
         };
         let answer = match answer {
             Ok(answer) => answer,
@@ -125,22 +129,30 @@ impl Gateway {
         let (status, retry_after) = (answer.status, retry_after(&answer.headers));
         if status != StatusCode::OK {
             charge.forgive();
-            let body = read(answer, redactor).await.unwrap_or_default();
+            let body = read(answer, &self.redactor).await.unwrap_or_default();
             return Ok(Reply { status: status.as_u16(), retry_after, body, usage: Usage::default() });
         }
-        let body = read(answer, redactor).await?;
+        let body = read(answer, &self.redactor).await?;
+        if let Some(tape) = &self.tape {
+            tape.classified(&question, &body);
+        }
         // An answer that says nothing of its cost is paid for by the estimate that a dropped bill makes.
         let usage = if observe(&mut charge, question.dialect, &body) { charge.settle() } else { Usage::default() };
         Ok(Reply { status: status.as_u16(), retry_after, body, usage })
     }
 }
 
-async fn send(upstream: &Upstream, target: &str, body: Vec<u8>) -> Result<Answer, Refused> {
+/// The longest answer that a request asks for, in tokens.
+fn longest(body: &[u8]) -> Option<u64> {
+    serde_json::from_slice::<Value>(body).ok()?.get("max_tokens")?.as_u64()
+}
+
+async fn send(upstream: &Upstream, target: &str, body: Bytes) -> Result<Answer, Refused> {
     let mut headers = HeaderMap::new();
     headers.insert(HeaderName::from_static("anthropic-version"), HeaderValue::from_static(API_VERSION));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(USER_AGENT, HeaderValue::from_static("sandbox-gate"));
-    upstream.send(target, &headers, body.into()).await
+    upstream.send(target, &headers, body).await
 }
 
 async fn read(answer: Answer, redactor: &Redactor) -> Result<Bytes, Refused> {

@@ -41,22 +41,24 @@ pub(crate) enum Refused {
         /// The tool, field or source.
         what: String,
     },
-    /// Budget or requests.
-    #[error("{}", limit_text(.0))]
+    /// A limit of the run.
+    #[error("a limit of the run is reached: {0}")]
     Limit(LimitReached),
+    /// What is left of the budget is reserved for other requests.
+    #[error("other requests of the run hold the rest of its budget")]
+    Busy,
+    /// There is no credential to send.
+    #[error("the operator's credential cannot be used: {0}")]
+    Credential(String),
+    /// A token cannot be refreshed at the moment.
+    #[error("the operator's token cannot be refreshed now: {0}")]
+    Token(String),
     /// No connection to the endpoint.
     #[error("the model endpoint cannot be reached")]
     Unreachable(#[source] Refusal),
     /// The endpoint's answer was not understood, so that it was not passed on.
     #[error("the model endpoint's answer was not understood: {0}")]
     Answer(String),
-}
-
-fn limit_text(limit: &LimitReached) -> String {
-    match limit {
-        LimitReached::Budget { limit_usd, .. } => format!("the run's budget of ${limit_usd:.2} is spent"),
-        LimitReached::Requests { limit } => format!("the run's {limit} model requests are used up"),
-    }
 }
 
 impl Refused {
@@ -69,7 +71,8 @@ impl Refused {
             Self::Deadline => "deadline",
             Self::Model { .. } => "model_not_allowed",
             Self::ServerSide { .. } => "server_side",
-            Self::Limit(_) => "budget",
+            Self::Limit(_) | Self::Busy => "budget",
+            Self::Credential(_) | Self::Token(_) => "credential",
             Self::Unreachable(refusal) => refusal.rule(),
             Self::Answer(_) => "bad_answer",
         }
@@ -87,6 +90,9 @@ impl Refused {
             | Self::Model { .. }
             | Self::ServerSide { .. }
             | Self::Limit(_)
+            | Self::Busy
+            | Self::Credential(_)
+            | Self::Token(_)
             | Self::Answer(_) => printable(&self.to_string(), 300),
         }
     }
@@ -103,14 +109,21 @@ impl Refused {
             Self::Model { .. } => (StatusCode::FORBIDDEN, "permission_error", "use an allowed model"),
             Self::ServerSide { .. } => (StatusCode::FORBIDDEN, "permission_error", "use the tools inside the sandbox"),
             Self::Limit(_) => (StatusCode::FORBIDDEN, "permission_error", "stop; the operator can raise the limit"),
-            Self::Unreachable(_) | Self::Answer(_) => (StatusCode::BAD_GATEWAY, "api_error", "try again later"),
+            Self::Busy => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "wait until they have ended"),
+            Self::Credential(_) => {
+                (StatusCode::UNAUTHORIZED, "authentication_error", "stop; only the operator can mend this")
+            }
+            Self::Token(_) | Self::Unreachable(_) | Self::Answer(_) => {
+                (StatusCode::BAD_GATEWAY, "api_error", "try again later")
+            }
         }
     }
 
     /// Status, fields and body.
     pub(crate) fn parts(&self) -> (StatusCode, HeaderMap, Bytes) {
         let (status, kind, instead) = self.shape();
-        let retryable = status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT;
+        let retryable =
+            status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
         let reason = self.reason();
         let body = serde_json::json!({
             "type": "error",

@@ -3,8 +3,8 @@
 
 use super::{
     answer::{Answer, Incoming},
-    headers::Ours,
-    redact::Redactor,
+    credential::{self, Hearing, Held, Holder},
+    headers,
     refused::Refused,
 };
 use crate::{
@@ -17,7 +17,7 @@ use bytes::Bytes;
 use futures::stream;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
-    HeaderMap, Method, Request, Uri,
+    HeaderMap, Method, Request, StatusCode, Uri,
     client::conn::http1::{self, SendRequest},
     header::{HOST, HeaderValue},
 };
@@ -34,20 +34,27 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 use tokio_rustls::TlsConnector;
-use types::secret::redact_url;
+use types::{profile::ServerSide, secret::redact_url};
+use url::Url;
 
 type Sender = SendRequest<Full<Bytes>>;
 
-/// The model endpoint.
-pub(crate) struct Upstream {
+/// Where the model endpoint is, as its URL says.
+struct Place {
     host: String,
     port: u16,
     host_header: HeaderValue,
     prefix: String,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
-    ours: Ours,
-    /// Finds our credential in what comes back.
-    pub(crate) redactor: Redactor,
+    /// The name that its certificate must have; none without TLS.
+    name: Option<ServerName<'static>>,
+}
+
+/// The model endpoint.
+pub(crate) struct Upstream {
+    place: Place,
+    tls: Option<TlsConnector>,
+    credential: Holder,
+    server_side: ServerSide,
     pool: Arc<Pool>,
     resolve: Duration,
     dial: Duration,
@@ -61,47 +68,70 @@ struct Pool {
     tasks: Mutex<JoinSet<()>>,
 }
 
-impl Upstream {
-    /// Checks the endpoint and prepares TLS with the host's certificate authorities.
-    ///
-    /// # Errors
-    /// [`ConfigError`]
-    pub(crate) fn new(config: &UpstreamConfig, limits: &Limits) -> Result<Self, ConfigError> {
-        let roots = if config.url.scheme() == "https" { native_roots()? } else { RootCertStore::empty() };
-        Self::with_roots(config, limits, roots)
-    }
+/// Whether [`Upstream::new`] would take this, but for the host's certificate authorities.
+///
+/// # Errors
+/// [`ConfigError`]
+pub(crate) fn check(config: &UpstreamConfig) -> Result<(), ConfigError> {
+    Place::parse(&config.url)?;
+    credential::check(&config.credential).map(drop)
+}
 
-    /// The same with these authorities.
-    pub(crate) fn with_roots(
-        config: &UpstreamConfig,
-        limits: &Limits,
-        roots: RootCertStore,
-    ) -> Result<Self, ConfigError> {
-        let url = &config.url;
+impl Place {
+    fn parse(url: &Url) -> Result<Self, ConfigError> {
         let bad = |reason| ConfigError::Upstream { url: redact_url(url.as_str()), reason };
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| bad("it has no host"))?.to_owned();
         let port = url.port_or_known_default().filter(|port| *port != 0).ok_or_else(|| bad("it has no port"))?;
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
             return Err(bad("use scheme, host, port and path only"));
         }
-        let tls = match url.scheme() {
+        let name = match url.scheme() {
             "http" => None,
             "https" => {
                 let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-                let name = ServerName::try_from(bare).map_err(|_| bad("the host cannot be named in TLS"))?;
-                Some((TlsConnector::from(Arc::new(tls_config(roots)?)), name))
+                Some(ServerName::try_from(bare).map_err(|_| bad("the host cannot be named in TLS"))?)
             }
             _ => return Err(bad("use https, or http for a local model")),
         };
         let shown = url.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+        let host_header = HeaderValue::from_str(&shown).map_err(|_| bad("the host cannot stand in a header"))?;
+        Ok(Self { host, port, host_header, prefix: url.path().trim_end_matches('/').to_owned(), name })
+    }
+}
+
+impl Upstream {
+    /// Checks the endpoint and prepares TLS with the host's certificate authorities.
+    ///
+    /// # Errors
+    /// [`ConfigError`]
+    pub(crate) fn new(
+        config: &UpstreamConfig,
+        server_side: ServerSide,
+        limits: &Limits,
+        hearing: &Hearing,
+    ) -> Result<Self, ConfigError> {
+        let roots = if config.url.scheme() == "https" { native_roots()? } else { RootCertStore::empty() };
+        Self::with_roots(config, server_side, limits, hearing, roots)
+    }
+
+    /// The same with these authorities.
+    fn with_roots(
+        config: &UpstreamConfig,
+        server_side: ServerSide,
+        limits: &Limits,
+        hearing: &Hearing,
+        roots: RootCertStore,
+    ) -> Result<Self, ConfigError> {
+        let place = Place::parse(&config.url)?;
+        let tls = match place.name {
+            Some(_) => Some(TlsConnector::from(Arc::new(tls_config(roots)?))),
+            None => None,
+        };
         Ok(Self {
-            host_header: HeaderValue::from_str(&shown).map_err(|_| bad("the host cannot stand in a header"))?,
-            host,
-            port,
-            prefix: url.path().trim_end_matches('/').to_owned(),
+            place,
             tls,
-            ours: Ours::new(&config.credential)?,
-            redactor: Redactor::new(&config.credential),
+            credential: Holder::new(&config.credential, hearing)?,
+            server_side,
             pool: Arc::default(),
             resolve: limits.resolve,
             dial: limits.dial,
@@ -109,14 +139,26 @@ impl Upstream {
         })
     }
 
-    /// Sends a request and waits for the answer's head. `path_and_query` begins with a slash.
+    /// Sends a request and waits for the answer's head. `path_and_query` begins with a slash. When the endpoint refuses a token that
+    /// can be replaced, the request is sent once more with the new one.
     ///
     /// # Errors
-    /// [`Refused::Unreachable`] when no answer came.
+    /// [`Refused::Unreachable`] when no answer came; [`Refused::Credential`], [`Refused::Token`].
     pub(crate) async fn send(&self, path_and_query: &str, client: &HeaderMap, body: Bytes) -> Result<Answer, Refused> {
-        let uri: Uri = format!("{}{path_and_query}", self.prefix).parse().map_err(|_| Refused::Path)?;
-        let mut headers = self.ours.request(client)?;
-        headers.insert(HOST, self.host_header.clone());
+        let held = self.credential.held().await?;
+        let answer = self.transmit(path_and_query, client, &held, body.clone()).await?;
+        if answer.status == StatusCode::UNAUTHORIZED
+            && let Some(next) = self.credential.held_after(&held).await?
+        {
+            return self.transmit(path_and_query, client, &next, body).await;
+        }
+        Ok(answer)
+    }
+
+    async fn transmit(&self, target: &str, client: &HeaderMap, held: &Held, body: Bytes) -> Result<Answer, Refused> {
+        let uri: Uri = format!("{}{target}", self.place.prefix).parse().map_err(|_| Refused::Path)?;
+        let mut headers = headers::request(client, held.field.as_ref(), self.server_side)?;
+        headers.insert(HOST, self.place.host_header.clone());
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
@@ -146,9 +188,10 @@ impl Upstream {
 
     async fn connect(&self) -> Result<Sender, Refusal> {
         let end = Instant::now() + self.dial;
-        let permit = Permit::for_model(&self.host, self.port, self.tls.is_none(), self.resolve).await?;
+        let Place { host, port, name, .. } = &self.place;
+        let permit = Permit::for_model(host, *port, self.tls.is_none(), self.resolve).await?;
         let stream = dial(&permit, self.dial).await?;
-        match &self.tls {
+        match self.tls.as_ref().zip(name.as_ref()) {
             None => self.handshake(stream).await,
             Some((connector, name)) => {
                 let stream = timeout_at(end, connector.connect(name.clone(), stream))
@@ -263,7 +306,7 @@ pub(crate) fn tls_config(roots: RootCertStore) -> Result<ClientConfig, ConfigErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Credential;
+    use crate::{audit::RunBytes, config::Credential, observer::Deaf, scan::Secrets};
     use futures::StreamExt as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use types::secret::Secret;
@@ -274,7 +317,7 @@ mod tests {
 
     #[test]
     fn only_plain_endpoints_are_accepted() {
-        let check = |url| Upstream::with_roots(&config(url), &Limits::default(), RootCertStore::empty());
+        let check = |url| check(&config(url));
         for good in [
             "https://a.example",
             "https://a.example:8443/prefix/",
@@ -331,7 +374,10 @@ mod tests {
         let (port, roots, got) = endpoint(&mut tasks).await;
         let url = format!("https://localhost:{port}");
         let send = |roots| {
-            let upstream = Upstream::with_roots(&config(&url), &Limits::default(), roots).expect("upstream");
+            let hearing =
+                Hearing { sink: Arc::new(Deaf), bytes: Arc::new(RunBytes::new(0, 0)), secrets: Secrets::default() };
+            let (config, limits) = (config(&url), Limits::default());
+            let upstream = Upstream::with_roots(&config, ServerSide::Deny, &limits, &hearing, roots).expect("upstream");
             async move {
                 upstream
                     .send("/v1/messages", &HeaderMap::new(), Bytes::from_static(b"{}"))

@@ -1,9 +1,9 @@
 //! Reads the model's answer on its way to the agent: reports each tool call before the event that ends its block may go on,
 //! and keeps the bill. What does not fit the grammar of the stream is an error, because a tool call could hide in it.
 
-use super::{charge::Charge, json, sse::Event};
+use super::{charge::Charge, json, rate::Rate, record::Take, sse::Event};
 use crate::{
-    limits::{MODEL_BLOCKS, TOOL_INPUT_BYTES},
+    limits::{MODEL_ANSWER_BYTES, MODEL_BLOCKS, TOOL_INPUT_BYTES},
     observer::Observer,
 };
 use serde_json::Value;
@@ -29,13 +29,25 @@ use NotUnderstood::Grammar;
 /// The state of one answer.
 pub(crate) struct Watch {
     sink: Arc<dyn Observer>,
+    rate: Arc<Rate>,
     /// `None` once the bill is settled.
     charge: Option<Charge>,
-    /// Blocks begun and not yet ended; a tool call where it is one.
-    open: BTreeMap<u64, Option<Call>>,
+    /// Keeps the answer, where it is to be kept.
+    take: Option<Take>,
+    /// Blocks begun and not yet ended.
+    open: BTreeMap<u64, Block>,
     /// Blocks begun so far.
     blocks: usize,
+    stop_reason: Option<String>,
     stage: Stage,
+}
+
+/// A block that is being streamed.
+enum Block {
+    Call(Call),
+    /// Empty where the answer is not kept.
+    Text(String),
+    Other,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,8 +68,17 @@ struct Call {
 
 impl Watch {
     /// Watches the answer that `charge` is for.
-    pub(crate) fn new(sink: Arc<dyn Observer>, charge: Charge) -> Self {
-        Self { sink, charge: Some(charge), open: BTreeMap::new(), blocks: 0, stage: Stage::Before }
+    pub(crate) fn new(sink: Arc<dyn Observer>, rate: Arc<Rate>, charge: Charge, take: Option<Take>) -> Self {
+        Self {
+            sink,
+            rate,
+            charge: Some(charge),
+            take,
+            open: BTreeMap::new(),
+            blocks: 0,
+            stop_reason: None,
+            stage: Stage::Before,
+        }
     }
 
     /// Looks at one event of a stream; it may go on when this returns.
@@ -77,6 +98,11 @@ impl Watch {
             // An error ends a stream at any point; what has gone before was understood.
             ("error", Stage::Before | Stage::Within) => {
                 self.stage = Stage::Over;
+                match value.pointer("/error/type").and_then(Value::as_str) {
+                    Some("rate_limit_error") => self.rate.limited(429, None),
+                    Some("overloaded_error") => self.rate.limited(529, None),
+                    Some(_) | None => {}
+                }
                 Ok(())
             }
             ("ping", _) => Ok(()),
@@ -90,6 +116,7 @@ impl Watch {
             ("content_block_stop", Stage::Within) => self.block_stop(&value),
             ("message_delta", Stage::Within) => {
                 self.usage(value.get("usage"));
+                self.stopped(value.get("delta"));
                 Ok(())
             }
             ("message_stop", Stage::Within) => self.message_stop(),
@@ -110,11 +137,10 @@ impl Watch {
             charge.answered_by(text(&message, "model").unwrap_or_default());
         }
         self.usage(message.get("usage"));
-        for block in content {
-            if let Some(call) = Call::begin(block)? {
-                self.sink.tool_use(call.finish());
-            }
-        }
+        self.stopped(Some(&message));
+        // All of them, before any of them counts.
+        let blocks = content.iter().map(Block::begin).collect::<Result<Vec<_>, _>>()?;
+        blocks.into_iter().for_each(|block| self.end(block));
         self.settle();
         Ok(())
     }
@@ -145,7 +171,7 @@ impl Watch {
         let index = index(value)?;
         let block = value.get("content_block").ok_or(Grammar("a block start without a block"))?;
         self.blocks += 1;
-        if self.blocks > MODEL_BLOCKS || self.open.insert(index, Call::begin(block)?).is_some() {
+        if self.blocks > MODEL_BLOCKS || self.open.insert(index, Block::begin(block)?).is_some() {
             return Err(Grammar("too many blocks, or one that is open already"));
         }
         Ok(())
@@ -155,7 +181,7 @@ impl Watch {
         let block = self.open.get_mut(&index(value)?).ok_or(Grammar("a delta for no open block"))?;
         let delta = value.get("delta").ok_or(Grammar("a delta event without a delta"))?;
         match (block, text(delta, "type")) {
-            (Some(call), Some("input_json_delta")) => {
+            (Block::Call(call), Some("input_json_delta")) => {
                 let piece = text(delta, "partial_json").ok_or(Grammar("a piece of input without text"))?;
                 if call.pieces.len() + piece.len() > TOOL_INPUT_BYTES {
                     return Err(NotUnderstood::TooLarge);
@@ -163,18 +189,46 @@ impl Watch {
                 call.pieces.push_str(piece);
                 Ok(())
             }
-            (Some(_), _) => Err(Grammar("a delta that is no input in a tool call")),
-            (None, Some(_)) => Ok(()),
-            (None, None) => Err(Grammar("a delta without a type")),
+            (Block::Call(_), _) => Err(Grammar("a delta that is no input in a tool call")),
+            (Block::Text(words), Some("text_delta")) => {
+                if self.take.is_some() && words.len() < MODEL_ANSWER_BYTES {
+                    words.push_str(text(delta, "text").unwrap_or_default());
+                }
+                Ok(())
+            }
+            (Block::Text(_) | Block::Other, Some(_)) => Ok(()),
+            (Block::Text(_) | Block::Other, None) => Err(Grammar("a delta without a type")),
         }
     }
 
     fn block_stop(&mut self, value: &Value) -> Result<(), NotUnderstood> {
         let block = self.open.remove(&index(value)?).ok_or(Grammar("the end of no open block"))?;
-        if let Some(call) = block {
-            self.sink.tool_use(call.finish());
-        }
+        self.end(block);
         Ok(())
+    }
+
+    fn end(&mut self, block: Block) {
+        match block {
+            Block::Call(call) => {
+                let call = call.finish();
+                if let Some(take) = &mut self.take {
+                    take.call(&call);
+                }
+                self.sink.tool_use(call);
+            }
+            Block::Text(words) => {
+                if let Some(take) = &mut self.take {
+                    take.text(&words);
+                }
+            }
+            Block::Other => {}
+        }
+    }
+
+    fn stopped(&mut self, delta: Option<&Value>) {
+        if let Some(reason) = delta.and_then(|delta| text(delta, "stop_reason")) {
+            self.stop_reason = Some(reason.chars().take(60).collect());
+        }
     }
 
     fn message_stop(&mut self) -> Result<(), NotUnderstood> {
@@ -193,24 +247,33 @@ impl Watch {
     }
 
     fn settle(&mut self) {
+        if let Some(take) = self.take.take() {
+            take.finish(self.stop_reason.as_deref());
+        }
         if let Some(charge) = self.charge.take() {
             charge.settle();
         }
-        self.sink.turn();
+    }
+}
+
+impl Block {
+    fn begin(block: &Value) -> Result<Self, NotUnderstood> {
+        match text(block, "type").ok_or(Grammar("a block without a type"))? {
+            "tool_use" => Call::begin(block).map(Self::Call),
+            "text" => Ok(Self::Text(text(block, "text").unwrap_or_default().to_owned())),
+            _ => Ok(Self::Other),
+        }
     }
 }
 
 impl Call {
-    /// The tool call that a block begins, if it is one that the agent runs.
-    fn begin(block: &Value) -> Result<Option<Self>, NotUnderstood> {
-        if text(block, "type").ok_or(Grammar("a block without a type"))? != "tool_use" {
-            return Ok(None);
-        }
+    /// The tool call that a block begins; the agent runs it.
+    fn begin(block: &Value) -> Result<Self, NotUnderstood> {
         let field = |key| text(block, key).filter(|text| !text.is_empty()).map(str::to_owned);
         let id = field("id").ok_or(Grammar("a tool call without an id"))?;
         let tool = field("name").ok_or(Grammar("a tool call without a name"))?;
         let initial = block.get("input").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-        Ok(Some(Self { id, tool, initial, pieces: String::new() }))
+        Ok(Self { id, tool, initial, pieces: String::new() })
     }
 
     fn finish(self) -> WireToolUse {

@@ -74,6 +74,12 @@ impl Scanner {
         self.needles.is_empty()
     }
 
+    /// How many bytes before others can belong to a secret that ends in those.
+    #[must_use]
+    pub fn reach(&self) -> usize {
+        self.longest.saturating_sub(1)
+    }
+
     /// A secret in the bytes, the first one as far as its end goes.
     #[must_use]
     pub fn find(&self, bytes: &[u8]) -> Option<Finding> {
@@ -152,7 +158,7 @@ impl Scanner {
     /// How many bytes at the end could be the beginning of a secret whose rest has not come.
     #[must_use]
     pub fn pending(&self, bytes: &[u8]) -> usize {
-        let window = bytes.len().saturating_sub(self.longest.saturating_sub(1));
+        let window = bytes.len().saturating_sub(self.reach());
         let begins = |rest: &[u8]| self.needles.iter().any(|needle| needle.begins_with(rest));
         (window..bytes.len()).find(|&at| begins(&bytes[at..])).map_or(0, |at| bytes.len() - at)
     }

@@ -23,7 +23,7 @@ impl Sniffer {
     /// Looks at the next piece; a secret whose last byte is in it is found. One that ends within a piece has begun to leave when
     /// the piece before it left: whoever wants to stop it whole uses a [`Masker`].
     pub fn feed(&mut self, piece: &[u8]) -> Option<Finding> {
-        let keep = self.scanner.longest.saturating_sub(1);
+        let keep = self.scanner.reach();
         let mut joint = std::mem::take(&mut self.tail);
         let before = joint.len();
         joint.extend_from_slice(&piece[..piece.len().min(keep)]);

@@ -5,7 +5,10 @@
 
 pub mod tls;
 
-use egress::{Backend, Config, Credential, Egress, Keys, LimitReached, Limits, ModelConfig, Observer, UpstreamConfig};
+use egress::{
+    Admission, Backend, Config, Credential, Egress, Keys, LimitReached, Limits, ModelConfig, Observer, UpstreamConfig,
+    scan::Secrets,
+};
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -32,9 +35,12 @@ pub struct Heard {
     pub tool_uses: Vec<WireToolUse>,
     pub tool_results: Vec<WireToolResult>,
     pub usages: Vec<Usage>,
+    pub admitted: Vec<Admission>,
+    pub closed: Vec<u64>,
     pub turns: usize,
     pub auth: Vec<u16>,
     pub rate: Vec<(u16, Option<Duration>)>,
+    pub cleared: usize,
     pub limits: Vec<LimitReached>,
 }
 
@@ -65,14 +71,23 @@ impl Observer for Recorder {
     fn usage(&self, usage: Usage) {
         self.heard(|heard| heard.usages.push(usage));
     }
-    fn turn(&self) {
-        self.heard(|heard| heard.turns += 1);
+    fn admitted(&self, admission: Admission) {
+        self.heard(|heard| heard.admitted.push(admission));
+    }
+    fn closed(&self, request: u64, is_turn: bool) {
+        self.heard(|heard| {
+            heard.closed.push(request);
+            heard.turns += usize::from(is_turn);
+        });
     }
     fn auth_refused(&self, status: u16) {
         self.heard(|heard| heard.auth.push(status));
     }
     fn rate_limited(&self, status: u16, retry_after: Option<Duration>) {
         self.heard(|heard| heard.rate.push((status, retry_after)));
+    }
+    fn rate_cleared(&self) {
+        self.heard(|heard| heard.cleared += 1);
     }
     fn limit_reached(&self, limit: LimitReached) {
         self.heard(|heard| heard.limits.push(limit));
@@ -94,7 +109,8 @@ impl Fixture {
     pub fn with(routes: Vec<Route>, keys: Keys, model: Option<ModelConfig>, limits: Limits) -> Self {
         let seen = Arc::new(Recorder::default());
         let sink: Arc<dyn Observer> = Arc::clone(&seen) as Arc<dyn Observer>;
-        let egress = Egress::new(Config { routes, keys, model, limits, sink }).expect("config");
+        let config = Config { routes, keys, model, limits, sink, secrets: Secrets::default() };
+        let egress = Egress::new(config).expect("config");
         Self { egress, seen, tasks: JoinSet::new() }
     }
 
@@ -159,14 +175,25 @@ pub struct Target {
 impl Target {
     /// `answer` is written for each request, or at once on raw connections.
     pub async fn http(answer: impl Into<Vec<u8>>) -> Self {
-        Self::start(answer.into(), true).await
+        Self::start(vec![("", answer.into())], true, Duration::ZERO).await
+    }
+
+    /// Each request gets the first answer whose words are in it.
+    pub async fn choosing(answers: Vec<(&'static str, String)>) -> Self {
+        let answers = answers.into_iter().map(|(words, answer)| (words, answer.into_bytes())).collect();
+        Self::start(answers, true, Duration::ZERO).await
+    }
+
+    /// The same, which takes its time for each answer.
+    pub async fn slow(answer: impl Into<Vec<u8>>, pause: Duration) -> Self {
+        Self::start(vec![("", answer.into())], true, pause).await
     }
 
     pub async fn raw(answer: impl Into<Vec<u8>>) -> Self {
-        Self::start(answer.into(), false).await
+        Self::start(vec![("", answer.into())], false, Duration::ZERO).await
     }
 
-    async fn start(answer: Vec<u8>, http: bool) -> Self {
+    async fn start(answers: Vec<(&'static str, Vec<u8>)>, http: bool, pause: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let address = listener.local_addr().expect("address");
         let got: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
@@ -175,7 +202,7 @@ impl Target {
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((mut stream, _)) = listener.accept().await {
-                let (answer, shared) = (answer.clone(), Arc::clone(&shared));
+                let (answers, shared) = (answers.clone(), Arc::clone(&shared));
                 let slot = {
                     let mut got = shared.lock().expect("lock");
                     got.push(Vec::new());
@@ -195,7 +222,11 @@ impl Target {
                         };
                         while answered < asked {
                             answered += 1;
-                            let _ = stream.write_all(&answer).await;
+                            tokio::time::sleep(pause).await;
+                            let text = String::from_utf8_lossy(&shared.lock().expect("lock")[slot]).into_owned();
+                            let last = text.rfind(" HTTP/1.1\r").map_or("", |at| &text[at..]);
+                            let fitting = answers.iter().find(|(words, _)| last.contains(words));
+                            let _ = stream.write_all(&fitting.expect("an answer for every request").1).await;
                         }
                         match stream.read(&mut buf).await {
                             Ok(0) | Err(_) => return,
@@ -212,6 +243,12 @@ impl Target {
         self.got.lock().expect("lock").len()
     }
 
+    /// Requests on all connections.
+    pub fn requests(&self) -> usize {
+        let got = self.got.lock().expect("lock");
+        got.iter().map(|bytes| bytes.windows(10).filter(|window| *window == b" HTTP/1.1\r").count()).sum()
+    }
+
     pub fn text(&self, connection: usize) -> String {
         String::from_utf8_lossy(&self.got.lock().expect("lock")[connection]).into_owned()
     }
@@ -219,17 +256,44 @@ impl Target {
 
 /// A gateway to a plain endpoint on loopback.
 pub fn upstream(address: SocketAddr) -> ModelConfig {
-    ModelConfig {
-        own: None,
-        backend: Backend::Upstream(UpstreamConfig {
-            url: format!("http://{address}").parse().expect("url"),
-            credential: Credential::ApiKey(Secret::new(KEY)),
-        }),
-        models: vec!["claude-sonnet-4-6".into(), "claude-opus-4-6".into()],
-        budget_usd: None,
-        max_requests: None,
-        allow_server_side: false,
-    }
+    let url = format!("http://{address}").parse().expect("url");
+    let credential = Credential::ApiKey(Secret::new(KEY));
+    let models = vec!["claude-sonnet-4-6".into(), "claude-opus-4-6".into()];
+    ModelConfig::new(Backend::Upstream(UpstreamConfig { url, credential }), models)
+}
+
+/// A whole answer of the model that took these tokens: input, output, cache write, cache read.
+pub fn message(tokens: [u64; 4]) -> String {
+    message_by("claude-sonnet-4-6", tokens)
+}
+
+/// The same by another model.
+pub fn message_by(model: &str, tokens: [u64; 4]) -> String {
+    let [input, output, write, read] = tokens;
+    let body = serde_json::json!({
+        "id": "m", "type": "message", "role": "assistant", "model": model, "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": "ok"}],
+        "usage": {"input_tokens": input, "output_tokens": output, "cache_creation_input_tokens": write, "cache_read_input_tokens": read},
+    });
+    answer("200 OK", &body.to_string())
+}
+
+/// An HTTP answer with a JSON body.
+pub fn answer(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+/// A plain request for an answer of at most so many tokens.
+pub fn ask_for(max_tokens: u64) -> Vec<u8> {
+    ask_of("claude-sonnet-4-6", max_tokens)
+}
+
+/// The same for another model.
+pub fn ask_of(model: &str, max_tokens: u64) -> Vec<u8> {
+    let body = serde_json::json!({
+        "model": model, "max_tokens": max_tokens, "messages": [{"role": "user", "content": "go"}],
+    });
+    post("/v1/messages", &body.to_string())
 }
 
 pub const KEY: &str = "sk-operator-key";

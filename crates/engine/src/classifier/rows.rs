@@ -1,13 +1,12 @@
 //! The classifier outside of a run: for `sandbox gate test --classifier`, which judges rows of a corpus with it.
 
 use super::{Asker, mark, prose};
-use crate::{error::EngineError, outlet};
-use egress::{Config, Egress, Keys, LimitReached, Limits, Observer};
+use crate::{error::EngineError, outlet, redact};
+use egress::{Config, Deaf, Egress, Keys, Limits};
 use gate::{World, classifier::Classifier};
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 use types::{
     call::ToolCall,
-    event::{EgressRecord, Usage, WireToolResult, WireToolUse},
     profile::{ClassifierProfile, Profile},
     verdict::Verdict,
 };
@@ -33,6 +32,7 @@ impl RowClassifier {
             model: Some(model),
             limits: Limits::default(),
             sink: Arc::new(Deaf),
+            secrets: redact::known(),
         })?;
         Ok(Self { asker: Asker::new(&profile.gate.classifier, egress), profile: profile.gate.classifier.clone() })
     }
@@ -46,18 +46,4 @@ impl RowClassifier {
         let classifier = Classifier::new(&prose(&self.profile), task, world);
         self.asker.judge(classifier.case(call, undecided, &mark())).await
     }
-}
-
-/// No run is there to hear anything.
-pub(super) struct Deaf;
-
-impl Observer for Deaf {
-    fn egress(&self, _: EgressRecord) {}
-    fn tool_use(&self, _: WireToolUse) {}
-    fn tool_result(&self, _: WireToolResult) {}
-    fn usage(&self, _: Usage) {}
-    fn turn(&self) {}
-    fn auth_refused(&self, _: u16) {}
-    fn rate_limited(&self, _: u16, _: Option<Duration>) {}
-    fn limit_reached(&self, _: LimitReached) {}
 }

@@ -1,7 +1,7 @@
 //! Tries, waits and failures against a scripted endpoint.
 
-use super::{Asker, rows::Deaf};
-use egress::{Backend, Config, Egress, Keys, Limits, ModelConfig};
+use super::Asker;
+use egress::{Backend, Budget, Config, Deaf, Egress, Keys, Limits, ModelConfig, scan::Secrets};
 use gate::{
     World,
     classifier::{Case, Classifier, Prose},
@@ -30,12 +30,8 @@ fn profile(settings: &[&str]) -> Profile {
 fn asker(script: &Value, budget_usd: f64, settings: &[&str]) -> Asker {
     let replay = json!({"version": 1, "turns": [{"text": "hi"}], "classifier": script});
     let model = ModelConfig {
-        backend: Backend::Replay(Replay::parse(&replay.to_string()).expect("script")),
-        own: None,
-        models: Vec::new(),
-        budget_usd: Some(budget_usd),
-        max_requests: None,
-        allow_server_side: false,
+        budget: Budget { usd: Some(budget_usd), ..Budget::default() },
+        ..ModelConfig::new(Backend::Replay(Replay::parse(&replay.to_string()).expect("script")), Vec::new())
     };
     let config = Config {
         routes: Vec::new(),
@@ -43,6 +39,7 @@ fn asker(script: &Value, budget_usd: f64, settings: &[&str]) -> Asker {
         model: Some(model),
         limits: Limits::default(),
         sink: Arc::new(Deaf),
+        secrets: Secrets::default(),
     };
     Asker::new(&profile(settings).gate.classifier, Egress::new(config).expect("egress"))
 }

@@ -40,14 +40,24 @@ impl Session<'_> {
     pub(super) fn over_limit(&self, is_leaving: bool) -> Option<Outcome> {
         let plan = self.with.plan;
         let limits = &plan.profile.limits;
-        let worked = self.with.worked + self.started.elapsed().saturating_sub(self.held.waited());
+        let throttled = self.with.watch.throttle().waited(Instant::now());
+        let waited = self.held.waited() + throttled;
+        let worked = self.with.worked + self.started.elapsed().saturating_sub(waited);
         if worked > limits.timeout.duration() {
             let outcome = Outcome::new(Status::Limit, format!("timeout: {} of work", limits.timeout));
             return Some(outcome.with_hint("partial work is kept; raise the timeout in task and profile"));
         }
+        if let Some(outcome) = self.waited_too_long() {
+            return Some(outcome);
+        }
         let is_silent = self.last_sign.elapsed() > limits.idle_timeout.duration();
         // An agent that is done may be silent: see `is_left_running`.
-        if is_silent && self.held.is_empty() && self.asking.is_empty() && !is_leaving && !self.codec.is_between_turns()
+        if is_silent
+            && !self.is_throttled()
+            && self.held.is_empty()
+            && self.asking.is_empty()
+            && !is_leaving
+            && !self.codec.is_between_turns()
         {
             let outcome =
                 Outcome::new(Status::Limit, format!("idle-timeout: the agent was silent for {}", limits.idle_timeout));
@@ -133,8 +143,8 @@ impl Session<'_> {
             Completion::Deferred => {
                 Outcome::new(Status::Truncated, "the agent stopped over a call that no one is asked about")
             }
-            Completion::TurnLimit => Outcome::new(Status::Limit, "max-turns"),
-            Completion::BudgetLimit => Outcome::new(Status::Limit, "max-budget-usd"),
+            Completion::TurnLimit => Outcome::new(Status::Limit, "max-turns: by the agent's own count"),
+            Completion::BudgetLimit => Outcome::new(Status::Limit, "max-budget-usd: by the agent's own count"),
             Completion::Authentication { reason } => Outcome::new(Status::Authentication, reason),
             Completion::ModelUnavailable { reason, .. } => Outcome::new(Status::Infrastructure, reason),
         }

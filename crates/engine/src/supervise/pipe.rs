@@ -2,7 +2,7 @@
 //! it is sent.
 
 use super::{Broken, Session, Streams};
-use crate::link::Link;
+use crate::{link::Link, redact};
 use agents::{AgentEvent, claude::OpenRequest};
 use channel::OutputReader;
 use runtime::Runtime;
@@ -43,6 +43,7 @@ impl Session<'_> {
     pub(super) fn open(&mut self) -> Result<(), Broken> {
         let opening =
             if self.on_disk.is_resumed { self.codec.reopening() } else { self.codec.opening(&self.with.plan.prompt) };
+        let opening = redact::bytes(opening);
         let stored = self.on_disk.stdin.from(0)?;
         if let Some(rest) = opening.strip_prefix(stored.as_slice()) {
             self.on_disk.stdin.append(rest)?;
@@ -167,8 +168,10 @@ impl Session<'_> {
     /// On disk first, so that a break or a kill loses nothing.
     pub(super) async fn store_and_send(&mut self, streams: &mut Streams, bytes: &[u8]) -> Result<(), Broken> {
         if !bytes.is_empty() {
-            self.on_disk.stdin.append(bytes)?;
-            send(&mut streams.stdin, bytes).await?;
+            // What is sent is what is stored, so that both can be sent again.
+            let bytes = redact::bytes(bytes.to_vec());
+            self.on_disk.stdin.append(&bytes)?;
+            send(&mut streams.stdin, &bytes).await?;
         }
         self.report_judged();
         Ok(())

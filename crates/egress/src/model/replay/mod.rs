@@ -13,6 +13,7 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderValue},
 };
 use render::Reply;
+pub(crate) use select::is_said;
 use select::{Choice, Place};
 use std::{
     collections::{HashMap, HashSet},

@@ -3,7 +3,7 @@
 use super::select::Place;
 use crate::model::{charge::BYTES_PER_TOKEN, sse::Event};
 use serde_json::{Value, json};
-use types::replay::Turn;
+use types::replay::{Block, ToolUse, Turn};
 
 /// Characters of input in one `input_json_delta`.
 const PIECE: usize = 64;
@@ -11,38 +11,49 @@ const PIECE: usize = 64;
 /// What is answered.
 pub(crate) struct Reply {
     id: String,
-    text: String,
-    calls: Vec<(String, String, Value)>,
+    blocks: Vec<Part>,
+    stop_reason: String,
+}
+
+/// A block of it.
+enum Part {
+    Text(String),
+    Call { id: String, tool: String, input: Value },
 }
 
 impl Reply {
     /// A short answer that ends the agent's turn.
     pub(crate) fn text(id: &str, text: &str) -> Self {
-        Self { id: format!("msg_replay_{id}"), text: text.to_owned(), calls: Vec::new() }
+        let blocks = vec![Part::Text(text.to_owned())];
+        Self { id: format!("msg_replay_{id}"), blocks, stop_reason: "end_turn".to_owned() }
     }
 
     /// A turn of the script.
     pub(crate) fn turn(place: Place, turn: &Turn) -> Self {
-        let calls = turn.tools.iter().enumerate();
-        Self {
-            id: place.message_id(),
-            text: turn.text.clone(),
-            calls: calls.map(|(n, tool)| (place.call_id(n), tool.name.clone(), tool.input.clone())).collect(),
+        let mut calls = 0;
+        let mut part = |block: Block| match block {
+            Block::Text(text) => Part::Text(text),
+            Block::Tool(ToolUse { name, input }) => {
+                calls += 1;
+                Part::Call { id: place.call_id(calls - 1), tool: name, input }
+            }
+        };
+        let mut blocks: Vec<_> = turn.blocks().map(&mut part).collect();
+        let natural = if calls == 0 { "end_turn" } else { "tool_use" };
+        // An answer has at least one block.
+        if blocks.is_empty() {
+            blocks.push(Part::Text(String::new()));
         }
-    }
-
-    fn stop_reason(&self) -> &'static str {
-        if self.calls.is_empty() { "end_turn" } else { "tool_use" }
-    }
-
-    /// The text, if a block is made for it: an answer has at least one block.
-    fn text_block(&self) -> Option<&str> {
-        (!self.text.is_empty() || self.calls.is_empty()).then_some(self.text.as_str())
+        let stop_reason = turn.stop_reason.clone().unwrap_or_else(|| natural.to_owned());
+        Self { id: place.message_id(), blocks, stop_reason }
     }
 
     fn output_tokens(&self) -> u64 {
-        let calls = self.calls.iter().map(|(_, tool, input)| tool.len() + input.to_string().len());
-        (self.text.len() + calls.sum::<usize>()) as u64 / BYTES_PER_TOKEN + 1
+        let length = |part: &Part| match part {
+            Part::Text(text) => text.len(),
+            Part::Call { tool, input, .. } => tool.len() + input.to_string().len(),
+        };
+        self.blocks.iter().map(length).sum::<usize>() as u64 / BYTES_PER_TOKEN + 1
     }
 }
 
@@ -57,16 +68,17 @@ pub(super) fn usage(request_bytes: usize, output: u64) -> Value {
 
 /// The answer as one message.
 pub(crate) fn message(reply: &Reply, model: &str, request_bytes: usize) -> Value {
-    let text = reply.text_block().map(|text| json!({"type": "text", "text": text}));
-    let calls =
-        reply.calls.iter().map(|(id, tool, input)| json!({"type": "tool_use", "id": id, "name": tool, "input": input}));
+    let block = |part: &Part| match part {
+        Part::Text(text) => json!({"type": "text", "text": text}),
+        Part::Call { id, tool, input } => json!({"type": "tool_use", "id": id, "name": tool, "input": input}),
+    };
     json!({
         "id": reply.id,
         "type": "message",
         "role": "assistant",
         "model": model,
-        "content": text.into_iter().chain(calls).collect::<Vec<_>>(),
-        "stop_reason": reply.stop_reason(),
+        "content": reply.blocks.iter().map(block).collect::<Vec<_>>(),
+        "stop_reason": reply.stop_reason,
         "stop_sequence": null,
         "usage": usage(request_bytes, reply.output_tokens()),
     })
@@ -90,19 +102,23 @@ pub(crate) fn events(reply: &Reply, model: &str, request_bytes: usize) -> Vec<Ev
         values.push(json!({"type": "content_block_stop", "index": index}));
         index += 1;
     };
-    if let Some(text) = reply.text_block() {
-        block(json!({"type": "text", "text": ""}), vec![json!({"type": "text_delta", "text": text})]);
-    }
-    for (id, tool, input) in &reply.calls {
-        let chars: Vec<char> = input.to_string().chars().collect();
-        let pieces = chars
-            .chunks(PIECE)
-            .map(|piece| json!({"type": "input_json_delta", "partial_json": piece.iter().collect::<String>()}));
-        block(json!({"type": "tool_use", "id": id, "name": tool, "input": {}}), pieces.collect());
+    for part in &reply.blocks {
+        match part {
+            Part::Text(text) => {
+                block(json!({"type": "text", "text": ""}), vec![json!({"type": "text_delta", "text": text})]);
+            }
+            Part::Call { id, tool, input } => {
+                let chars: Vec<char> = input.to_string().chars().collect();
+                let pieces = chars
+                    .chunks(PIECE)
+                    .map(|piece| json!({"type": "input_json_delta", "partial_json": piece.iter().collect::<String>()}));
+                block(json!({"type": "tool_use", "id": id, "name": tool, "input": {}}), pieces.collect());
+            }
+        }
     }
     values.push(json!({
         "type": "message_delta",
-        "delta": {"stop_reason": reply.stop_reason(), "stop_sequence": null},
+        "delta": {"stop_reason": reply.stop_reason, "stop_sequence": null},
         "usage": {"output_tokens": reply.output_tokens()},
     }));
     values.push(json!({"type": "message_stop"}));

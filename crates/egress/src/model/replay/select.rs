@@ -40,15 +40,22 @@ fn prefix(conversation: Option<usize>) -> String {
     conversation.map(|number| format!("c{number}_")).unwrap_or_default()
 }
 
-/// The next turn: the first one after the highest that the conversation shows, whose condition holds and that is not spent.
+/// True for a turn without calls that stands in the conversation already: no id tells that it was played.
+pub(crate) fn is_said(turn: &Turn, said: &[String]) -> bool {
+    turn.calls().next().is_none() && turn.error.is_none() && said.iter().any(|words| *words == turn.words())
+}
+
+/// The next turn: the first one after the highest that the conversation shows, whose condition holds and that is not spent. The last
+/// one, if it has no calls, is said as often as it is asked for.
 pub(crate) fn choose<'t>(replay: &'t Replay, request: &Messages, is_spent: impl Fn(Place) -> bool) -> Choice<'t> {
-    if !request.has_tools {
+    let asked = &request.asked;
+    if !asked.has_tools {
         return Choice::Aside;
     }
-    let conversation = replay.conversations.iter().position(|one| request.first_text.contains(&one.opening));
+    let conversation = replay.conversations.iter().position(|one| asked.first_text.contains(&one.opening));
     let turns = conversation.map_or(&replay.turns, |number| &replay.conversations[number].turns);
     let prefix = prefix(conversation);
-    let played = request.call_ids.iter().filter_map(|id| played(id, &prefix));
+    let played = asked.call_ids.iter().filter_map(|id| played(id, &prefix));
     let next = played.max().map_or(0, |turn| turn.saturating_add(1));
     turns
         .iter()
@@ -56,7 +63,10 @@ pub(crate) fn choose<'t>(replay: &'t Replay, request: &Messages, is_spent: impl 
         .skip(next)
         .map(|(turn, content)| (Place { conversation, turn }, content))
         .find(|(place, turn)| {
-            !is_spent(*place) && turn.when.as_ref().is_none_or(|when| request.last_text.contains(&when.contains))
+            let is_over = place.turn + 1 < turns.len() && is_said(turn, &asked.said);
+            !is_over
+                && !is_spent(*place)
+                && turn.when.as_ref().is_none_or(|when| request.last_text.contains(&when.contains))
         })
         .map_or(Choice::Ended, |(place, turn)| Choice::Turn(place, turn))
 }
@@ -70,7 +80,8 @@ fn played(id: &str, prefix: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::replay::{Conversation, VERSION, When};
+    use crate::model::{request::Asked, server_side::Found};
+    use types::replay::{Conversation, When};
 
     fn turn(text: &str, when: Option<&str>) -> Turn {
         let when = when.map(|contains| When { contains: contains.into() });
@@ -78,19 +89,24 @@ mod tests {
     }
 
     fn script(turns: Vec<Turn>, conversations: Vec<Conversation>) -> Replay {
-        Replay { version: VERSION, description: String::new(), turns, conversations, classifier: Vec::new() }
+        Replay { turns, conversations, ..Replay::blank() }
     }
 
     fn request(ids: &[&str], last_text: &str) -> Messages {
         Messages {
             model: "m".into(),
             stream: true,
-            has_tools: true,
             results: Vec::new(),
-            call_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
-            first_text: "go".into(),
             last_text: last_text.into(),
-            server_side: None,
+            max_tokens: None,
+            server_side: Found::default(),
+            stripped: serde_json::Value::Null,
+            asked: Asked {
+                has_tools: true,
+                first_text: "go".into(),
+                call_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+                said: Vec::new(),
+            },
         }
     }
 
@@ -123,7 +139,7 @@ mod tests {
         let script = script(vec![turn("main", None); 2], beside);
         let pick = |first: &str, ids: &[&str]| {
             let mut request = request(ids, "");
-            request.first_text = first.into();
+            request.asked.first_text = first.into();
             match choose(&script, &request, |_| false) {
                 Choice::Turn(place, turn) => format!("{} {}", place.call_id(0), turn.text),
                 Choice::Aside | Choice::Ended => "over".to_owned(),
@@ -139,10 +155,24 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_without_calls_is_passed_when_it_was_said() {
+        let script = script(vec![turn("a", None), turn("b", None), turn("c", None)], Vec::new());
+        let pick = |said: &[&str]| {
+            let mut request = request(&[], "");
+            request.asked.said = said.iter().map(|words| (*words).to_owned()).collect();
+            choose(&script, &request, |_| false)
+        };
+        assert_eq!(pick(&[]), Choice::Turn(main(0), &script.turns[0]));
+        assert_eq!(pick(&["a"]), Choice::Turn(main(1), &script.turns[1]));
+        assert_eq!(pick(&["a", "b"]), Choice::Turn(main(2), &script.turns[2]));
+        assert_eq!(pick(&["a", "b", "c"]), Choice::Turn(main(2), &script.turns[2]), "the last one again");
+    }
+
+    #[test]
     fn requests_without_tools_do_not_advance_and_spent_turns_are_skipped() {
         let script = script(vec![turn("a", None), turn("b", None)], Vec::new());
         let mut title = request(&[], "");
-        title.has_tools = false;
+        title.asked.has_tools = false;
         assert_eq!(choose(&script, &title, |_| false), Choice::Aside);
         assert_eq!(
             choose(&script, &request(&[], ""), |place| place == main(0)),

@@ -2,8 +2,7 @@
 //! model's, and ends when its standard input does.
 
 use egress::{
-    Backend, Config, Credential, Egress, KeptAuthority, Keys, LimitReached, Limits, ModelConfig, Observer,
-    UpstreamConfig,
+    Backend, Config, Credential, Deaf, Egress, KeptAuthority, Keys, Limits, ModelConfig, UpstreamConfig, scan::Secrets,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -11,12 +10,10 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     process::{Child, Command, Stdio},
     sync::Arc,
-    time::Duration,
 };
 use system_tests::origin::NAMES;
 use tokio::{net::TcpListener, task::JoinSet};
 use types::{
-    event::{EgressRecord, Usage, WireToolResult, WireToolUse},
     host::{Endpoint, HostName},
     route::{Method, Route, RouteKind, Rules, Scheme},
     wire::Open,
@@ -82,20 +79,6 @@ impl Drop for Own {
     }
 }
 
-/// Nobody listens to what is measured.
-struct Deaf;
-
-impl Observer for Deaf {
-    fn egress(&self, _record: EgressRecord) {}
-    fn tool_use(&self, _call: WireToolUse) {}
-    fn tool_result(&self, _result: WireToolResult) {}
-    fn usage(&self, _usage: Usage) {}
-    fn turn(&self) {}
-    fn auth_refused(&self, _status: u16) {}
-    fn rate_limited(&self, _status: u16, _retry_after: Option<Duration>) {}
-    fn limit_reached(&self, _limit: LimitReached) {}
-}
-
 /// The process's own part.
 pub(crate) fn serve() {
     let mut line = String::new();
@@ -140,16 +123,10 @@ fn egress(task: &Task) -> (Egress, String) {
     let config = Config {
         routes: vec![route(tunnel, RouteKind::Tls), looked_at],
         keys: Keys { authority: Some(authority), roots: vec![task.root.clone()], ..Keys::default() },
-        model: Some(ModelConfig {
-            backend: Backend::Upstream(upstream),
-            own: None,
-            models: vec![MODEL.to_owned()],
-            budget_usd: None,
-            max_requests: None,
-            allow_server_side: false,
-        }),
+        model: Some(ModelConfig::new(Backend::Upstream(upstream), vec![MODEL.to_owned()])),
         limits: Limits { bytes_down: u64::MAX, ..Limits::default() },
         sink: Arc::new(Deaf),
+        secrets: Secrets::default(),
     };
     (Egress::new(config).expect("an egress"), certificate)
 }
