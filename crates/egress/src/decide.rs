@@ -79,7 +79,10 @@ pub fn decide<'r>(asked: &Endpoint, carriage: Carriage, routes: &'r [Route]) -> 
 }
 
 /// Refuses a list in which one endpoint has two meanings, so that the order of entries never decides.
-pub(crate) fn check(routes: &[Route]) -> Result<(), ConfigError> {
+///
+/// # Errors
+/// [`ConfigError::ConflictingRoutes`]
+pub fn check(routes: &[Route]) -> Result<(), ConfigError> {
     for (n, route) in routes.iter().enumerate() {
         let clash = routes[..n].iter().any(|earlier| earlier.endpoint == route.endpoint && earlier != route);
         if clash {

@@ -15,6 +15,7 @@ mod audit;
 mod authority;
 pub mod config;
 pub mod decide;
+pub mod explain;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod git;

@@ -203,7 +203,8 @@ impl Refusal {
     }
 
     /// What the program or its user can do instead.
-    fn instead(&self) -> &'static str {
+    #[must_use]
+    pub fn instead(&self) -> &'static str {
         match self.rule() {
             "no_route" => "ask the operator to trust the endpoint, or do without it",
             "bad_name" => "use the trusted name and port; addresses and other spellings are not decided on",

@@ -3,7 +3,7 @@
 use crate::{place::HOLE, world::World};
 use std::{fmt, net::IpAddr};
 use types::{
-    host::{HostName, is_internal},
+    host::{HostName, METADATA_NAMES, is_internal},
     text::printable,
 };
 
@@ -77,8 +77,7 @@ impl Destination {
 
     fn of(host: &str, port: u16, world: &World) -> Self {
         let host = host.strip_suffix('.').unwrap_or(host);
-        const METADATA: [&str; 4] = ["metadata.google.internal", "metadata", "metadata.goog", "instance-data"];
-        if METADATA.contains(&host) {
+        if METADATA_NAMES.contains(&host) {
             return Self::Metadata(host.to_owned());
         }
         if host == "localhost" || host.ends_with(".localhost") {

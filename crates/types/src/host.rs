@@ -154,6 +154,20 @@ impl From<Endpoint> for String {
     }
 }
 
+/// Names by which clouds serve their metadata; most of them lead to it only on the cloud's own machines.
+pub const METADATA_NAMES: [&str; 4] = ["metadata.google.internal", "metadata", "metadata.goog", "instance-data"];
+
+impl HostName {
+    /// True for a name that stands for something of this machine or its network, or of a cloud's inside: one without a dot, one that is
+    /// reserved for that (RFC 6761, 6762, 8375, and `internal`), or a metadata service. It must not be trusted without an address.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        const RESERVED: [&str; 4] = ["internal", "local", "localhost", "home.arpa"];
+        let below = |zone: &str| self.0.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        !self.0.contains('.') || RESERVED.into_iter().any(below) || METADATA_NAMES.contains(&self.0.as_str())
+    }
+}
+
 /// True when an address is one that a public name must not lead to: private, loopback, link-local, shared (CGNAT),
 /// metadata, multicast, reserved, or an IPv6 form that embeds an IPv4 address of such a kind.
 #[must_use]
@@ -235,6 +249,19 @@ mod tests {
         assert_eq!(Endpoint::parse("a.example").map(|e| e.port).ok(), Some(443));
         for bad in ["a.example:0", "a.example:65537", "a.example:+443", "a.example:", "a.example:44 3", "a:b:1"] {
             assert!(Endpoint::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn internal_names_are_known_by_their_form() {
+        let is_internal = |text: &str| HostName::parse(text).expect(text).is_internal();
+        for name in
+            ["registry", "Metadata.Google.Internal.", "metadata.goog", "nas.local", "a.localhost", "x.home.arpa"]
+        {
+            assert!(is_internal(name), "{name}");
+        }
+        for name in ["registry.example", "internal.example", "notlocal.example", "xhome.arpa", "goog.example"] {
+            assert!(!is_internal(name), "{name}");
         }
     }
 

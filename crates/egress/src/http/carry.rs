@@ -3,7 +3,7 @@
 use super::{
     fields::end_to_end,
     keyed::Keyed,
-    rules,
+    rules::{self, Ruled},
     upload::{Check, Outgoing, Pieces, Upload},
     upstream::{Sender, SharedUpstream, bad_answer},
 };
@@ -22,7 +22,10 @@ use hyper::{
     header::{CONNECTION, CONTENT_ENCODING, HOST, HeaderName, HeaderValue, UPGRADE},
 };
 use std::sync::Arc;
-use types::{host::Endpoint, route::Scheme};
+use types::{
+    host::Endpoint,
+    route::{Route, Scheme},
+};
 
 /// A request as it came.
 pub(crate) struct Asking<'a> {
@@ -58,22 +61,32 @@ pub(crate) struct Admitted<'r> {
     is_websocket: bool,
 }
 
+/// What the routes and their rules say to a request. Pure, so that it can be asked beforehand ([`crate::explain`]).
+///
+/// # Errors
+/// [`Refusal`]
+pub(crate) fn settle<'r>(routes: &'r [Route], asking: &Asking<'_>) -> Result<(Decided<'r>, Ruled), Refusal> {
+    let carriage = match asking.scheme {
+        Scheme::Https => Carriage::Requests,
+        Scheme::Http => Carriage::Plain,
+    };
+    let decided = decide(asking.endpoint, carriage, routes)?;
+    let route = decided.route();
+    let ruled = rules::hold(route, asking.method, asking.target, asking.headers)?;
+    if asking.is_websocket && (!route.rules.websocket || ruled.git.is_some()) {
+        return Err(Refusal::Upgrade);
+    }
+    Ok((decided, ruled))
+}
+
 /// Decides on a request.
 ///
 /// # Errors
 /// [`Refusal`]; nothing was sent.
 pub(crate) fn admit<'r>(run: &'r Run, asking: &Asking<'_>) -> Result<Admitted<'r>, Refusal> {
     run.count_request()?;
-    let carriage = match asking.scheme {
-        Scheme::Https => Carriage::Requests,
-        Scheme::Http => Carriage::Plain,
-    };
-    let decided = decide(asking.endpoint, carriage, &run.routes)?;
+    let (decided, ruled) = settle(&run.routes, asking)?;
     let route = decided.route();
-    let ruled = rules::hold(route, asking.method, asking.target, asking.headers)?;
-    if asking.is_websocket && (!route.rules.websocket || ruled.git.is_some()) {
-        return Err(Refusal::Upgrade);
-    }
     let mut headers = end_to_end(asking.headers);
     if ruled.git.as_ref().is_some_and(|git| git.is_read_whole()) {
         headers.remove(CONTENT_ENCODING);

@@ -2,6 +2,7 @@
 
 use super::{
     carry::{self, Answered, Asking, Download, Reply},
+    request,
     upload::{self, Check, Pieces},
     upstream::{SharedUpstream, Upstream},
 };
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture, stream};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
-    Method, Request, Response,
+    Request, Response,
     body::{Body as _, Frame, Incoming},
     header::HOST,
     http::request::Parts,
@@ -142,9 +143,7 @@ async fn carry_one(
     let target = parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
     audit.request(&parts.method, &target);
     same_authority(endpoint, parts)?;
-    if parts.method == Method::CONNECT || parts.method == Method::TRACE {
-        return Err(Refusal::Method);
-    }
+    request::carried(&parts.method)?;
     if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
         return Err(HeadError::Malformed("the request target").into());
     }

@@ -68,6 +68,23 @@ pub enum ForeignCredential {
     },
 }
 
+/// Refuses a query that may hold a credential.
+///
+/// # Errors
+/// [`ForeignCredential::Parameter`]
+pub(crate) fn check_query(query: Option<&str>) -> Result<(), ForeignCredential> {
+    for parameter in query.unwrap_or_default().split(['&', ';']) {
+        let name = parameter.split('=').next().unwrap_or_default();
+        let lower = name.to_ascii_lowercase();
+        // An escaped name can be anything.
+        let holds_word = PARAMETER_WORDS.iter().any(|word| lower.contains(word));
+        if PARAMETERS.contains(&lower.as_str()) || lower.contains('%') || holds_word {
+            return Err(ForeignCredential::Parameter { name: printable(name, 60) });
+        }
+    }
+    Ok(())
+}
+
 /// A credential, ready to send.
 #[derive(Debug, Clone)]
 pub(crate) struct Keyed {
@@ -98,15 +115,7 @@ impl Keyed {
     /// # Errors
     /// [`ForeignCredential`]
     pub(crate) fn put_on(&self, headers: &mut HeaderMap, query: Option<&str>) -> Result<(), ForeignCredential> {
-        for parameter in query.unwrap_or_default().split(['&', ';']) {
-            let name = parameter.split('=').next().unwrap_or_default();
-            let lower = name.to_ascii_lowercase();
-            // An escaped name can be anything.
-            let holds_word = PARAMETER_WORDS.iter().any(|word| lower.contains(word));
-            if PARAMETERS.contains(&lower.as_str()) || lower.contains('%') || holds_word {
-                return Err(ForeignCredential::Parameter { name: printable(name, 60) });
-            }
-        }
+        check_query(query)?;
         let names: Vec<HeaderName> = headers.keys().cloned().collect();
         for name in names {
             let text = name.as_str();

@@ -5,7 +5,7 @@
 //! are answers like any other.
 
 pub(crate) mod body;
-mod carry;
+pub(crate) mod carry;
 pub(crate) mod client;
 mod fields;
 pub(crate) mod h1;

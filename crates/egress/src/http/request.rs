@@ -69,9 +69,7 @@ pub(crate) fn origin_target(head: &Head, asked: &Endpoint, default_port: u16) ->
 /// # Errors
 /// [`Refusal::Method`], [`Refusal::Upgrade`], [`Refusal::Head`]
 pub(crate) fn plain(head: &Head) -> Result<(), Refusal> {
-    if head.method == Method::CONNECT || head.method == Method::TRACE {
-        return Err(Refusal::Method);
-    }
+    carried(&head.method)?;
     let settings = HeaderName::from_static("http2-settings");
     let wants_more = options(&head.headers, b"upgrade") || head.headers.contains_key(UPGRADE);
     if head.headers.contains_key(settings) || (wants_more && !wants_websocket(head)) {
@@ -83,6 +81,14 @@ pub(crate) fn plain(head: &Head) -> Result<(), Refusal> {
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// Refuses the methods that no route carries.
+///
+/// # Errors
+/// [`Refusal::Method`]
+pub(crate) fn carried(method: &Method) -> Result<(), Refusal> {
+    if method == Method::CONNECT || method == Method::TRACE { Err(Refusal::Method) } else { Ok(()) }
 }
 
 /// True for the opening of a WebSocket (RFC 6455, 4.1) and nothing else beside it.
