@@ -190,7 +190,11 @@ impl Audit {
 
     /// Ends the record of a connection that carried no request.
     pub(crate) fn unused(mut self) {
-        self.edit(|record| record.rule = "unused".to_owned());
+        // Nothing was refused: its route took it.
+        self.edit(|record| {
+            record.allowed = true;
+            record.rule = "unused".to_owned();
+        });
         self.end("it carried no request");
     }
 

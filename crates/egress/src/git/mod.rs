@@ -84,6 +84,11 @@ impl Exchange {
     }
 }
 
+/// True for what git's protocol asks for behind a repository's path, in whatever service.
+pub(crate) fn is_service(below: &str) -> bool {
+    below == "/info/refs" || below.starts_with("/git-")
+}
+
 /// The closed list of requests to a repository; `below` is the path behind it.
 ///
 /// # Errors

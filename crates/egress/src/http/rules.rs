@@ -63,7 +63,9 @@ pub(crate) fn hold(route: &Route, method: &Method, target: &str, headers: &Heade
     let normal = if is_free { None } else { Some(NormalPath::parse(path)?) };
     if let Some(normal) = &normal {
         for repository in repositories {
-            if let Some(below) = repository.below(normal) {
+            let Some(below) = repository.below(normal) else { continue };
+            // Pages and downloads below a repository are the operator's own rules' affair, where there are some.
+            if route.kind == RouteKind::Git || git::is_service(below) {
                 let git = git::admit(repository, below, method, query, headers)?;
                 return Ok(Ruled { target: joined(normal.as_str(), query), git: Some(git) });
             }
@@ -154,12 +156,22 @@ mod tests {
             ..Rules::default()
         });
         let fetch = "GET /acme/app/info/refs?service=git-upload-pack";
-        assert_eq!(ask(&git, "GET /other").expect("beside"), "/other");
+        for beside in ["/other", "/acme/app/releases/x.tgz"] {
+            assert_eq!(ask(&git, &format!("GET {beside}")).expect("beside"), beside);
+        }
+        for service in
+            ["GET /acme/app/info/refs", "POST /acme/app/git-receive-pack", "POST /acme/app.git/git-upload-archive"]
+        {
+            assert!(matches!(ask(&git, service), Err(RuleError::Git(_))), "{service}");
+        }
         git.kind = RouteKind::Git;
         assert_eq!(ask(&git, fetch).expect("fetch"), "/acme/app/info/refs?service=git-upload-pack");
-        for line in
-            ["GET /evil/app/info/refs?service=git-upload-pack", "GET /other", "GET /acme/app/../../evil/info/refs"]
-        {
+        for line in [
+            "GET /evil/app/info/refs?service=git-upload-pack",
+            "GET /other",
+            "GET /acme/app/releases/x.tgz",
+            "GET /acme/app/../../evil/info/refs",
+        ] {
             assert!(ask(&git, line).is_err(), "{line}");
         }
     }
