@@ -1,6 +1,8 @@
 //! Everything that can go wrong before or around an attempt, with the exit code and the way out.
 
-use crate::{credential::CredentialError, ground::GroundError, journal::JournalError, paths::PathError};
+use crate::{
+    credential::CredentialError, ground::GroundError, journal::JournalError, link::LinkError, paths::PathError,
+};
 use std::path::PathBuf;
 use store::StoreError;
 use types::{
@@ -146,6 +148,9 @@ pub enum EngineError {
         /// Its reference.
         image: String,
     },
+    /// The guest of a container that belongs to no run.
+    #[error("the container's channel cannot be made")]
+    Link(#[from] LinkError),
     /// No run has this name.
     #[error("no run is named `{name}`")]
     NoRun {
@@ -213,7 +218,9 @@ impl EngineError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Runtime(_) | Self::Ground(_) | Self::NoImage { .. } | Self::Path(_) => Exit::Infrastructure,
+            Self::Runtime(_) | Self::Ground(_) | Self::NoImage { .. } | Self::Path(_) | Self::Link(_) => {
+                Exit::Infrastructure
+            }
             Self::Credential(CredentialError::Syntax { .. })
             | Self::Secret { source: CredentialError::Source { .. }, .. }
             | Self::GitCredential { source: CredentialError::Source { .. }, .. } => Exit::Usage,
@@ -297,6 +304,7 @@ impl EngineError {
             }
             Self::Store(StoreError::Newer { .. }) => Some("use the newer sandbox that wrote it".into()),
             Self::Path(_)
+            | Self::Link(_)
             | Self::Authority(_)
             | Self::Store(_)
             | Self::Journal(_)

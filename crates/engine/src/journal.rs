@@ -186,7 +186,35 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, JournalEr
     Ok(out)
 }
 
+/// [`read`] for a journal that another process may be writing: nothing is taken away, and a last line without an end does not count.
+///
+/// # Errors
+/// [`JournalError`].
+pub(crate) fn look<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, JournalError> {
+    let mut out = Vec::new();
+    if path.exists() {
+        for_raw_lines(path, |line, text| {
+            if text.ends_with(b"\n") {
+                let value = serde_json::from_slice(text);
+                out.push(value.map_err(|_| JournalError::Damaged { path: path.to_owned(), line })?);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(out)
+}
+
 fn for_lines(path: &Path, mut each: impl FnMut(usize, Value) -> Result<(), JournalError>) -> Result<(), JournalError> {
+    for_raw_lines(path, |line, text| {
+        let value = serde_json::from_slice(text).map_err(|_| JournalError::Damaged { path: path.to_owned(), line })?;
+        each(line, value)
+    })
+}
+
+fn for_raw_lines(
+    path: &Path,
+    mut each: impl FnMut(usize, &[u8]) -> Result<(), JournalError>,
+) -> Result<(), JournalError> {
     let io = |source| JournalError::Io { path: path.to_owned(), source };
     let mut reader = BufReader::new(File::open(path).map_err(io)?);
     for line in 1.. {
@@ -194,8 +222,7 @@ fn for_lines(path: &Path, mut each: impl FnMut(usize, Value) -> Result<(), Journ
         if Read::take(&mut reader, MAX_LINE).read_until(b'\n', &mut text).map_err(io)? == 0 {
             break;
         }
-        let value = serde_json::from_slice(&text).map_err(|_| JournalError::Damaged { path: path.to_owned(), line })?;
-        each(line, value)?;
+        each(line, &text)?;
     }
     Ok(())
 }
@@ -219,6 +246,9 @@ mod tests {
         let text = std::fs::read_to_string(&path).expect("text");
         std::fs::write(&path, format!("{text}{{\"z\":3,\"hash\":\"be")).expect("torn");
         assert!(matches!(verify_chain(&path), Err(JournalError::Damaged { line: 4, .. })));
+        let torn = std::fs::metadata(&path).expect("file").len();
+        assert_eq!(look::<Value>(&path).expect("look").len(), 3);
+        assert_eq!(std::fs::metadata(&path).expect("file").len(), torn, "looking takes nothing away");
         Journal::chained(&path).expect("reopen").append(&serde_json::json!({"z": 4})).expect("append");
         assert_eq!(read::<Value>(&path).expect("read").last().map(|line| line["z"].clone()), Some(4.into()));
         verify_chain(&path).expect("sound again");

@@ -48,6 +48,7 @@ mod throttle;
 mod tokens;
 mod tools;
 mod transcript;
+mod trust;
 mod watch;
 
 pub use attempt::Supervised;
@@ -65,12 +66,19 @@ pub use ground::{
     guarantees::{Base, GUARANTEES, Guarantee, Held, page as guarantees_page},
 };
 pub use journal::JournalError;
+pub use link::LinkError;
 pub use paths::Paths;
 pub use request::Request;
+pub use routes::{Listed, Origin};
 pub use runtime::images::Progress as ImageProgress;
 pub use stop::Stop;
 pub use store::{Answer, Ask, Attempt};
 pub use sweep::Swept;
+pub use trust::{
+    Asked, Change, Discovered, DiscoveredHost, EditError, Edited, Effective, Explained, ForGit, InvalidEntry,
+    InvalidQuestion, Never, Proposal, Refusals, Suggestion, TrustAnswer, Weakness, WhyNot, add_entries, entry_line,
+    explain_request, read_entry, remove_entries, suggest, weak_spots,
+};
 
 use plan::AttemptPlan;
 use runtime::{AnyRuntime, Docker, images::Recipe};

@@ -27,7 +27,7 @@ pub(crate) struct Report {
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LinkError {
+pub enum LinkError {
     /// The bridge cannot be started.
     #[error("the channel's bridge cannot be started")]
     Exec(#[from] runtime::Error),

@@ -13,7 +13,8 @@ use crate::{
 };
 use agents::Launch;
 use runtime::{
-    AnyRuntime, Archive, ContainerId, ContainerSpec, ExecId, ExecSpec, Limits, Mount, Names, Runtime, Tmpfs, TmpfsOwner,
+    AnyRuntime, Archive, ContainerId, ContainerSpec, ExecId, ExecSpec, Labels, Limits, Mount, Names, Runtime, Tmpfs,
+    TmpfsOwner,
 };
 use std::{
     path::Path,
@@ -128,7 +129,7 @@ impl Places<'_> {
             mounts.push(Mount::read_only(&tools.settings.0, tools.settings.1));
         }
         let spec = self.spec(role, mounts);
-        let names = names_in(&spec.image, tools);
+        let names = names_in(&spec.image, &tools.reader_image);
         let container = self.create(spec, names).await?;
         self.recorder.step("create", since);
         Ok(container)
@@ -215,45 +216,56 @@ impl Places<'_> {
         Ok(self.runtime.create_volume(name, &self.plan.labels(role), AGENT_UID).await?)
     }
 
-    /// What the engine is asked for so that `pids` processes can exist.
-    fn threads(&self, pids: u32) -> u32 {
-        match self.kernel {
-            Kernel::Linux => pids,
-            // It has threads of its own, and one on the machine for each inside and more; at the limit it dies. How many there are
-            // inside is looked at by [`crate::meter`].
-            Kernel::Gvisor => pids.saturating_mul(2).saturating_add(GVISOR_THREADS),
-        }
-    }
-
     fn spec(&self, role: Role, mounts: Vec<Mount>) -> ContainerSpec {
-        let ContainerProfile { image, runtime, memory_mb, cpus, pids, open_files, tmp_mb, .. } =
-            &self.plan.profile.container;
-        let tmpfs =
-            |target: &str, size_mb, owner, mode, exec| Tmpfs { target: target.to_owned(), size_mb, owner, mode, exec };
-        ContainerSpec {
-            name: self.plan.container(role),
-            labels: self.plan.labels(role),
-            image: image.clone(),
-            command: vec![GUEST_PATH.to_owned(), "init".to_owned()],
-            uid: GUEST_UID,
-            gid: GUEST_UID,
-            env: Default::default(),
-            workdir: "/".to_owned(),
-            mounts,
-            tmpfs: vec![
-                tmpfs("/tmp", *tmp_mb, TmpfsOwner::Root, 0o1777, true),
-                tmpfs(RUN_DIR, RUN_DIR_MB, TmpfsOwner::Init, 0o755, false),
-            ],
-            limits: Limits { memory_mb: *memory_mb, cpus: *cpus, pids: self.threads(*pids), open_files: *open_files },
-            oci_runtime: (!runtime.is_empty()).then(|| runtime.clone()),
-        }
+        let (name, labels) = (self.plan.container(role), self.plan.labels(role));
+        spec(&self.plan.profile.container, self.kernel, name, labels, mounts)
+    }
+}
+
+/// What the engine is asked for so that `pids` processes can exist.
+fn threads(kernel: Kernel, pids: u32) -> u32 {
+    match kernel {
+        Kernel::Linux => pids,
+        // It has threads of its own, and one on the machine for each inside and more; at the limit it dies. How many there are
+        // inside is looked at by [`crate::meter`].
+        Kernel::Gvisor => pids.saturating_mul(2).saturating_add(GVISOR_THREADS),
+    }
+}
+
+/// A container of the profile with the guest as PID 1.
+pub(crate) fn spec(
+    profile: &ContainerProfile,
+    kernel: Kernel,
+    name: String,
+    labels: Labels,
+    mounts: Vec<Mount>,
+) -> ContainerSpec {
+    let ContainerProfile { image, runtime, memory_mb, cpus, pids, open_files, tmp_mb, .. } = profile;
+    let tmpfs =
+        |target: &str, size_mb, owner, mode, exec| Tmpfs { target: target.to_owned(), size_mb, owner, mode, exec };
+    ContainerSpec {
+        name,
+        labels,
+        image: image.clone(),
+        command: vec![GUEST_PATH.to_owned(), "init".to_owned()],
+        uid: GUEST_UID,
+        gid: GUEST_UID,
+        env: Default::default(),
+        workdir: "/".to_owned(),
+        mounts,
+        tmpfs: vec![
+            tmpfs("/tmp", *tmp_mb, TmpfsOwner::Root, 0o1777, true),
+            tmpfs(RUN_DIR, RUN_DIR_MB, TmpfsOwner::Init, 0o755, false),
+        ],
+        limits: Limits { memory_mb: *memory_mb, cpus: *cpus, pids: threads(kernel, *pids), open_files: *open_files },
+        oci_runtime: (!runtime.is_empty()).then(|| runtime.clone()),
     }
 }
 
 /// In our own image the files that name hosts are empty, so that the guest alone answers and the engine need not make them, which
 /// is half of its start. Nobody knows what other images hold.
-fn names_in(image: &str, tools: &Tools) -> Names {
-    if image == tools.reader_image { Names::Guest } else { Names::Engine }
+pub(crate) fn names_in(image: &str, reader_image: &str) -> Names {
+    if image == reader_image { Names::Guest } else { Names::Engine }
 }
 
 /// A command of the task, run as the agent's uid by the image's shell.

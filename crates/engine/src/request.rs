@@ -230,7 +230,7 @@ pub(crate) fn gate_of(plan: &AttemptPlan) -> Result<gate::Gate, EngineError> {
 }
 
 /// The remotes that the task asks for.
-fn chosen(remotes: Vec<Remote>, wanted: Option<&[String]>) -> Result<Vec<Remote>, EngineError> {
+pub(crate) fn chosen(remotes: Vec<Remote>, wanted: Option<&[String]>) -> Result<Vec<Remote>, EngineError> {
     let Some(wanted) = wanted else { return Ok(remotes) };
     for name in wanted {
         if !remotes.iter().any(|remote| &remote.name == name) {

@@ -2,6 +2,7 @@
 
 use crate::error::EngineError;
 use repo::Remote;
+use serde::Serialize;
 use types::{
     host::Endpoint,
     path::InvalidPath,
@@ -9,39 +10,69 @@ use types::{
     route::{Repository, Route, RouteKind, Scheme},
 };
 
-/// The routes of a run. Where the operator trusts a remote's endpoint as a tunnel, git goes through the tunnel like everything else;
-/// where requests are looked at, git's stand beside what his rules carry.
+/// Who a route comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// `trust.endpoints`.
+    Endpoints,
+    /// A remote of the repository, by its name.
+    Remote(String),
+    /// `model.upstream`.
+    Model,
+}
+
+/// A route, and who it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// The route.
+    #[serde(flatten)]
+    pub route: Route,
+    /// One or more.
+    pub origins: Vec<Origin>,
+}
+
+/// The routes of a run.
 pub(crate) fn routes(profile: &Profile, remotes: &[Remote]) -> Result<Vec<Route>, EngineError> {
-    let mut routes: Vec<Route> = Vec::new();
+    Ok(listed(profile, remotes)?.into_iter().map(|listed| listed.route).collect())
+}
+
+/// The routes of a run with their origins. Where the operator trusts a remote's endpoint as a tunnel, git goes through the tunnel like
+/// everything else; where requests are looked at, git's stand beside what his rules carry.
+pub(crate) fn listed(profile: &Profile, remotes: &[Remote]) -> Result<Vec<Listed>, EngineError> {
+    let mut all: Vec<Listed> = Vec::new();
     for entry in &profile.trust.endpoints {
-        routes.push(entry.route()?);
+        all.push(Listed { route: entry.route()?, origins: vec![Origin::Endpoints] });
     }
     if !profile.git.fetch {
-        return Ok(routes);
+        return Ok(all);
     }
     for remote in remotes {
         // A remote whose URL has no form that can be decided on has no route.
         let Some((endpoint, Ok(repository))) = repository_of(profile, remote) else { continue };
-        match routes.iter_mut().find(|route| route.endpoint == endpoint) {
+        let origin = Origin::Remote(remote.name.clone());
+        match all.iter_mut().find(|listed| listed.route.endpoint == endpoint) {
             None => {
                 let mut route = Route::new(endpoint, RouteKind::Git, Scheme::Https);
                 route.rules.repositories.push(repository);
-                routes.push(route);
+                all.push(Listed { route, origins: vec![origin] });
             }
-            Some(route) => match (route.kind, route.scheme) {
+            Some(Listed { route, origins }) => match (route.kind, route.scheme) {
                 (RouteKind::Git, _) | (RouteKind::Http, Scheme::Https) => {
                     if !route.rules.repositories.contains(&repository) {
                         route.rules.repositories.push(repository);
                     }
+                    origins.push(origin);
                 }
                 (RouteKind::Tls | RouteKind::Model, _) | (RouteKind::Http, Scheme::Http) => {}
             },
         }
     }
-    Ok(routes)
+    Ok(all)
 }
 
-fn repository_of(profile: &Profile, remote: &Remote) -> Option<(Endpoint, Result<Repository, InvalidPath>)> {
+/// The endpoint of a remote, and the repository behind it.
+pub(crate) fn repository_of(profile: &Profile, remote: &Remote) -> Option<(Endpoint, Result<Repository, InvalidPath>)> {
     let url = url::Url::parse(&remote.url).ok()?;
     let endpoint = Endpoint::parse(&format!("{}:{}", url.host_str()?, url.port_or_known_default()?)).ok()?;
     Some((endpoint, Repository::at(url.path(), &profile.git.push)))

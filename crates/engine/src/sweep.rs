@@ -6,7 +6,8 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{EffectKind, Store};
 
-/// Seconds after which a fill of a shared volume that was not published is one whose process is gone. It takes seconds.
+/// Seconds after which what belongs to no run is one whose process is gone: a fill of a shared volume that was not published, or a
+/// container in which package managers are asked. It takes seconds, or minutes.
 const STRAY: i64 = 3600;
 
 /// What a sweep did.
@@ -55,6 +56,7 @@ pub(crate) async fn sweep(runtime: &AnyRuntime, store: &Store, dry_run: bool) ->
         swept.removed.push(name);
     }
     sweep_fills(runtime, dry_run, &mut swept).await?;
+    sweep_discoveries(runtime, dry_run, &mut swept).await?;
     Ok(swept)
 }
 
@@ -78,12 +80,37 @@ async fn sweep_fills(runtime: &AnyRuntime, dry_run: bool, swept: &mut Swept) -> 
     Ok(())
 }
 
+/// Removes what discoveries left whose process was killed.
+async fn sweep_discoveries(runtime: &AnyRuntime, dry_run: bool, swept: &mut Swept) -> Result<(), EngineError> {
+    let discoveries = Labels::from([(labels::ROLE.to_owned(), labels::ROLE_DISCOVER.to_owned())]);
+    let now = now_ms() / 1000;
+    let (containers, volumes) = (runtime.list(&discoveries).await?, runtime.list_volumes(&discoveries).await?);
+    let containers = containers.into_iter().filter(|container| is_old(&container.labels, now));
+    let volumes = volumes.into_iter().filter(|volume| is_old(&volume.labels, now));
+    for container in containers {
+        if !dry_run {
+            runtime.remove(&ContainerId(container.name.clone())).await?;
+        }
+        swept.removed.push(container.name);
+    }
+    for volume in volumes {
+        if !dry_run {
+            runtime.remove_volume(&volume.name).await?;
+        }
+        swept.removed.push(volume.name);
+    }
+    Ok(())
+}
+
+/// True for what began long before `now`, as its label says.
+fn is_old(own: &Labels, now: i64) -> bool {
+    let since = own.get(labels::SINCE).and_then(|text| text.parse::<i64>().ok());
+    since.is_some_and(|since| now.saturating_sub(since) > STRAY)
+}
+
 /// Names of the helpers and of the volumes of fills that began long before `now` and were never published.
 fn strays(helpers: &[ContainerSummary], volumes: &[VolumeSummary], now: i64) -> (Vec<String>, Vec<String>) {
-    let is_old = |own: &Labels| {
-        let since = own.get(labels::SINCE).and_then(|text| text.parse::<i64>().ok());
-        since.is_some_and(|since| now.saturating_sub(since) > STRAY)
-    };
+    let is_old = |own: &Labels| is_old(own, now);
     let published: BTreeSet<_> = volumes.iter().filter_map(|volume| volume.labels.get(labels::FILLED)).collect();
     let helpers = helpers.iter().filter(|helper| is_old(&helper.labels)).map(|helper| helper.name.clone());
     let volumes = volumes.iter().filter(|volume| {

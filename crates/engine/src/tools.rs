@@ -46,6 +46,36 @@ pub(crate) async fn pin(runtime: &AnyRuntime, image: &str, kept: &Path) -> Resul
     }
 }
 
+/// The volume with the guest alone, for containers without an agent.
+///
+/// # Errors
+/// [`EngineError::Runtime`]
+pub(crate) async fn guest_volume(
+    runtime: &AnyRuntime,
+    guest: &[u8],
+    reader_image: &str,
+) -> Result<String, EngineError> {
+    let fill = Fill::Tar {
+        image: reader_image.to_owned(),
+        tar: one_file("guest", guest, 0o755).map_err(archive)?.into(),
+        witness: "guest".to_owned(),
+    };
+    Ok(runtime.filled_volume("sandbox-guest", &since_now(), &fill).await?)
+}
+
+/// Marks what belongs to no run: a process that is killed while it makes such a thing leaves it, and by its age it is swept.
+pub(crate) fn since_now() -> Labels {
+    Labels::from([(labels::SINCE.to_owned(), (now_ms() / 1000).to_string())])
+}
+
+fn one_file(path: &str, content: &[u8], mode: u32) -> io::Result<Vec<u8>> {
+    ArchiveBuilder::default().directory(".", Owner::root(0o755))?.file(path, content, Owner::root(mode))?.finish()
+}
+
+fn archive(source: io::Error) -> EngineError {
+    EngineError::Read { path: Path::new("(archive in memory)").to_owned(), source }
+}
+
 /// Makes sure that every volume is filled from images that are there; costs a look each when they are.
 pub(crate) async fn prepare(
     runtime: &AnyRuntime,
@@ -54,31 +84,19 @@ pub(crate) async fn prepare(
     reader_image: &str,
     approval_deadline: Duration,
 ) -> Result<Tools, EngineError> {
-    let archive = |source: io::Error| EngineError::Read { path: Path::new("(archive in memory)").to_owned(), source };
     let image = || reader_image.to_owned();
-    let tar = |path: &str, content: &[u8], mode| {
-        let made =
-            ArchiveBuilder::default().directory(".", Owner::root(0o755))?.file(path, content, Owner::root(mode))?;
-        made.finish()
-    };
-    let guest = Fill::Tar {
-        image: image(),
-        tar: tar("guest", guest, 0o755).map_err(archive)?.into(),
-        witness: "guest".to_owned(),
-    };
     let [file] = AnyAgent::Claude.files(approval_deadline);
     let settings = Fill::Tar {
         image: image(),
-        tar: tar(file.name, file.content.as_bytes(), 0o444).map_err(archive)?.into(),
+        tar: one_file(file.name, file.content.as_bytes(), 0o444).map_err(archive)?.into(),
         witness: file.name.to_owned(),
     };
     let agent = Fill::Image { image: agent_image.to_owned(), path: AGENT_DIR.to_owned(), witness: "claude".to_owned() };
-    // A process that is killed while it fills leaves a volume that no one refers to; by its age it is swept.
-    let labels = Labels::from([(labels::SINCE.to_owned(), (now_ms() / 1000).to_string())]);
+    let labels = since_now();
     let (guest, settings, agent) = tokio::try_join!(
-        runtime.filled_volume("sandbox-guest", &labels, &guest),
-        runtime.filled_volume("sandbox-settings", &labels, &settings),
-        runtime.filled_volume("sandbox-claude", &labels, &agent),
+        guest_volume(runtime, guest, reader_image),
+        async { Ok(runtime.filled_volume("sandbox-settings", &labels, &settings).await?) },
+        async { Ok(runtime.filled_volume("sandbox-claude", &labels, &agent).await?) },
     )?;
     let owner = Owner { uid: AGENT_UID, gid: AGENT_UID, mode: 0o755 };
     Ok(Tools {

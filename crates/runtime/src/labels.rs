@@ -14,11 +14,13 @@ pub const ROLE_HARVEST: &str = "harvest";
 pub const ROLE_VERIFY: &str = "verify";
 /// It fills a shared volume, or is one.
 pub const ROLE_FILL: &str = "fill";
+/// Package managers are asked in it which hosts they use; it belongs to no run.
+pub const ROLE_DISCOVER: &str = "discover";
 /// On the helper and the volume of a fill: the published name that it is meant for.
 pub const FILL: &str = "sandbox.fill";
 /// On the marker volume of a finished fill: the volume that holds the content.
 pub const FILLED: &str = "sandbox.content";
-/// On the helper and the volumes of a fill: when it began, in seconds since the epoch.
+/// On the helper and the volumes of a fill, and on what belongs to no run: when it began, in seconds since the epoch.
 pub const SINCE: &str = "sandbox.since";
 /// On images that were built here: the digest of their recipe.
 pub const RECIPE: &str = "sandbox.recipe";

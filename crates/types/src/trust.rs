@@ -134,6 +134,21 @@ impl TrustEntry {
 }
 
 impl DetailedEntry {
+    /// The entry that says no more than the endpoint.
+    #[must_use]
+    pub fn new(endpoint: impl Into<String>) -> Self {
+        Self {
+            endpoint: endpoint.into(),
+            address: None,
+            methods: None,
+            paths: None,
+            query: None,
+            websocket: None,
+            upload_max: None,
+            credential: None,
+        }
+    }
+
     /// True when each request has to be looked at.
     fn is_decided(&self) -> bool {
         self.methods.is_some()
