@@ -1,6 +1,6 @@
 //! The command line. `-h` fits a screen; `--help` explains.
 
-use crate::{complete, gate_args::GateArgs};
+use crate::{complete, gate_args::GateArgs, trust_args::TrustArgs};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use std::path::PathBuf;
@@ -109,6 +109,8 @@ pub(crate) enum Command {
     Gc(GcArgs),
     /// Try the gate: on a command, on a corpus, on a past run
     Gate(GateArgs),
+    /// Show, explain and change what runs may reach
+    Trust(TrustArgs),
     /// Check engine, images, credential and what each guarantee rests on
     Doctor(DoctorArgs),
     /// Build the images that runs need

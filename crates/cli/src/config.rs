@@ -34,22 +34,26 @@ impl From<ProfileError> for Failure {
 
 /// Loads all layers. `task_profile` is the profile that the task names; the command line's wins over it.
 pub(crate) fn load(args: &SettingsArgs, task_profile: Option<&str>) -> Result<Resolved, Failure> {
+    load_with(args, task_profile, None)
+}
+
+/// [`load`] as if the file at a path held this text.
+pub(crate) fn load_with(
+    args: &SettingsArgs,
+    task_profile: Option<&str>,
+    held: Option<(&Path, &str)>,
+) -> Result<Resolved, Failure> {
+    let file_layer = |path: &Path| match held.filter(|(held, _)| *held == path) {
+        Some((path, text)) => Ok(Layer::parse(Source::File(path.to_owned()), text)?),
+        None => file_layer(path),
+    };
     let mut layers = vec![default_layer()?];
-    let dir = config_dir()?;
-    let own = dir.join("profile.toml");
-    if own.exists() {
+    let own = own_path()?;
+    if own.exists() || held.is_some_and(|(held, _)| held == own) {
         layers.push(file_layer(&own)?);
     }
     if let Some(name) = args.profile.as_deref().or(task_profile).filter(|name| *name != "default") {
-        // Only the operator may name a path; a task names a profile that the operator has.
-        let by_operator = args.profile.is_some();
-        let path = if by_operator && (name.contains('/') || name.ends_with(".toml")) {
-            PathBuf::from(name)
-        } else {
-            types::id::TaskName::new(name).map_err(|error| Failure::of(&error, None, Exit::Usage))?;
-            dir.join("profiles").join(format!("{name}.toml"))
-        };
-        layers.push(file_layer(&path)?);
+        layers.push(file_layer(&named_path(name, args.profile.is_some())?)?);
     }
     for text in &args.set {
         layers.push(Layer::assignment(Source::Flag("set".to_owned()), text)?);
@@ -59,6 +63,28 @@ pub(crate) fn load(args: &SettingsArgs, task_profile: Option<&str>) -> Result<Re
         layers.push(Layer::managed(Source::File(managed.to_owned()), &read(managed)?)?);
     }
     Ok(Resolved::new(&layers)?)
+}
+
+/// The operator's own profile.
+fn own_path() -> Result<PathBuf, Failure> {
+    Ok(config_dir()?.join("profile.toml"))
+}
+
+/// The file of a named profile. Only the operator may name a path; a task names a profile that the operator has.
+fn named_path(name: &str, is_by_operator: bool) -> Result<PathBuf, Failure> {
+    if is_by_operator && (name.contains('/') || name.ends_with(".toml")) {
+        return Ok(PathBuf::from(name));
+    }
+    types::id::TaskName::new(name).map_err(|error| Failure::of(&error, None, Exit::Usage))?;
+    Ok(config_dir()?.join("profiles").join(format!("{name}.toml")))
+}
+
+/// The file that a change of settings goes to: the named profile's, or the operator's own.
+pub(crate) fn changed_path(args: &SettingsArgs) -> Result<PathBuf, Failure> {
+    match args.profile.as_deref().filter(|name| *name != "default") {
+        Some(name) => named_path(name, true),
+        None => own_path(),
+    }
 }
 
 /// The embedded profile, which names every key.

@@ -10,8 +10,10 @@ mod config;
 mod failure;
 mod gate_args;
 mod guest;
+mod profile_file;
 mod report;
 mod task_file;
+mod trust_args;
 
 fn main() -> ExitCode {
     let started = Instant::now();

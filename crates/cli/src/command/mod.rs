@@ -23,6 +23,11 @@ mod resume;
 mod run;
 mod schema;
 mod show;
+mod trust;
+mod trust_change;
+mod trust_discover;
+mod trust_show;
+mod trust_suggest;
 mod watch;
 
 use crate::{
@@ -54,6 +59,7 @@ pub(crate) fn run(args: Args, started: Instant) -> Result<Exit, Failure> {
         Command::Cancel(name) => cancel(&name.run),
         Command::Gc(gc) => block_on(gc::run(gc)),
         Command::Gate(gate) => gate::run(settings, gate),
+        Command::Trust(trust) => trust::run(settings, trust),
         Command::Doctor(doctor) => block_on(doctor::run(settings, doctor)),
         Command::Image(image) => match image.command {
             ImageCommand::Build => block_on(image::build(settings)),

@@ -98,7 +98,8 @@ fn shown(word: &str) -> String {
     if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
-fn row(out: &mut String, word: &str, text: &str) {
+/// A line: the word, then the text.
+pub(super) fn row(out: &mut String, word: &str, text: &str) {
     let _ = writeln!(out, "{}", format!("{word:<WORD$}{text}").trim_end());
 }
 

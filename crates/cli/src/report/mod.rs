@@ -5,6 +5,9 @@ pub(crate) mod gate_table;
 pub(crate) mod human;
 pub(crate) mod line;
 pub(crate) mod summary;
+pub(crate) mod trust_answer;
+pub(crate) mod trust_entries;
+pub(crate) mod trust_table;
 
 use std::io::{self, Write};
 

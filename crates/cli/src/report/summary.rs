@@ -102,11 +102,11 @@ pub(crate) fn lines(result: &AttemptResult) -> Vec<String> {
     out.push(line(Tone::Dim, "model", &model(result)));
     let egress = &result.egress;
     let (down, up) = (bytes(egress.bytes_down), bytes(egress.bytes_up));
-    out.push(line(
-        Tone::Dim,
-        "egress",
-        &format!("{} let out, {down} in, {up} out · {} refused", egress.allowed, egress.refused),
-    ));
+    let mut left = format!("{} let out, {down} in, {up} out · {} refused", egress.allowed, egress.refused);
+    if egress.refused > 0 {
+        left.push_str(&format!(" (sandbox trust suggest {})", result.run.words()));
+    }
+    out.push(line(Tone::Dim, "egress", &left));
     if let Some(harvest) = &result.harvest {
         for change in harvest.changes.iter().filter(|change| change.executes.is_some()).take(10) {
             let why = change.executes.as_deref().unwrap_or_default();

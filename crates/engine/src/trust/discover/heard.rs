@@ -1,6 +1,6 @@
 //! What the egress of a discovery hears: everything is refused, and kept.
 
-use egress::{LimitReached, Observer};
+use egress::{Admission, LimitReached, Observer};
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -32,7 +32,9 @@ impl Observer for Heard {
     fn tool_use(&self, _call: WireToolUse) {}
     fn tool_result(&self, _result: WireToolResult) {}
     fn usage(&self, _usage: Usage) {}
-    fn turn(&self) {}
+    fn admitted(&self, _admission: Admission) {}
+    fn closed(&self, _request: u64, _is_turn: bool) {}
+    fn rate_cleared(&self) {}
     fn auth_refused(&self, _status: u16) {}
     fn rate_limited(&self, _status: u16, _retry_after: Option<Duration>) {}
     fn limit_reached(&self, _limit: LimitReached) {}

@@ -11,7 +11,7 @@ use crate::{
     surroundings::Surroundings,
     tools::since_now,
 };
-use egress::{Config, Egress, KeptAuthority, Keys, Limits};
+use egress::{Config, Egress, KeptAuthority, Keys, Limits, scan::Secrets};
 use runtime::{AnyRuntime, ContainerId, Ended, ExecSpec, Mount, Names, OutputLimits, Runtime, labels};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -121,6 +121,7 @@ impl<'a> Laboratory<'a> {
             model: None,
             limits: Limits::default(),
             sink: heard.clone(),
+            secrets: Secrets::default(),
         })?;
         let (mut link, _) = Link::attach(runtime, &made.container, &egress, 1).await?;
         let session = uuid::Uuid::new_v4().to_string();
