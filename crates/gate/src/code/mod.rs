@@ -2,15 +2,19 @@
 //!
 //! This is no parser. It takes every call with a consequence as made, and what it cannot follow as unverifiable.
 
+mod deeds;
+mod fold;
 mod literal;
+mod payload;
 mod table;
 
+pub(crate) use deeds::gives_shell;
 pub(crate) use table::Language;
 
 use crate::{
     destination::{Destination, Direction},
     effect::{Effect, Finding, Program},
-    place::Place,
+    place::{Place, has_glob},
     program::nested,
     secret::{ENVIRONMENT, pseudo, secrecy},
     shell::{SimpleCommand, Word},
@@ -20,8 +24,12 @@ use literal::{arguments, calls, started, strings, without_strings_in};
 use table::{Calls, table};
 use types::catalogue::RuleId;
 
+/// Deepest nesting of code that code decodes.
+const MAX_DEPTH: u8 = 4;
+
 /// Everything that the code does, as far as it can be told.
 pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let text = &*fold::folded(text, language);
     let calls_of = table(language);
     // Compiled patterns are no code.
     let bare = without_strings_in(text, language).replace("re.compile", "re.match");
@@ -35,7 +43,8 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
         || (language == Language::JavaScript
             && strings.iter().any(|text| {
                 matches!(text.trim_start_matches("node:"), "net" | "http" | "https" | "tls" | "dgram" | "dns" | "axios")
-            }));
+            }))
+        || imports_client(language, &bare, &strings);
     let raw_socket = ["socket", "Socket", "TCPSocket", "net", "fsockopen", "stream_socket_client"]
         .iter()
         .any(|name| mentions(&bare, name))
@@ -71,10 +80,12 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
     if networked {
         effects.extend(network(&bare, &strings, world));
     }
+    effects.extend(deeds::effects(language, text, &bare, &strings, command, world));
+    effects.extend(hidden(language, text, &bare, &strings, command, world));
     let paths: Vec<Place> = strings
         .iter()
         .filter(|text| is_path(text))
-        .map(|text| Place::resolve(text, false, command.cwd.as_deref(), world))
+        .map(|text| Place::resolve(text, has_glob(text), command.cwd.as_deref(), world))
         .collect();
     if any(calls_of.delete) {
         let targets = arguments(text, calls_of.delete);
@@ -112,16 +123,10 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
         }
     }
     effects.extend(paths.iter().map(|place| Effect::Reads(place.clone())));
-    let environment = ["os.environ", "process.env", "ENV", "%ENV", "getenv"].iter().any(|name| {
-        mentions(&bare, name)
-            && bare
-                .split(name)
-                .skip(1)
-                .any(|rest| !rest.starts_with(['[', '.', '{', '(', '_']) && !rest.starts_with(char::is_alphanumeric))
-    });
-    if environment {
+    if reads_environment(&bare) {
         effects.push(Effect::Reads(pseudo(ENVIRONMENT)));
     }
+    effects.extend(sends_secret(networked, text, &bare, &strings, &effects));
     if any(calls_of.loads) {
         // What a file holds is run when it is loaded.
         let files: Vec<_> =
@@ -148,6 +153,115 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
     }
     if calls_of.dynamic.iter().filter(hides).any(|name| mentions(&bare, name)) {
         effects.push(Effect::Unverifiable("the code hides what it runs".to_owned()));
+    }
+    effects
+}
+
+/// True when the code takes all of the environment, and not to hand it on to a program that it starts.
+fn reads_environment(bare: &str) -> bool {
+    ["os.environ", "process.env", "ENV", "%ENV", "getenv"].iter().any(|name| {
+        bare.match_indices(name).any(|(at, _)| {
+            let (before, after) = (&bare[..at], &bare[at + name.len()..]);
+            let is_own = !before.chars().next_back().is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+            let is_listed = [".items(", ".values(", ".copy(", ".each", ".map", ".to_h", ".select"]
+                .iter()
+                .any(|all| after.starts_with(all));
+            let is_one = after.starts_with(['[', '.', '{', '(', '_']) || after.starts_with(char::is_alphanumeric);
+            let is_handed_on = ["env=", "env={**", "env: ", "env: {...", "env = ", "env={...", "env=dict("]
+                .iter()
+                .any(|start| before.trim_end_matches(' ').ends_with(start.trim_end_matches(' ')));
+            is_own && (is_listed || !is_one) && !is_handed_on
+        })
+    })
+}
+
+/// A credential that goes to a place which the code computes.
+fn sends_secret(networked: bool, text: &str, bare: &str, strings: &[String], effects: &[Effect]) -> Option<Effect> {
+    let is_read = effects.iter().any(|effect| match effect {
+        Effect::Reads(place) => secrecy(place).is_some() && place.path != ENVIRONMENT,
+        Effect::Writes { .. }
+        | Effect::Deletes { .. }
+        | Effect::Network { .. }
+        | Effect::Executes(_)
+        | Effect::Risk(_)
+        | Effect::Unverifiable(_) => false,
+    });
+    let is_known = effects.iter().any(|effect| matches!(effect, Effect::Network { .. }));
+    let adds_to_address = strings.iter().any(|address| {
+        let joined = |mark: &str| text.contains(&format!("{address}{mark}"));
+        address.contains("://")
+            && ["' +", "\" +", "'+", "\"+", "' %", "\" %", "'.format", "\".format"].into_iter().any(joined)
+    });
+    let is_sent = !is_known && deeds::direction(bare, strings) == Direction::Up || adds_to_address;
+    (networked && is_read && is_sent).then(|| {
+        let instead = "keep credentials where they are; describe what you need instead of sending it";
+        Finding::forbidden(RuleId::DataExfiltration, "sends credentials to another host", instead).into()
+    })
+}
+
+/// Modules that talk to services outside.
+fn imports_client(language: Language, bare: &str, strings: &[String]) -> bool {
+    #[rustfmt::skip]
+    const PYTHON: [&str; 22] = [
+        "slack_sdk", "telegram", "telebot", "discord", "tweepy", "dropbox", "pysftp", "asyncssh", "fabric", "pyngrok",
+        "scapy", "impacket", "pwn", "paho", "httplib2", "minio", "botocore", "smbclient", "ldap3", "dns",
+        "kubernetes", "docker",
+    ];
+    #[rustfmt::skip]
+    const SCRIPT: [&str; 12] = [
+        "nodemailer", "aws-sdk", "ssh2", "got", "node-fetch", "request", "superagent", "ws", "telegraf", "dockerode",
+        "undici", "basic-ftp",
+    ];
+    let imported = |name: &&str| bare.contains(&format!("import {name}")) || bare.contains(&format!("from {name}"));
+    match language {
+        Language::Python => PYTHON.iter().any(imported),
+        Language::JavaScript => {
+            let loads = bare.contains("require(") || bare.contains("import ");
+            loads && strings.iter().any(|text| SCRIPT.contains(&text.as_str()) || text.starts_with("@aws-sdk/"))
+        }
+        Language::Ruby | Language::Perl | Language::Php => false,
+    }
+}
+
+/// Code that the code decodes and runs.
+fn hidden(
+    language: Language,
+    text: &str,
+    bare: &str,
+    strings: &[String],
+    command: &SimpleCommand,
+    world: &World,
+) -> Vec<Effect> {
+    let runs_text = payload::runs_text(language).iter().any(|name| mentions(bare, name));
+    let starts = table(language).process.iter().any(|name| mentions(bare, name));
+    let reflects = language == Language::Python && (bare.contains("__dict__") || mentions(bare, "getattr"));
+    if command.depth >= MAX_DEPTH || !(runs_text || starts || reflects) {
+        return Vec::new();
+    }
+    let payloads = payload::payloads(bare, text, strings);
+    let inner = SimpleCommand { depth: command.depth + 1, ..command.clone() };
+    let mut effects = Vec::new();
+    for text in payloads.texts.iter().take(8) {
+        effects.extend(scan(language, text, &inner, world));
+        effects.extend(nested(&Word::literal(text.as_str()), &inner, world));
+    }
+    // A name that is put together from pieces runs what stands beside it.
+    if reflects && strings.iter().any(|name| matches!(name.as_str(), "system" | "popen" | "exec" | "eval")) {
+        for text in strings.iter().filter(|text| text.contains(' ')).take(8) {
+            effects.extend(nested(&Word::literal(text.as_str()), &inner, world));
+        }
+    }
+    // What was not code of a shell is no reason by itself.
+    effects.retain(|effect| !matches!(effect, Effect::Unverifiable(_)));
+    if payloads.is_hidden && runs_text {
+        effects.push(
+            Finding::refused(
+                RuleId::UntrustedCode,
+                "runs decoded code that cannot be read",
+                "write the code in plain text",
+            )
+            .into(),
+        );
     }
     effects
 }
@@ -212,11 +326,7 @@ fn processes(
 }
 
 fn network(bare: &str, strings: &[String], world: &World) -> Vec<Effect> {
-    let up = ["post", "put", "patch", "send", "sendall", "sendto", "upload", "POST", "data", "body"]
-        .iter()
-        .any(|name| mentions(bare, name))
-        || strings.iter().any(|text| matches!(text.as_str(), "POST" | "PUT" | "PATCH"));
-    let direction = if up { Direction::Up } else { Direction::Down };
+    let direction = deeds::direction(bare, strings);
     let mut effects: Vec<Effect> = strings
         .iter()
         .filter(|text| text.contains("://"))
@@ -246,6 +356,7 @@ fn is_path(text: &str) -> bool {
             || text.starts_with(".claude")
             || text.starts_with(".env")
             || text.starts_with(".github")
+            || text == "~"
             || text == "/")
 }
 

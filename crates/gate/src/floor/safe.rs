@@ -57,7 +57,7 @@ pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
         Effect::Network { to, direction } => match to {
             Destination::Loopback { .. } | Destination::Remote(_) => true,
             Destination::Trusted(_) | Destination::Page(_) => *direction == Direction::Down,
-            Destination::Metadata(_) | Destination::Foreign(_) | Destination::Unknown => false,
+            Destination::Metadata(_) | Destination::Engine(_) | Destination::Foreign(_) | Destination::Unknown => false,
         },
         Effect::Executes(Program::File(place)) => {
             // Content of this run is judged beside it.

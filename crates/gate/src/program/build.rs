@@ -74,9 +74,39 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         | "msbuild" | "meson" | "cmake" | "ctest" | "zig" | "lein" | "flutter" | "dart" | "gleam" | "elm"
         | "crystal" | "nim" => {
             if matches!(verb, "deploy" | "publish" | "release" | "nuget" | "upload")
-                || has(&["deploy", "publish", "uploadArchives", "push"])
+                || has(&["deploy", "uploadArchives", "push"])
+                || words.iter().any(|word| {
+                    let task = word.text.rsplit(':').next().unwrap_or_default();
+                    task.starts_with("publish")
+                        && task != "publishToMavenLocal"
+                        && task != "publishLocal"
+                        && task != "publishM2"
+                })
             {
                 return Some(publishes());
+            }
+            if name == "dotnet" && matches!(verb, "script" | "fsi" | "exec") {
+                let mut effects = vec![Effect::Unverifiable("dotnet runs code of the line".to_owned())];
+                effects.extend(crate::code::gives_shell(&command.text()).then(|| {
+                    let instead = "run the commands here";
+                    Finding::forbidden(RuleId::ReverseChannel, "gives a shell to another host", instead).into()
+                }));
+                return Some(effects);
+            }
+            if matches!(name, "gradle" | "mvn") {
+                // Settings and scripts that the line brings along run in the build.
+                const BRINGS: [&str; 4] = ["-I", "--init-script", "-s", "--settings"];
+                let brought: Vec<&Word> = words
+                    .windows(2)
+                    .filter(|pair| BRINGS.contains(&pair[0].text.as_str()))
+                    .map(|pair| &pair[1])
+                    .collect();
+                if !brought.is_empty() {
+                    let run = |word: &&Word| Effect::Executes(Program::File(super::place(word, command, world)));
+                    let mut effects: Vec<Effect> = brought.iter().map(run).collect();
+                    effects.push(manifest("build files", command, world));
+                    return Some(effects);
+                }
             }
             if name == "cmake" && has(&["-P", "-E"])
                 || verb == "tool"
@@ -190,10 +220,11 @@ fn go(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         "install" | "get" => {
             // Modules are checked against the public log; an exact version is one reviewed text.
             let local = |text: &str| text.starts_with(['.', '/']) || !text.contains('.');
-            let is_fine = args.operands[1..].iter().all(|word| {
-                word.is_known()
-                    && (local(&word.text) || is_reviewable(&word.text, "@v") || word.text.ends_with("@none"))
-            });
+            let is_fine = !(verb == "get" && single("u"))
+                && args.operands[1..].iter().all(|word| {
+                    word.is_known()
+                        && (local(&word.text) || is_reviewable(&word.text, "@v") || word.text.ends_with("@none"))
+                });
             if is_fine { vec![manifest("go.mod", command, world)] } else { new_code("brings in code from outside") }
         }
         "run" => {
@@ -202,6 +233,9 @@ fn go(command: &SimpleCommand, world: &World) -> Vec<Effect> {
                 return new_code("runs a module that is not in the project");
             }
             match target {
+                Some(word) if !word.sources.is_empty() && word.text.starts_with("/dev/fd/") => {
+                    vec![Effect::Executes(Program::Stdin)]
+                }
                 Some(word) if word.text.ends_with(".go") => {
                     vec![Effect::Executes(Program::File(super::place(word, command, world)))]
                 }

@@ -87,8 +87,8 @@ const OTHERS: &[&str] = &[
 const LEAVES: &[(&str, &[&str])] = &[
     ("mkdocs", &["gh-deploy"]),
     ("mike", &["deploy"]),
-    ("pre-commit", &["install", "autoupdate", "init-templatedir"]),
-    ("prek", &["install", "autoupdate", "init-templatedir"]),
+    ("pre-commit", &["install", "uninstall", "autoupdate", "init-templatedir"]),
+    ("prek", &["install", "uninstall", "autoupdate", "init-templatedir"]),
     ("maturin", &["publish", "upload"]),
     ("flit", &["publish", "install"]),
     ("hexo", &["deploy", "d"]),
@@ -137,7 +137,9 @@ fn plain(name: &str) -> &str {
 }
 
 pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
-    if !is_tool(name) {
+    // `sg GROUP -c COMMAND` is another program than the one that searches syntax trees.
+    let is_group = name == "sg" && command.args().get(1).is_some_and(|word| word.text == "-c");
+    if !is_tool(name) || is_group {
         return None;
     }
     let words = command.args();

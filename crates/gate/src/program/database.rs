@@ -42,6 +42,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
             || text.contains(".read")
             || text.contains(".log")
             || text.contains(crate::place::HOLE);
+        if crate::argument::is_destructive_sql(&text) || text.contains(".read") {
+            let instead = "work on a copy of the file";
+            return vec![Finding::refused(RuleId::MassDeletion, "deletes data of a database", instead).into()];
+        }
         let known =
             command.args().iter().filter(|word| !word.text.starts_with('-')).count() >= 2 || !stdin(command).is_empty();
         let file = command.args().iter().find(|word| !word.text.starts_with('-') && word.is_known());
@@ -52,7 +56,38 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
             question(RuleId::MassDeletion, "changes a database")
         };
     }
+    // A scratch database is there to be changed; which one it is a person can tell.
+    let is_scratch = text.contains("localhost") || text.contains("127.0.0.1") || text.contains("test");
+    if changes(&text) && !is_scratch {
+        let instead = "leave the data; use a scratch database of your own on loopback";
+        return vec![
+            Finding::refused(RuleId::MassDeletion, "deletes or overwrites data of a database", instead).into(),
+        ];
+    }
     question(RuleId::ExternalWrite, "works on a database server")
+}
+
+/// True for statements that delete a table or rows without a choice, and for settings that make a server write elsewhere.
+fn changes(text: &str) -> bool {
+    const MARKS: [&str; 12] = [
+        "deletemany({})",
+        "deletemany()",
+        "remove({})",
+        ".drop()",
+        "dropdatabase",
+        "drop collection",
+        "bucket delete",
+        "config set dir",
+        "config set dbfilename",
+        "slaveof",
+        "mysqladmin drop",
+        "--clean",
+    ];
+    crate::argument::is_destructive_sql(text)
+        || MARKS.iter().any(|mark| text.contains(mark))
+        || (text.starts_with("mysqladmin") && text.contains(" drop "))
+        || (text.starts_with("redis-cli") && (text.contains(" del ") || text.ends_with(" del")))
+        || (text.contains("update ") && text.contains(" set ") && !text.contains("where"))
 }
 
 fn stdin(command: &SimpleCommand) -> &str {

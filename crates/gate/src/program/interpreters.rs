@@ -215,7 +215,7 @@ pub(crate) fn nested(word: &Word, command: &SimpleCommand, world: &World) -> Vec
     let Ok(line) = shell::read(&word.text, command.cwd.as_deref().unwrap_or("/"), world, command.depth + 1) else {
         return vec![Effect::Unverifiable("starts a command that cannot be read".to_owned())];
     };
-    let mut effects: Vec<Effect> = line.gaps.into_iter().map(Effect::Unverifiable).collect();
+    let mut effects: Vec<Effect> = shell::whole(&line);
     let per_command: Vec<Vec<Effect>> = line.commands.iter().map(|inner| super::effects(inner, world)).collect();
     effects.extend(crate::flow::findings(&line.commands, &per_command));
     effects.extend(per_command.into_iter().flatten());
@@ -338,6 +338,14 @@ fn other(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
         _ => {
             // Editors and small languages can start programs; what is named in them is still looked at.
             let mut effects = vec![Effect::Unverifiable(format!("`{name}` can run code"))];
+            let fed = match &command.stdin {
+                Stdin::Text(word) => word.text.as_str(),
+                Stdin::Pipe | Stdin::Inherited => "",
+            };
+            if code::gives_shell(&format!("{} {fed}", command.text())) {
+                let reason = "gives a shell to another host";
+                effects.push(Finding::forbidden(RuleId::ReverseChannel, reason, "run the commands here").into());
+            }
             effects.extend(reads(&args.operands, command, world));
             for word in command.args() {
                 let text = word.text.to_ascii_lowercase();

@@ -11,6 +11,7 @@ mod build_tools;
 mod containers;
 mod database;
 mod files;
+mod filling;
 mod find;
 mod forge;
 mod git;
@@ -18,6 +19,7 @@ mod hostile;
 mod inert;
 mod infra;
 mod interpreters;
+mod migrations;
 mod network;
 mod node;
 mod packages;
@@ -32,6 +34,7 @@ mod system_packages;
 mod toolchains;
 
 pub(crate) use interpreters::nested;
+pub(crate) use readers::searched;
 
 use crate::{
     effect::{Effect, Finding, Program},
@@ -55,6 +58,8 @@ pub(crate) fn effects(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     }
     if !command.argv.is_empty() {
         effects.extend(program(command, world));
+        effects.extend(filling::effects(command, world));
+        effects.extend(migrations::effects(command));
     }
     effects
 }
@@ -123,7 +128,8 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
 /// Projects, settings and plugins that a build is pointed at outside of the work tree: their code runs too.
 fn projects_elsewhere(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     #[rustfmt::skip]
-    const OUTPUTS: [&str; 16] = [
+    const OUTPUTS: [&str; 19] = [
+        "-v", "--volume", "--mount",
         "-o", "--out", "--output", "--outdir", "--outfile", "--out-dir", "--target-dir", "--log", "--junit", "--report",
         "--cache", "--coverage", "--destination", "-d", "--artifacts", "--basetemp",
     ];
@@ -335,6 +341,20 @@ fn assignment(name: &str, value: &Word, command: &SimpleCommand) -> Option<Effec
         let reason = format!("sets `{name}`, which loads code into every program");
         return Some(Finding::refused(RuleId::UntrustedCode, reason, "run the program without it").into());
     }
+    let skips = match name {
+        "HUSKY" | "LEFTHOOK" | "HUSKY_SKIP_HOOKS" | "SKIP" | "PRE_COMMIT_SKIP" => {
+            command.name() == "git" && !matches!(value.text.as_str(), "1" | "")
+                || name == "HUSKY_SKIP_HOOKS" && value.text == "1"
+        }
+        _ => false,
+    };
+    if skips {
+        return Some(Finding::questioned(RuleId::SafetyRegression, "skips the project's commit checks").into());
+    }
+    if is_proxy_variable(name) && !value.text.is_empty() && !is_near(&value.text) {
+        let reason = format!("sets `{name}`, through which all traffic of programs goes");
+        return Some(Finding::questioned(RuleId::ReverseChannel, reason).into());
+    }
     let harmless = match name {
         "IFS" => !command.argv.is_empty() && command.name() == "read" || value.text == "\n",
         "PATH" => extends_path(&value.text),
@@ -351,6 +371,19 @@ fn assignment(name: &str, value: &Word, command: &SimpleCommand) -> Option<Effec
     (!harmless).then(|| {
         Finding::questioned(RuleId::UntrustedCode, format!("sets `{name}`, which changes what programs run")).into()
     })
+}
+
+fn is_proxy_variable(name: &str) -> bool {
+    matches!(
+        name.to_ascii_lowercase().as_str(),
+        "http_proxy" | "https_proxy" | "all_proxy" | "ftp_proxy" | "socks_proxy"
+    )
+}
+
+/// True for an address on this host.
+fn is_near(value: &str) -> bool {
+    let host = value.rsplit("://").next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
+    ["127.", "localhost", "[::1]", "0.0.0.0"].iter().any(|near| host.starts_with(near))
 }
 
 /// True when a path list only adds directories of the image or the work tree after or before the old one.

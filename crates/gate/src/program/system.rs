@@ -106,6 +106,27 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             }
         }
         "crontab" if has(&["-l"]) => Some(Vec::new()),
+        "loginctl" if has(&["enable-linger"]) => {
+            one(Finding::refused(RuleId::Persistence, "keeps services after the session", "run it now"))
+        }
+        "newgrp" | "sg" if name == "newgrp" || has(&["-c"]) && words.len() == 3 => {
+            one(Finding::refused(RuleId::Privilege, "takes the rights of another group", "work as the user you are"))
+        }
+        "sshd" | "telnetd" | "in.telnetd" | "vsftpd" | "proftpd" | "smbd" => one(Finding::refused(
+            RuleId::ReverseChannel,
+            "opens the container to logins",
+            "there is no use for a login server here",
+        )),
+        "killall5" => one(Finding::forbidden(
+            RuleId::GateTampering,
+            "stops the supervisor or every process",
+            "stop only what you started",
+        )),
+        "aa-teardown" | "wevtutil" => one(Finding::refused(
+            RuleId::SafetyRegression,
+            "weakens the protection of the system",
+            "leave the system's protection as it is",
+        )),
         "crontab" | "at" | "batch" | "systemd-run" | "update-rc.d" | "chkconfig" | "launchctl" | "rc-update" => {
             one(Finding::refused(RuleId::Persistence, "plans something to run later", "run it now, in the foreground"))
         }
@@ -190,11 +211,29 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 Some(Vec::new())
             }
         }
+        "secret-tool" | "security" | "keepassxc-cli" | "bw" | "lpass" | "gopass" | "rbw" | "1password"
+        | "ansible-vault"
+            if words.iter().any(|word| {
+                ["lookup", "search", "find-", "dump", "show", "list", "get", "export", "view", "decrypt", "unlock"]
+                    .iter()
+                    .any(|verb| word.starts_with(verb))
+            }) =>
+        {
+            let instead = "work without the credential; the host adds what routes need";
+            one(Finding::refused(RuleId::CredentialAccess, "reads credentials from a store", instead))
+        }
         "gpg" | "gpg2" => {
             if words.iter().any(|word| word.starts_with("--export-secret")) {
                 return one(Finding::refused(RuleId::CredentialAccess, "exports private keys", "work without the key"));
             }
             one(Finding::questioned(RuleId::CredentialAccess, "works with keys"))
+        }
+        "ssh-keygen" if has(&["-y"]) => {
+            let file = command.args().iter().skip_while(|word| word.text != "-f").nth(1);
+            Some(file.map(|word| Effect::Reads(place(word, command, world))).into_iter().collect())
+        }
+        "ssh-add" if has(&["-l", "-L"]) => {
+            one(Finding::refused(RuleId::CredentialAccess, "lists the keys of an agent", "work without the key"))
         }
         "ssh-keygen" | "ssh-add" | "ssh-agent" | "keytool" | "security" | "secret-tool" | "certutil" => {
             one(Finding::questioned(RuleId::CredentialAccess, "works with keys"))

@@ -57,6 +57,26 @@ pub(super) fn effects(name: &str, command: &SimpleCommand) -> Option<Vec<Effect>
         let name = word.text.split('=').next().unwrap_or_default();
         OPENS.contains(&name) || word.text.starts_with("-o") || word.text.contains("::")
     });
+    const UNSIGNED: [&str; 7] = [
+        "--allow-unauthenticated",
+        "--force-yes",
+        "--allow-untrusted",
+        "--nogpgcheck",
+        "--no-gpg-checks",
+        "--no-gpgcheck",
+        "--allow-insecure-repositories",
+    ];
+    let is_unsigned = words.iter().any(|word| {
+        UNSIGNED.contains(&word.text.as_str()) || word.text.to_ascii_lowercase().contains("allow-unauthenticated")
+    });
+    let is_plain_http = words
+        .windows(2)
+        .any(|pair| matches!(pair[0].text.as_str(), "--repository" | "-X") && pair[1].text.starts_with("http:"));
+    if is_unsigned || is_plain_http {
+        let instead = "install from the signed archives of the distribution";
+        let reason = "installs packages that nobody has signed";
+        return Some(vec![Finding::refused(RuleId::SupplyChain, reason, instead).into()]);
+    }
     if opens && verb != "search" {
         return Some(new_code("changes where packages come from or what runs around their installation"));
     }

@@ -249,6 +249,11 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
             if verb == "rm" && first == "." || verb == "rm" && has(&["-r"]) && first == "*" {
                 return destroys("deletes the whole work tree");
             }
+            if verb == "rm" && !has(&["--cached", "-n", "--dry-run"]) {
+                // The history still has them; what is in the work tree goes.
+                let gone = args.operands.iter().map(|word| place(word, command, world)).filter(|gone| !gone.glob);
+                effects.extend(gone.map(|place| Effect::Deletes { place, recursive: false }));
+            }
             if has(&["--no-verify"]) {
                 effects.push(Finding::questioned(RuleId::SafetyRegression, "skips the project's checks").into());
             }
