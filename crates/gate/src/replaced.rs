@@ -40,6 +40,11 @@ fn substitutions(script: &str) -> Vec<(String, String)> {
 }
 
 fn substitution(part: &str) -> Option<(String, String)> {
+    fields(part).map(|(old, new, _)| (old, new))
+}
+
+/// The pattern, what comes in its place, and the flags of one substitution.
+pub(crate) fn fields(part: &str) -> Option<(String, String, String)> {
     let rest = part.trim_start().strip_prefix('s')?;
     let mark = rest.chars().next().filter(|mark| matches!(mark, '/' | '#' | '|' | ',' | '@' | '~' | '%' | '!'))?;
     let mut fields = vec![String::new()];
@@ -57,8 +62,8 @@ fn substitution(part: &str) -> Option<(String, String)> {
             c => fields.last_mut()?.push(c),
         }
     }
-    let [old, new, _flags] = fields.as_slice() else { return None };
-    Some((old.clone(), new.clone()))
+    let [old, new, flags] = fields.as_slice() else { return None };
+    Some((old.clone(), new.clone(), flags.trim().to_owned()))
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub(crate) fn secrecy(place: &Place) -> Option<Secrecy> {
         let hit =
             !path.contains("**") && CERTAIN.iter().any(|part| part.starts_with("/etc/") && glob_matches(&path, part));
         let in_ssh = path.contains("/.ssh/") || path.contains("/.aws/");
-        if hit || in_ssh {
+        if hit || in_ssh || is_spelled_as_store(&path) {
             return Some(Secrecy::Certain);
         }
     }
@@ -68,6 +68,27 @@ pub(crate) fn secrecy(place: &Place) -> Option<Secrecy> {
     let key_file = name.ends_with(".key") || name.starts_with("id_rsa");
     let glob_env = place.glob && name.starts_with('.') && glob_matches(name, ".env");
     (likely || key_file || glob_env || path.ends_with("/.ssh")).then_some(Secrecy::Likely)
+}
+
+/// A pattern below a home that can only mean a store of credentials: `~/.docker/config.jso[n]`.
+fn is_spelled_as_store(path: &str) -> bool {
+    let in_home = ["/home/", "/users/", "/root/"].iter().any(|homes| path.starts_with(homes));
+    if !in_home || path.contains("**") {
+        return false;
+    }
+    let parts: Vec<&str> = path.split('/').collect();
+    CERTAIN.iter().filter(|store| store.starts_with("/.")).any(|store| {
+        let names: Vec<&str> = store[1..].split('/').collect();
+        parts.windows(names.len()).any(|window| {
+            window.iter().zip(&names).enumerate().all(|(n, (part, name))| {
+                // The shell's patterns do not match a leading dot, and a bare `.*` means any file.
+                let is_named = part.starts_with('.') == name.starts_with('.')
+                    && part.bytes().filter(u8::is_ascii_alphanumeric).count() > 1;
+                let is_last = n + 1 == names.len();
+                is_named && (glob_matches(part, name) || is_last && part.starts_with(name))
+            })
+        })
+    })
 }
 
 /// A file of a program's own directory in a home whose name says that it holds credentials.
@@ -189,6 +210,8 @@ mod tests {
             "/e*/sh?dow",
             "~/.ssh/*",
             "/etc/sha[d]ow",
+            "~/.docker/config.jso[n]",
+            "~/.kub?/config",
         ] {
             assert_eq!(of(text), Some(Secrecy::Certain), "{text}");
         }

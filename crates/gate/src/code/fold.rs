@@ -45,11 +45,13 @@ enum Piece<'a> {
 
 /// The text with literals joined.
 pub(super) fn folded(text: &str, language: Language) -> Cow<'_, str> {
-    let triggers = ["home", "HOME", "cwd", "pwd", "join(", "expand", "Path(", "+", "' .", "\" .", "' /", "\" /", ") /"];
+    let triggers =
+        ["=", "home", "HOME", "cwd", "pwd", "join(", "expand", "Path(", "+", "' .", "\" .", "' /", "\" /", ") /"];
     if text.len() > MAX_TEXT || !triggers.iter().any(|trigger| text.contains(trigger)) {
         return Cow::Borrowed(text);
     }
     let mut pieces = named(pieces(text, language));
+    pieces = with_values(pieces);
     let mut changed = pieces.iter().any(|piece| matches!(piece, Piece::Literal(_, None)));
     for _ in 0..MAX_ROUNDS {
         let (next, joined) = round(pieces, language);
@@ -150,6 +152,107 @@ fn split<'a>(code: Cow<'a, str>, found: &mut Vec<Piece<'a>>) {
         rest = Cow::Owned(rest[at + length..].to_owned());
     }
     found.push(Piece::Code(rest));
+}
+
+/// Most names whose value is put in their place.
+const MAX_NAMES: usize = 16;
+
+/// Puts a literal in the place of a name that stands for it and for nothing else: `c = 'ls'; system(c)`.
+fn with_values(pieces: Vec<Piece<'_>>) -> Vec<Piece<'_>> {
+    let mut values: Vec<(String, String)> = Vec::new();
+    for window in pieces.windows(3) {
+        let [Piece::Code(before), Piece::Literal(value, _), Piece::Code(after)] = window else { continue };
+        let Some(name) = assigned(before).filter(|_| after.is_empty() || after.starts_with(['\n', ';', ')'])) else {
+            continue;
+        };
+        let times: usize = pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Code(code) => assignments(code, name),
+                Piece::Literal(..) => 0,
+            })
+            .sum();
+        if times == 1 && values.len() < MAX_NAMES && value.len() < 4096 {
+            values.push((name.to_owned(), value.clone()));
+        }
+    }
+    if values.is_empty() {
+        return pieces;
+    }
+    let mut out = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        match piece {
+            Piece::Code(code) => put(code, &values, &mut out),
+            literal @ Piece::Literal(..) => out.push(literal),
+        }
+    }
+    out
+}
+
+/// The name at the end of `… name = `.
+fn assigned(code: &str) -> Option<&str> {
+    let left = code.trim_end().strip_suffix('=')?;
+    if left.ends_with(['=', '!', '<', '>', '+', '-', ':', '|', '&', '*', '/', '.', '%']) {
+        return None;
+    }
+    let left = left.trim_end();
+    let start = left.rfind(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '$' | '@'))).map_or(0, |at| at + 1);
+    let name = &left[start..];
+    let before = left[..start].trim_end_matches([' ', '\t']);
+    let begins = before.is_empty()
+        || before.ends_with(['\n', ';', '{', '(', ':'])
+        || ["let", "const", "var", "my", "our", "local"].iter().any(|word| before.ends_with(word));
+    (begins && !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())).then_some(name)
+}
+
+/// How often a name is given a value in a piece of code.
+fn assignments(code: &str, name: &str) -> usize {
+    own(code, name)
+        .filter(|at| {
+            let after = code[at + name.len()..].trim_start();
+            let is_set = after.starts_with('=') && !after.starts_with("==") && !after.starts_with("=>");
+            is_set
+                || after.starts_with("+=")
+                || after.starts_with(".=")
+                || after.starts_with("in ")
+                || after.starts_with(',') && code[..*at].trim_end().ends_with("for")
+        })
+        .count()
+}
+
+/// Where a name stands by itself.
+fn own<'a>(code: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
+    code.match_indices(name).map(|(at, _)| at).filter(move |at| {
+        let before = code[..*at].chars().next_back();
+        let after = code[at + name.len()..].chars().next();
+        let joins = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '@');
+        !before.is_some_and(|c| joins(c) || c == '.') && !after.is_some_and(|c| joins(c) || c == '[')
+    })
+}
+
+/// Splits code where a name stands as an argument.
+fn put<'a>(code: Cow<'a, str>, values: &[(String, String)], out: &mut Vec<Piece<'a>>) {
+    let mut rest = code;
+    loop {
+        let hit = values
+            .iter()
+            .filter_map(|(name, value)| {
+                let at = own(&rest, name).find(|at| {
+                    let before = rest[..*at].trim_end();
+                    let after = rest[at + name.len()..].trim_start();
+                    let opens = before.ends_with(['(', ',', '[', '+', '/', '.'])
+                        || ["system", "exec", "eval", "return"].iter().any(|word| before.ends_with(word));
+                    opens && (after.is_empty() || after.starts_with([')', ',', ']', '+', ';', '\n', '/', '.', '}']))
+                })?;
+                Some((at, name.len(), value))
+            })
+            .min_by_key(|(at, _, _)| *at);
+        let Some((at, length, value)) = hit else { break };
+        out.push(Piece::Code(Cow::Owned(rest[..at].to_owned())));
+        out.push(Piece::Literal(value.clone(), None));
+        rest = Cow::Owned(rest[at + length..].to_owned());
+    }
+    out.push(Piece::Code(rest));
 }
 
 /// One round over all pieces; tells whether something was joined.
@@ -258,6 +361,8 @@ mod tests {
             (Language::Python, "Path.home().joinpath('.ssh', 'id')", "'~/.ssh/id'"),
             (Language::Python, "open(os.environ['HOME'] + '/x')", "open('~/x')"),
             (Language::Python, "__import__('o'+'s')", "__import__('os')"),
+            (Language::Python, "c = 'ls'\nos.system(c)", "c = 'ls'\nos.system('ls')"),
+            (Language::Perl, "my $c = 'ls'; system($c)", "my $c = 'ls'; system('ls')"),
             (Language::JavaScript, "rmSync(process.cwd(), {})", "rmSync('.', {})"),
             (Language::JavaScript, "path.join(os.homedir(), 'x')", "'~/x'"),
             (Language::Ruby, "rm_rf(Dir.home)", "rm_rf('~')"),
@@ -272,6 +377,8 @@ mod tests {
     fn what_is_no_literal_stays() {
         for (language, text) in [
             (Language::Python, "a + b"),
+            (Language::Python, "c = 'ls'\nc = f()\nos.system(c)"),
+            (Language::Python, "c = 'ls'\nfor c in x:\n    os.system(c)"),
             (Language::Python, "f'{x}' + 'y'"),
             (Language::Python, "print('use Path.home()')"),
             (Language::Python, "os.path.join(base, 'x')"),

@@ -43,7 +43,12 @@ pub(super) fn payloads(bare: &str, text: &str, strings: &[String]) -> Payloads {
     let mut is_hidden = false;
     let long = strings.iter().filter(|string| string.len() >= MIN_STRING && !string.contains(' '));
     for string in long.take(MAX_STRINGS) {
-        let decoded = [decode::hex_text(string), decode::base64_text(string), decode::base32_text(string)];
+        let decoded = [
+            decode::hex_text(string),
+            decode::base64_text(string),
+            decode::packed_text(string),
+            decode::base32_text(string),
+        ];
         match decoded.into_iter().flatten().next() {
             Some(text) => texts.push(text),
             None => is_hidden |= decode::is_opaque(string),

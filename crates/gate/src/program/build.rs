@@ -35,6 +35,17 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 .any(|option| text.starts_with(option))
                     || (text.starts_with("-f") && !text.starts_with("--"))
             };
+            if let Some(rules) = given_rules(name, command) {
+                let mut effects = vec![Effect::Unverifiable("make takes its rules from elsewhere".to_owned())];
+                effects.extend(crate::content::effects(
+                    crate::content::Kind::Make,
+                    &rules,
+                    crate::content::Part::All,
+                    command,
+                    world,
+                ));
+                return Some(effects);
+            }
             if words.iter().any(|word| elsewhere(&word.text))
                 || targets.iter().any(|target| target.contains('=') && target.contains("SHELL"))
             {
@@ -69,6 +80,11 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 effects.extend(new_code("runs a target whose name says that it acts outside the work tree"));
             }
             effects
+        }
+        "crystal" | "nim"
+            if matches!(verb, "eval" | "e") || words.iter().any(|word| word.text.starts_with("--eval")) =>
+        {
+            vec![Effect::Unverifiable(format!("`{name}` runs code of the line"))]
         }
         "mvn" | "gradle" | "sbt" | "ant" | "bazel" | "bazelisk" | "buck" | "dotnet" | "swift" | "xcodebuild"
         | "msbuild" | "meson" | "cmake" | "ctest" | "zig" | "lein" | "flutter" | "dart" | "gleam" | "elm"
@@ -120,6 +136,25 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
         _ => return None,
     })
+}
+
+/// Rules of make that stand in the line: on its input, or in an option.
+fn given_rules(name: &str, command: &SimpleCommand) -> Option<String> {
+    if !matches!(name, "make" | "gmake") {
+        return None;
+    }
+    let args = Args::parse(command.args(), &["-f", "--file", "--makefile", "-C", "--directory", "-E", "--eval"]);
+    let eval =
+        args.values(&["--eval", "-E"]).map(|word| word.text.replace("; ", "\n\t")).collect::<Vec<_>>().join("\n");
+    if !eval.is_empty() {
+        return Some(eval);
+    }
+    let is_fed =
+        args.values(&["-f", "--file", "--makefile"]).any(|word| matches!(word.text.as_str(), "-" | "/dev/stdin"));
+    match &command.stdin {
+        crate::shell::Stdin::Text(text) if is_fed => Some(text.text.clone()),
+        crate::shell::Stdin::Text(_) | crate::shell::Stdin::Pipe | crate::shell::Stdin::Inherited => None,
+    }
 }
 
 /// True for a variable of make that names no program and no option of one.

@@ -5,7 +5,7 @@ use super::place;
 use crate::{
     args::Args,
     effect::{Effect, Finding},
-    shell::{RedirectKind, SimpleCommand},
+    shell::{RedirectKind, SimpleCommand, Word},
     world::World,
     zone::Zone,
 };
@@ -20,7 +20,8 @@ const ENDLESS: [&str; 4] = ["/dev/zero", "/dev/urandom", "/dev/random", "/dev/fu
 pub(super) fn effects(command: &SimpleCommand, world: &World) -> Option<Effect> {
     let name = command.name();
     let args = command.args();
-    let reads_endless = args.iter().any(|word| ENDLESS.contains(&word.text.as_str()));
+    let is_endless = |word: &Word| ENDLESS.contains(&place(word, command, world).path.as_str());
+    let reads_endless = args.iter().any(|word| word.text.contains("/dev/") && is_endless(word));
     let lands = command.redirects.iter().any(|redirect| {
         redirect.kind != RedirectKind::Read && place(&redirect.target, command, world).zone(world) != Zone::Discard
     });
@@ -29,7 +30,7 @@ pub(super) fn effects(command: &SimpleCommand, world: &World) -> Option<Effect> 
         "yes" => lands,
         "cat" | "tee" | "base64" | "xxd" | "od" | "gzip" | "tr" => reads_endless && lands,
         "tail" => reads_endless,
-        "cp" => args.first().is_some_and(|word| ENDLESS.contains(&word.text.as_str())),
+        "cp" => args.first().is_some_and(is_endless),
         "head" => lands && size(&["-c", "--bytes"]) > Some(LARGEST),
         "fallocate" | "mkfile" | "xfs_mkfile" => {
             size(&["-l", "--length"]) > Some(LARGEST) || args.iter().any(|word| bytes(&word.text) > Some(LARGEST))
@@ -48,11 +49,10 @@ pub(super) fn effects(command: &SimpleCommand, world: &World) -> Option<Effect> 
 /// `dd` from a source without an end into a file, without a count or with one that is too large.
 fn is_endless_copy(command: &SimpleCommand, world: &World) -> bool {
     let value = |key: &str| command.args().iter().find_map(|word| word.text.strip_prefix(key));
-    let lands = value("of=").is_none_or(|path| {
-        let target = crate::shell::Word::literal(path);
-        place(&target, command, world).zone(world) != Zone::Discard
-    });
-    let is_endless = value("if=").is_some_and(|path| ENDLESS.contains(&path));
+    let lands =
+        value("of=").is_none_or(|path| place(&Word::literal(path), command, world).zone(world) != Zone::Discard);
+    let is_endless =
+        value("if=").is_some_and(|path| ENDLESS.contains(&place(&Word::literal(path), command, world).path.as_str()));
     let block = value("bs=").map_or(Some(512), bytes);
     let total = value("count=").map(|count| bytes(count).zip(block).map(|(count, block)| count.saturating_mul(block)));
     is_endless

@@ -177,7 +177,8 @@ fn mentioned(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let mut effects = Vec::new();
     for word in command.args() {
         let pieces = word.text.split(|c: char| c.is_whitespace() || "=:{}()[]<>\"'`,;@|&".contains(c));
-        for text in pieces.filter(|text| text.starts_with(['/', '~']) && text.len() > 1).take(16) {
+        let is_path = |text: &&str| (text.starts_with(['/', '~']) && text.len() > 1) || text.starts_with("../");
+        for text in pieces.filter(is_path).take(16) {
             let place = Place::resolve(text.trim_start_matches("//"), word.glob, command.cwd.as_deref(), world);
             if is_trigger(&place) {
                 effects.push(Effect::Writes { place: place.clone(), empties: false });

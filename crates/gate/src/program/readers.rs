@@ -29,12 +29,8 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "ps" if words.first().is_some_and(|word| !word.text.starts_with('-') && word.text.contains('e')) => {
             return Some(vec![Effect::Reads(Place { path: "/proc/*/environ".to_owned(), known: true, glob: true })]);
         }
-        "getent" if words.first().is_some_and(|word| matches!(word.text.as_str(), "shadow" | "gshadow")) => {
-            return Some(vec![Effect::Reads(Place {
-                path: format!("/etc/{}", words[0].text),
-                known: true,
-                glob: false,
-            })]);
+        "getent" if words.iter().any(|word| matches!(word.text.as_str(), "shadow" | "gshadow")) => {
+            return Some(vec![Effect::Reads(Place { path: "/etc/shadow".to_owned(), known: true, glob: false })]);
         }
         "env" if words.iter().all(|word| matches!(word.text.as_str(), "-0" | "--null")) => {
             return Some(vec![Effect::Reads(pseudo(ENVIRONMENT))]);

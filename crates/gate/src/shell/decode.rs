@@ -1,5 +1,10 @@
 //! Encodings that hide a text and give it back without a key.
 
+use flate2::read::{GzDecoder, ZlibDecoder};
+use std::io::Read;
+
+/// Longest text that comes out of a packed one, in bytes.
+const MAX_INFLATED: u64 = 16 * 1024;
 /// Longest text that is decoded, in bytes.
 const MAX_TEXT: usize = 64 * 1024;
 /// Shortest string that says nothing to a reader, in bytes.
@@ -35,7 +40,26 @@ pub(crate) fn base32(text: &str) -> Option<String> {
 pub(crate) fn hex(text: &str) -> Option<String> {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).take(MAX_TEXT).collect();
     let bytes = hex::decode(digits.get(..digits.len() / 2 * 2)?).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    Some(as_text(bytes))
+}
+
+/// What gzip or zlib packed; `text` holds one byte in each character.
+pub(crate) fn inflate(text: &str) -> Option<String> {
+    let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(c).ok()).collect::<Option<_>>()?;
+    let mut out = Vec::new();
+    let is_gzip = bytes.starts_with(&[0x1f, 0x8b]);
+    let read = if is_gzip {
+        GzDecoder::new(bytes.as_slice()).take(MAX_INFLATED).read_to_end(&mut out)
+    } else {
+        ZlibDecoder::new(bytes.as_slice()).take(MAX_INFLATED).read_to_end(&mut out)
+    };
+    // What came out before the end was wrong would run all the same.
+    (read.is_ok() || !out.is_empty()).then(|| as_text(out)).filter(|text| !text.is_empty())
+}
+
+/// Bytes as a text; what is no UTF-8 keeps one character for each byte.
+fn as_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect())
 }
 
 /// Letters turned by thirteen.
@@ -52,6 +76,11 @@ pub(crate) fn rot13(text: &str) -> String {
 /// What base64 holds, if that is a text.
 pub(crate) fn base64_text(text: &str) -> Option<String> {
     base64(text).filter(|decoded| is_text(decoded))
+}
+
+/// What base64 holds when that is packed.
+pub(crate) fn packed_text(text: &str) -> Option<String> {
+    base64(text).and_then(|bytes| inflate(&bytes)).filter(|decoded| is_text(decoded))
 }
 
 /// What base32 holds, if that is a text.
@@ -74,7 +103,7 @@ pub(crate) fn is_opaque(text: &str) -> bool {
 }
 
 fn is_text(decoded: &str) -> bool {
-    decoded.len() >= 3 && decoded.chars().all(|c| (!c.is_control() || c.is_whitespace()) && c != '\u{fffd}')
+    decoded.len() >= 3 && decoded.chars().all(|c| (!c.is_control() || c.is_whitespace()) && c.is_ascii())
 }
 
 fn bits(text: &str, width: u32, value: impl Fn(u8) -> Option<u8>) -> Option<String> {
@@ -90,7 +119,7 @@ fn bits(text: &str, width: u32, value: impl Fn(u8) -> Option<u8>) -> Option<Stri
             bits &= (1 << count) - 1;
         }
     }
-    Some(String::from_utf8_lossy(&out).into_owned())
+    Some(as_text(out))
 }
 
 #[cfg(test)]
@@ -104,6 +133,8 @@ mod tests {
         assert_eq!(hex("726d20 2d7266").as_deref(), Some("rm -rf"));
         assert_eq!(rot13("ez -es /"), "rm -rf /");
         assert_eq!(base64("a b c $"), None);
+        assert_eq!(packed_text("H4sIAAAAAAACAyvKVdAtSlOo4wIAFYVG8wkAAAA=").as_deref(), Some("rm -rf ~\n"));
+        assert_eq!(inflate("rm -rf /"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::{
     command::{SimpleCommand, Stdin, Word},
     decode,
     escape::{echoed, formatted},
+    filter,
 };
 use crate::place::HOLE;
 
@@ -16,7 +17,9 @@ pub(super) fn of(command: &SimpleCommand) -> Option<Word> {
     let mut output = match command.name().as_str() {
         "echo" => echo(&args),
         "printf" => printf(&args)?,
-        "cat" | "tee" if args.iter().all(|arg| *arg == "-") => stdin_text(command)?,
+        "which" | "type" | "command" | "whence" if asks_for_program(command) => {
+            args.iter().find(|arg| !arg.starts_with('-'))?.to_string()
+        }
         "base64" | "base32" | "basenc" if args.iter().any(|arg| is_decoding(arg)) => {
             let is_32 = command.name() == "base32" || args.iter().any(|arg| arg.starts_with("--base32"));
             let text = stdin_text(command)?;
@@ -41,7 +44,10 @@ pub(super) fn of(command: &SimpleCommand) -> Option<Word> {
         "tr" => translate(&stdin_text(command)?, &args)?,
         "pwd" => command.cwd.clone()?,
         "whoami" | "id" | "date" | "nproc" | "uname" | "hostname" => HOLE.to_string(),
-        _ => listing(command)?,
+        _ => match stdin_text(command).and_then(|text| filter::filtered(command, &text)) {
+            Some(text) => text,
+            None => listing(command)?,
+        },
     };
     if output.len() > MAX_OUTPUT {
         return None;
@@ -52,6 +58,18 @@ pub(super) fn of(command: &SimpleCommand) -> Option<Word> {
     let glob = command.args().iter().any(|word| word.glob) || output.contains("**");
     let secret = command.args().iter().any(|word| word.secret);
     Some(Word { text: output, glob, sources: Vec::new(), secret })
+}
+
+/// `which x`, `command -v x`, `type -P x`: they print where the program of that name is.
+fn asks_for_program(command: &SimpleCommand) -> bool {
+    let operands = command.args().iter().filter(|word| !word.text.starts_with('-')).count();
+    let asks = |option: &str| command.args().iter().any(|word| word.text == option);
+    operands == 1
+        && match command.name().as_str() {
+            "which" => true,
+            "command" => asks("-v"),
+            _ => asks("-P") || asks("-p"),
+        }
 }
 
 fn is_decoding(arg: &str) -> bool {
@@ -211,6 +229,13 @@ pub(super) fn is_cipher(command: &SimpleCommand) -> bool {
         "xxd" => command.args().iter().any(|word| word.text.starts_with('-') && word.text.contains('r')),
         "openssl" => has(&["-d", "-base64"]),
         "uudecode" | "rev" => true,
+        // What comes packed through a pipe was hidden before.
+        "gunzip" | "zcat" | "bunzip2" | "bzcat" | "unxz" | "xzcat" | "unzstd" | "zstdcat" | "lz4cat" => {
+            command.is_piped
+        }
+        "gzip" | "bzip2" | "xz" | "zstd" | "lz4" => {
+            command.is_piped && command.args().iter().any(|word| is_decoding(&word.text))
+        }
         _ => false,
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn read(line: &str, cwd: &str, world: &World, depth: u8) -> Result<Li
         called: Vec::new(),
         stdin: Stdin::Inherited,
         inputs: Vec::new(),
+        printed: Vec::new(),
         is_piped: false,
         is_background: false,
         via: None,
@@ -63,6 +64,8 @@ pub(super) struct Walker<'w> {
     /// Where the commands being walked read from.
     pub stdin: Stdin,
     pub inputs: Vec<Range<usize>>,
+    /// What process substitutions print, by the path that stands for them.
+    pub printed: Vec<(String, Word)>,
     pub is_piped: bool,
     pub is_background: bool,
     pub via: Option<&'static str>,
@@ -271,13 +274,21 @@ impl Walker<'_> {
         word
     }
 
-    /// Walks a program; if it is one pipeline, tells what it prints.
-    pub(super) fn only_pipeline(&mut self, program: &ast::Program) -> Option<Word> {
-        if let [list] = program.complete_commands.as_slice()
-            && let [ast::CompoundListItem(and_or, _)] = list.0.as_slice()
+    /// Walks a list; if it is one pipeline, tells what it prints.
+    pub(super) fn printed_by(&mut self, list: &ast::CompoundList) -> Option<Word> {
+        if let [ast::CompoundListItem(and_or, _)] = list.0.as_slice()
             && and_or.additional.is_empty()
         {
             return self.stages(&and_or.first.seq);
+        }
+        self.list(list);
+        None
+    }
+
+    /// Walks a program; if it is one pipeline, tells what it prints.
+    pub(super) fn only_pipeline(&mut self, program: &ast::Program) -> Option<Word> {
+        if let [list] = program.complete_commands.as_slice() {
+            return self.printed_by(list);
         }
         self.program(program);
         None
