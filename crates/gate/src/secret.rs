@@ -43,10 +43,12 @@ pub(crate) fn secrecy(place: &Place) -> Option<Secrecy> {
     }
     if place.glob {
         // A walk over a whole tree passes by credentials; naming one by a pattern is reading it.
+        // Another root has the same files below it.
+        let path = path.find("/etc/").map_or(path.as_str(), |at| &path[at..]);
         let hit =
-            !path.contains("**") && CERTAIN.iter().any(|part| part.starts_with("/etc/") && glob_matches(&path, part));
+            !path.contains("**") && CERTAIN.iter().any(|part| part.starts_with("/etc/") && glob_matches(path, part));
         let in_ssh = path.contains("/.ssh/") || path.contains("/.aws/");
-        if hit || in_ssh || is_spelled_as_store(&path) {
+        if hit || in_ssh || is_spelled_as_store(path) {
             return Some(Secrecy::Certain);
         }
     }
@@ -57,17 +59,22 @@ pub(crate) fn secrecy(place: &Place) -> Option<Secrecy> {
         return Some(Secrecy::Likely);
     }
     let name = path.rsplit('/').next().unwrap_or_default();
-    if TEXTS.iter().any(|end| name.ends_with(end)) {
-        return None;
-    }
-    if is_store(&path, name) {
+    let is_text = TEXTS.iter().any(|end| name.ends_with(end));
+    let is_store_dir = ["/.ssh", "/.aws", "/.kube", "/.gnupg"].iter().any(|dir| path.ends_with(dir));
+    if is_store_dir || (!is_text && is_store(&path, name)) {
         return Some(Secrecy::Certain);
     }
+    if LIKELY_NAMES.contains(&name) {
+        return Some(Secrecy::Likely);
+    }
+    if is_text {
+        return None;
+    }
     let env = name == ".env" || name.starts_with(".env.") || name.starts_with(".env*") || name == ".env?";
-    let likely = env || LIKELY_NAMES.contains(&name) || LIKELY_ENDS.iter().any(|end| name.ends_with(end));
+    let likely = env || LIKELY_ENDS.iter().any(|end| name.ends_with(end));
     let key_file = name.ends_with(".key") || name.starts_with("id_rsa");
     let glob_env = place.glob && name.starts_with('.') && glob_matches(name, ".env");
-    (likely || key_file || glob_env || path.ends_with("/.ssh")).then_some(Secrecy::Likely)
+    (likely || key_file || glob_env).then_some(Secrecy::Likely)
 }
 
 /// A pattern below a home that can only mean a store of credentials: `~/.docker/config.jso[n]`.

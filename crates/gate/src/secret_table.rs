@@ -7,7 +7,8 @@ pub(crate) const CERTAIN: &[&str] = &[
     "/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/security/opasswd", "/etc/ssh/ssh_host", "/run/secrets",
     "/var/run/secrets", "/etc/kubernetes/admin.conf", "/etc/kubernetes/pki", "/etc/ssl/private", "/etc/krb5.keytab",
     "/etc/rancher/k3s/k3s.yaml", "/etc/ppp/chap-secrets", "/etc/openvpn/auth", "/etc/wireguard/", "/etc/ipsec.secrets",
-    "/etc/rndc.key", "/var/lib/rancher/k3s/server/token", "/var/lib/kubelet/pki",
+    "/etc/rndc.key", "/jenkins/secrets", "/etc/networkmanager/system-connections", "/etc/wpa_supplicant",
+    "/etc/mysql/debian.cnf", "/var/lib/grafana/grafana.db", "/etc/docker/key.json", "/etc/gitlab/gitlab-secrets", "/var/lib/rancher/k3s/server/token", "/var/lib/kubelet/pki",
     // Keys and passwords.
     "/.ssh/id_", "/.ssh/identity", "/.ssh/authorized_keys2", "/.gnupg", "/.password-store", "/.local/share/keyrings",
     "/.local/share/kwalletd", "/.config/keepassxc", "/.config/bitwarden", "/.config/op", "/.netrc", "/.pgpass",
@@ -33,7 +34,12 @@ pub(crate) const CERTAIN: &[&str] = &[
     "/.config/solana", "/.electrum/wallets",
 ];
 /// Components that usually mean a credential.
-pub(crate) const LIKELY_NAMES: [&str; 12] = [
+pub(crate) const LIKELY_NAMES: [&str; 17] = [
+    "wp-config.php",
+    ".htpasswd",
+    "vault_pass",
+    ".vault_pass",
+    "service-account.json",
     ".npmrc",
     ".yarnrc.yml",
     "credentials",

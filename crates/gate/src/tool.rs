@@ -111,8 +111,8 @@ fn bash(call: &ToolCall, world: &World, ledger: &Ledger) -> Result<Reading, Refu
                 .flat_map(|(place, old, new)| weaken::effects(place, Change { removed: old, added: new }, world)),
         );
     }
-    let lost = reading.effects().filter_map(|effect| kept_test(effect, world, ledger)).collect::<Vec<_>>();
-    reading.whole.extend(lost);
+    let gone = reading.effects().filter_map(|effect| lost(effect, world, ledger)).collect::<Vec<_>>();
+    reading.whole.extend(gone);
     reading.written = written::files(&reading, &trace.taints, world, ledger);
     let mut room = MAX_JUDGED;
     for at in 0..reading.written.len() {
@@ -134,8 +134,12 @@ fn bash(call: &ToolCall, world: &World, ledger: &Ledger) -> Result<Reading, Refu
     Ok(reading)
 }
 
-/// A test that is deleted, and that the run did not make.
-fn kept_test(effect: &Effect, world: &World, ledger: &Ledger) -> Option<Effect> {
+/// A test that is deleted or a file that is emptied, and that the run did not make.
+fn lost(effect: &Effect, world: &World, ledger: &Ledger) -> Option<Effect> {
+    if let Effect::Writes { place, empties: true } = effect {
+        let is_lost = place.is_in(&world.worktree) && holds_work(&place.path) && !ledger.was_written(&place.path);
+        return is_lost.then(|| Finding::questioned(RuleId::MassDeletion, format!("empties {place}")).into());
+    }
     let Effect::Deletes { place, .. } = effect else { return None };
     let is_kept = place.is_in(&world.worktree)
         && weaken::is_kept_test(place.path.strip_prefix(&world.worktree).unwrap_or_default())

@@ -128,6 +128,8 @@ fn special(path: &str, world: &World) -> Option<Zone> {
         "/etc/security", "/etc/modules", "/etc/xdg/autostart", "/etc/xinetd", "/etc/inetd", "/etc/anacrontab",
         "/etc/doas.conf", "/etc/polkit", "/etc/networkmanager/dispatcher", "/etc/network/if-", "/var/spool/at",
         "/etc/nsswitch", "/etc/dhcp", "/etc/audit", "/etc/sysctl", "/etc/resolv.conf", "/etc/polkit-1",
+        "/lib/udev", "/usr/lib/udev", "/etc/pacman.d/hooks", "/usr/share/initramfs-tools", "/etc/initramfs-tools",
+        "/usr/share/polkit-1", "/etc/kernel", "/etc/grub.d", "/etc/default/grub",
         "/etc/X11/Xsession", "/etc/logrotate", "/etc/dbus-1", "/etc/modprobe", "/etc/update-motd", "/etc/zsh/",
         "/usr/lib/zypper/commands", "/usr/lib/python3/dist-packages/sitecustomize",
     ];
@@ -183,7 +185,11 @@ fn is_escape(path: &str) -> bool {
     const SOCKETS: [&str; 5] = ["docker.sock", "containerd.sock", "podman.sock", "crio.sock", "docker_engine"];
     const FILES: [&str; 6] =
         ["/proc/sysrq-trigger", "/proc/kcore", "/proc/sys/kernel", "/proc/sys/vm", "/sys/kernel", "/proc/1/root"];
-    SOCKETS.iter().any(|name| path.ends_with(name))
+    let other_root = path.strip_prefix("/proc/").and_then(|rest| rest.split_once('/')).is_some_and(|(pid, rest)| {
+        pid.bytes().all(|byte| byte.is_ascii_digit()) && (is_under(rest, "root") || is_under(rest, "ns"))
+    });
+    other_root
+        || SOCKETS.iter().any(|name| path.ends_with(name))
         || FILES.iter().any(|file| is_under(path, file))
         || path.ends_with("/release_agent")
         || path.ends_with("/core_pattern")

@@ -43,9 +43,9 @@ const MOVES: [&str; 11] = [
 ];
 /// Loops without an end.
 #[rustfmt::skip]
-const ENDLESS: [&str; 13] = [
+const ENDLESS: [&str; 14] = [
     "while True", "while 1", "while(1)", "while (1)", "while(true)", "while (true)", "for(;;)", "for (;;)", "loop{",
-    "loop {", "loop do", "setInterval(", "while fork",
+    "loop {", "loop do", "setInterval(", "while fork", "range(10**",
 ];
 /// Longest code that is nothing but a loop of forks, in bytes; servers that fork are longer.
 const MAX_BOMB: usize = 400;
@@ -98,6 +98,7 @@ pub(super) fn effects(
         let instead = "run the command once";
         found.push(Finding::forbidden(RuleId::ResourceAbuse, "starts copies of itself without end", instead).into());
     }
+    found.extend(walked(bare, strings, command, world));
     found.extend(moved(text, strings, command, world));
     for target in arguments(text, &EMPTIES).iter().filter(|target| target.is_known()) {
         let place = Place::resolve(&target.text, false, command.cwd.as_deref(), world);
@@ -105,6 +106,26 @@ pub(super) fn effects(
     }
     found.extend(fetched_and_run(language, text));
     found
+}
+
+/// Code that walks over all files of a tree and deletes each.
+fn walked(bare: &str, strings: &[String], command: &SimpleCommand, world: &World) -> Option<Effect> {
+    const DELETES: [&str; 9] =
+        ["os.remove", "os.unlink", "unlink", "unlinkSync", "rmSync", "rmtree", "File.delete", "rm_rf", "rmdir"];
+    const WALKS: [&str; 8] =
+        ["os.walk", "rglob", "glob", "iterdir", "os.listdir", "readdirSync", "Dir.glob", "os.scandir"];
+    const CHOOSES: [&str; 9] =
+        ["endswith", "suffix", "fnmatch", "startswith", "endsWith", "startsWith", "match", "st_mtime", "extname"];
+    let any = |names: &[&str]| names.iter().any(|name| mentions(bare, name));
+    let everything = |text: &str| {
+        matches!(text, "*" | "**" | "**/*" | "*.*" | "/" | "~" | "." | "./" | "/*") || text == world.worktree
+    };
+    let is_chosen = any(&CHOOSES) || strings.iter().any(|text| text.contains("*.") && text != "*.*");
+    if !any(&DELETES) || !any(&WALKS) || is_chosen || !strings.iter().any(|text| everything(text)) {
+        return None;
+    }
+    let root = strings.iter().find(|text| matches!(text.as_str(), "/" | "~")).map_or(".", String::as_str);
+    Some(Effect::Deletes { place: Place::resolve(root, false, command.cwd.as_deref(), world), recursive: true })
 }
 
 /// What is moved away is gone from where it was.

@@ -5,6 +5,7 @@
 mod deeds;
 mod fold;
 mod literal;
+mod outward;
 mod payload;
 mod table;
 
@@ -12,11 +13,10 @@ pub(crate) use deeds::gives_shell;
 pub(crate) use table::Language;
 
 use crate::{
-    destination::{Destination, Direction},
     effect::{Effect, Finding, Program},
     place::{Place, has_glob},
     program::nested,
-    secret::{ENVIRONMENT, pseudo, secrecy},
+    secret::{ENVIRONMENT, VARIABLE, pseudo, secrecy},
     shell::{SimpleCommand, Word},
     world::World,
 };
@@ -44,7 +44,10 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
             && strings.iter().any(|text| {
                 matches!(text.trim_start_matches("node:"), "net" | "http" | "https" | "tls" | "dgram" | "dns" | "axios")
             }))
-        || imports_client(language, &bare, &strings);
+        || outward::imports_client(language, &bare, &strings)
+        || (language == Language::Php
+            && any(&["file_get_contents", "fopen", "copy", "readfile", "file"])
+            && strings.iter().any(|text| text.starts_with("http:") || text.starts_with("https:")));
     let raw_socket = ["socket", "Socket", "TCPSocket", "net", "fsockopen", "stream_socket_client"]
         .iter()
         .any(|name| mentions(&bare, name))
@@ -78,7 +81,7 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
         effects.extend(started);
     }
     if networked {
-        effects.extend(network(&bare, &strings, world));
+        effects.extend(outward::network(&bare, &strings, world));
     }
     effects.extend(deeds::effects(language, text, &bare, &strings, command, world));
     effects.extend(hidden(language, text, &bare, &strings, command, world));
@@ -123,10 +126,12 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
         }
     }
     effects.extend(paths.iter().map(|place| Effect::Reads(place.clone())));
-    if reads_environment(&bare) {
+    if outward::reads_environment(&bare) {
         effects.push(Effect::Reads(pseudo(ENVIRONMENT)));
     }
-    effects.extend(sends_secret(networked, text, &bare, &strings, &effects));
+    effects.extend(outward::shows_variables(text).then(|| Effect::Reads(pseudo(VARIABLE))));
+    effects.extend(outward::sends_files(networked, &bare, &strings, &effects));
+    effects.extend(outward::sends_secret(networked, text, &bare, &strings, &effects));
     if any(calls_of.loads) {
         // What a file holds is run when it is loaded.
         let files: Vec<_> =
@@ -155,72 +160,6 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
         effects.push(Effect::Unverifiable("the code hides what it runs".to_owned()));
     }
     effects
-}
-
-/// True when the code takes all of the environment, and not to hand it on to a program that it starts.
-fn reads_environment(bare: &str) -> bool {
-    ["os.environ", "process.env", "ENV", "%ENV", "getenv"].iter().any(|name| {
-        bare.match_indices(name).any(|(at, _)| {
-            let (before, after) = (&bare[..at], &bare[at + name.len()..]);
-            let is_own = !before.chars().next_back().is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
-            let is_listed = [".items(", ".values(", ".copy(", ".each", ".map", ".to_h", ".select"]
-                .iter()
-                .any(|all| after.starts_with(all));
-            let is_one = after.starts_with(['[', '.', '{', '(', '_']) || after.starts_with(char::is_alphanumeric);
-            let is_handed_on = ["env=", "env={**", "env: ", "env: {...", "env = ", "env={...", "env=dict("]
-                .iter()
-                .any(|start| before.trim_end_matches(' ').ends_with(start.trim_end_matches(' ')));
-            is_own && (is_listed || !is_one) && !is_handed_on
-        })
-    })
-}
-
-/// A credential that goes to a place which the code computes.
-fn sends_secret(networked: bool, text: &str, bare: &str, strings: &[String], effects: &[Effect]) -> Option<Effect> {
-    let is_read = effects.iter().any(|effect| match effect {
-        Effect::Reads(place) => secrecy(place).is_some() && place.path != ENVIRONMENT,
-        Effect::Writes { .. }
-        | Effect::Deletes { .. }
-        | Effect::Network { .. }
-        | Effect::Executes(_)
-        | Effect::Risk(_)
-        | Effect::Unverifiable(_) => false,
-    });
-    let is_known = effects.iter().any(|effect| matches!(effect, Effect::Network { .. }));
-    let adds_to_address = strings.iter().any(|address| {
-        let joined = |mark: &str| text.contains(&format!("{address}{mark}"));
-        address.contains("://")
-            && ["' +", "\" +", "'+", "\"+", "' %", "\" %", "'.format", "\".format"].into_iter().any(joined)
-    });
-    let is_sent = !is_known && deeds::direction(bare, strings) == Direction::Up || adds_to_address;
-    (networked && is_read && is_sent).then(|| {
-        let instead = "keep credentials where they are; describe what you need instead of sending it";
-        Finding::forbidden(RuleId::DataExfiltration, "sends credentials to another host", instead).into()
-    })
-}
-
-/// Modules that talk to services outside.
-fn imports_client(language: Language, bare: &str, strings: &[String]) -> bool {
-    #[rustfmt::skip]
-    const PYTHON: [&str; 22] = [
-        "slack_sdk", "telegram", "telebot", "discord", "tweepy", "dropbox", "pysftp", "asyncssh", "fabric", "pyngrok",
-        "scapy", "impacket", "pwn", "paho", "httplib2", "minio", "botocore", "smbclient", "ldap3", "dns",
-        "kubernetes", "docker",
-    ];
-    #[rustfmt::skip]
-    const SCRIPT: [&str; 12] = [
-        "nodemailer", "aws-sdk", "ssh2", "got", "node-fetch", "request", "superagent", "ws", "telegraf", "dockerode",
-        "undici", "basic-ftp",
-    ];
-    let imported = |name: &&str| bare.contains(&format!("import {name}")) || bare.contains(&format!("from {name}"));
-    match language {
-        Language::Python => PYTHON.iter().any(imported),
-        Language::JavaScript => {
-            let loads = bare.contains("require(") || bare.contains("import ");
-            loads && strings.iter().any(|text| SCRIPT.contains(&text.as_str()) || text.starts_with("@aws-sdk/"))
-        }
-        Language::Ruby | Language::Perl | Language::Php => false,
-    }
 }
 
 /// Code that the code decodes and runs.
@@ -274,6 +213,48 @@ fn has_backticks(language: Language) -> bool {
     }
 }
 
+/// `%x(…)` of Ruby and `qx{…}` of Perl, with any delimiters.
+fn quoted_commands(text: &str, language: Language) -> Vec<Word> {
+    let mark = match language {
+        Language::Ruby => "%x",
+        Language::Perl => "qx",
+        Language::Python | Language::JavaScript | Language::Php => return Vec::new(),
+    };
+    let own = |at: &usize| {
+        !text[..*at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '%'))
+    };
+    let starts = text.match_indices(mark).map(|(at, _)| at).filter(own).take(32);
+    starts
+        .filter_map(|at| {
+            let rest = text[at + mark.len()..].trim_start();
+            let open = rest.chars().next().filter(|c| !c.is_alphanumeric() && !c.is_whitespace() && *c != '=')?;
+            let close = match open {
+                '(' => ')',
+                '{' => '}',
+                '[' => ']',
+                '<' => '>',
+                other => other,
+            };
+            let mut depth = 0usize;
+            let body = &rest[open.len_utf8()..];
+            let end = body.char_indices().find_map(|(at, c)| {
+                if c == close && depth == 0 {
+                    return Some(at);
+                }
+                depth = if c == open && open != close {
+                    depth + 1
+                } else if c == close {
+                    depth.saturating_sub(1)
+                } else {
+                    depth
+                };
+                None
+            })?;
+            Some(Word::literal(&body[..end]))
+        })
+        .collect()
+}
+
 fn processes(
     table: &Calls,
     text: &str,
@@ -311,6 +292,7 @@ fn processes(
     let mut found = started(text, &STARTERS);
     if has_backticks(language) {
         found.extend(text.split('`').skip(1).step_by(2).map(Word::literal));
+        found.extend(quoted_commands(text, language));
     }
     let mut effects = Vec::new();
     let made = table.process.iter().map(|name| count(bare, name)).sum::<usize>();
@@ -321,26 +303,6 @@ fn processes(
     let known = found.iter().filter(|word| word.is_known()).count();
     if known == 0 || found.iter().any(|word| !word.is_known()) || made > known * 3 + 2 {
         effects.push(Effect::Unverifiable("the code starts programs that are not known".to_owned()));
-    }
-    effects
-}
-
-fn network(bare: &str, strings: &[String], world: &World) -> Vec<Effect> {
-    let direction = deeds::direction(bare, strings);
-    let mut effects: Vec<Effect> = strings
-        .iter()
-        .filter(|text| text.contains("://"))
-        .map(|text| Effect::Network { to: Destination::parse(text, world), direction })
-        .collect();
-    let hosts = strings.iter().filter(|text| {
-        !text.contains("://")
-            && !text.contains(' ')
-            && (text.as_str() == "localhost" || text.parse::<std::net::IpAddr>().is_ok())
-    });
-    effects
-        .extend(hosts.map(|text| Effect::Network { to: Destination::parse(&format!("{text}:1"), world), direction }));
-    if effects.is_empty() {
-        effects.push(Effect::Unverifiable("where the code connects is not known".to_owned()));
     }
     effects
 }

@@ -75,7 +75,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 })
                 .filter(|effect| !matches!(effect, Effect::Unverifiable(_)))
                 .collect();
-            effects.push(manifest(if name == "just" { "justfile" } else { "Makefile" }, command, world));
+            let dir = args.values(&["-C", "--directory"]).next().filter(|word| word.is_known());
+            let file = if name == "just" { "justfile" } else { "Makefile" };
+            let file = dir.map_or_else(|| file.to_owned(), |dir| format!("{}/{file}", dir.text));
+            effects.push(manifest(&file, command, world));
             if targets.iter().any(|target| outward.iter().any(|word| target.contains(word))) {
                 effects.extend(new_code("runs a target whose name says that it acts outside the work tree"));
             }

@@ -25,6 +25,12 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
             ];
         }
     }
+    if let Some((_, code)) = text.split_once(".shell ").or_else(|| text.split_once(".system ")) {
+        let line = code.lines().next().unwrap_or_default();
+        let mut effects = super::nested(&crate::shell::Word::literal(line), command, world);
+        effects.push(Effect::Unverifiable("the database shell runs a program".to_owned()));
+        return effects;
+    }
     if name == "sqlite3" || name == "duckdb" {
         #[rustfmt::skip]
         const WRITES: [&str; 14] = [
@@ -69,7 +75,12 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
 
 /// True for statements that delete a table or rows without a choice, and for settings that make a server write elsewhere.
 fn changes(text: &str) -> bool {
-    const MARKS: [&str; 12] = [
+    const MARKS: [&str; 17] = [
+        "alter user",
+        "alter role",
+        "grant all",
+        "create user",
+        "drop user",
         "deletemany({})",
         "deletemany()",
         "remove({})",

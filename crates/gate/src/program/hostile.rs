@@ -36,7 +36,7 @@ const MINER_MARKS: &[&str] = &[
     "xmrig", "minerd", "cpuminer", "ethminer", "nbminer", "xmr-stak", "xmrstak", "c3pool", "minexmr", "nanopool",
     "supportxmr", "moneroocean", "minergate", "nicehash", "sugarmaker", "hashvault", "lolminer", "phoenixminer",
     "teamredminer", "ccminer", "stratum+", "stratum://", "2miners", "f2pool", "unmineable", "herominers",
-    "crypto-pool", "srbminer", "kawpow", "randomx",
+    "crypto-pool", "monero", "srbminer", "kawpow", "randomx",
 ];
 #[rustfmt::skip]
 const ATTACKS: &[&str] = &[

@@ -19,6 +19,15 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "kubectl" | "oc" | "k9s" | "helm" | "kustomize" => match verb {
             "get" | "describe" | "logs" | "top" | "version" | "explain" | "api-resources" | "cluster-info" | "diff"
             | "config" | "" | "lint" | "template" | "build" | "list" | "status" | "history" | "completion" => {
+                let shows_values = name == "helm"
+                    && verb == "get"
+                    && verbs.get(1).is_some_and(|what| matches!(*what, "values" | "all" | "manifest"));
+                if shows_values {
+                    return Some(question(
+                        RuleId::CredentialAccess,
+                        "shows the settings of a release, credentials as well",
+                    ));
+                }
                 let secret = verbs.iter().any(|word| matches!(word.split('/').next(), Some("secret" | "secrets")));
                 if secret || (verb == "config" && words.contains(&"--raw")) {
                     let instead = "work without the credential; the host adds what routes need";

@@ -98,6 +98,9 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     if !word.is_known() || word.glob {
         // The rest may be a command of its own: `$SUDO rm …`.
         let mut effects = vec![Effect::Unverifiable("which program runs is not known".to_owned())];
+        if !word.sources.is_empty() {
+            effects.push(Effect::Executes(Program::Stdin));
+        }
         if command.argv.len() > 1 && command.depth < u8::MAX {
             let rest = SimpleCommand { argv: command.argv[1..].to_vec(), depth: u8::MAX, ..command.clone() };
             effects.extend(program(&rest, world));
@@ -114,6 +117,9 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         return by_path(&name, command, world);
     }
     let mut effects = table(&name, command, world).unwrap_or_else(|| unknown(&name, command, world));
+    if inert::is_inert(&name) {
+        effects.extend(looks_outside(command, world));
+    }
     if effects.iter().any(|effect| matches!(effect, Effect::Executes(Program::Project(_)))) {
         effects.extend(projects_elsewhere(command, world));
     }
@@ -123,6 +129,16 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         effects.extend(hands_shell(command));
     }
     effects
+}
+
+/// A list of what lies behind the roots of other processes is a look out of the container.
+fn looks_outside(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let is_process = |text: &str| text.starts_with("/proc/") && (text.contains("/root") || text.contains("/cwd"));
+    let words = command.args().iter().filter(|word| is_process(&word.text) && !word.text.starts_with("/proc/self/"));
+    words
+        .map(|word| Effect::Reads(Place { path: word.text.clone(), known: true, glob: false }))
+        .filter(|effect| matches!(effect, Effect::Reads(place) if place.zone(world) == Zone::Escape))
+        .collect()
 }
 
 /// Projects, settings and plugins that a build is pointed at outside of the work tree: their code runs too.

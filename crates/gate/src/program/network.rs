@@ -136,7 +136,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             let direction = if up { Direction::Up } else { Direction::Down };
             vec![Effect::Network { to: Destination::Unknown, direction }]
         }
-        "nc" | "ncat" | "netcat" | "telnet" | "socat" | "openssl" => raw::effects(name, command, world),
+        "nc" | "ncat" | "netcat" | "telnet" | "socat" | "websocat" | "openssl" => raw::effects(name, command, world),
         "ssh" | "scp" | "sftp" | "ftp" | "lftp" | "tftp" | "mosh" | "ssh-copy-id" | "autossh" => {
             raw::remote(name, command, world)
         }

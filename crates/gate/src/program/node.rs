@@ -57,6 +57,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
     if args.values(&["--registry"]).any(|word| word.text.starts_with("http:")) {
         return elsewhere();
     }
+    if matches!(verb, "publish" | "unpublish") {
+        return publishes();
+    }
     if args.has(&["--registry", "--script-shell", "--node-options", "--userconfig", "--ignore-path"]) && !is_shown {
         return new_code("takes packages from another registry or runs them with another shell");
     }

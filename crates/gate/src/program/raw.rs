@@ -57,7 +57,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
             }
             effects
         }
-        "socat"
+        "socat" | "websocat"
             if lower.contains("exec:")
                 || lower.contains("system:")
                 || lower.contains("shell:")
@@ -65,7 +65,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
         {
             tunnel("connects a program to the network")
         }
-        "socat" => socat(command, world),
+        "socat" | "websocat" => socat(command, world),
         "nc" | "ncat" | "netcat" => {
             let args = Args::parse(
                 words,

@@ -72,6 +72,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 "the manual is shown by a program that the line may name".to_owned(),
             )]);
         }
+        "man" if words.iter().any(|word| word.text.starts_with(['/', '~', '.'])) => {
+            let files: Vec<_> = words.iter().filter(|word| !word.text.starts_with('-')).collect();
+            return Some(reads(&files, command, world));
+        }
         "fzf" | "sk" => {
             let runs = ["--preview", "--bind", "--filepath-word", "--listen", "--cmd", "-c"];
             let runs = words.iter().any(|word| runs.iter().any(|option| word.text.starts_with(option)));
@@ -111,7 +115,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         .options
         .iter()
         .filter_map(|(_, value)| value.as_ref())
-        .filter(|word| word.text.starts_with(['/', '~']))
+        .filter(|word| word.text.starts_with(['/', '~']) || word.text.starts_with("../"))
         .collect();
     effects.extend(reads(&by_option, command, world));
     if valued == RG && args.has(&["--pre"]) {

@@ -23,7 +23,8 @@ pub(super) fn dangerous(name: &str, command: &SimpleCommand) -> Option<Vec<Effec
     match name {
         "nsenter" | "unshare" | "chroot" | "pivot_root" | "mount" | "umount" | "losetup" | "insmod" | "modprobe"
         | "rmmod" | "kexec" | "capsh" | "setcap" | "debugfs" | "ctr" | "crictl" | "runc" | "keyctl" | "bpftool"
-        | "mknod" => {
+        | "mknod" | "criu" | "systemd-nspawn" | "machinectl" | "lxc" | "lxd" | "lxc-attach" | "lxc-start" | "crun"
+        | "fusermount" | "fusermount3" | "bpftrace" | "kpatch" | "swapon" | "dmsetup" => {
             if matches!(name, "mount" | "capsh") && (words.is_empty() || has(&["--print", "-l"])) {
                 return Some(Vec::new());
             }

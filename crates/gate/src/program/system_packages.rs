@@ -45,6 +45,12 @@ pub(super) fn effects(name: &str, command: &SimpleCommand) -> Option<Vec<Effect>
         "apt" | "apt-get" | "aptitude" | "apk" | "yum" | "dnf" | "microdnf" | "tdnf" | "pacman" | "zypper" | "brew"
         | "port" | "emerge" | "xbps-install" => {}
         "snap" | "dpkg" | "rpm" | "nix-env" | "flatpak" | "apt-key" | "add-apt-repository" | "yum-config-manager" => {
+            let is_open = command.args().iter().any(|word| matches!(word.text.as_str(), "--devmode" | "--dangerous"));
+            if is_open && name == "snap" {
+                let instead = "install from the signed archives of the distribution";
+                let reason = "installs packages that nobody has signed";
+                return Some(vec![Finding::refused(RuleId::SupplyChain, reason, instead).into()]);
+            }
             let looks = command.args().first().is_some_and(|word| LOOKS.contains(&word.text.as_str()));
             return Some(if looks { Vec::new() } else { new_code("installs system packages") });
         }

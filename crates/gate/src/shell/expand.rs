@@ -100,7 +100,19 @@ impl Walker<'_> {
             ParameterExpr::Transform { op: ParameterTransformOp::ExpandEscapeSequences, .. } => {
                 super::escape::ansi_c(text)
             }
-            _ => return None,
+            // Other forms, and those with a pattern of their own.
+            ParameterExpr::UppercasePattern { .. }
+            | ParameterExpr::LowercasePattern { .. }
+            | ParameterExpr::UppercaseFirstChar { .. }
+            | ParameterExpr::LowercaseFirstChar { .. }
+            | ParameterExpr::Transform { .. }
+            | ParameterExpr::UseDefaultValues { .. }
+            | ParameterExpr::AssignDefaultValues { .. }
+            | ParameterExpr::IndicateErrorIfNullOrUnset { .. }
+            | ParameterExpr::UseAlternativeValue { .. }
+            | ParameterExpr::ParameterLength { .. }
+            | ParameterExpr::VariableNames { .. }
+            | ParameterExpr::MemberKeys { .. } => return None,
         })
     }
 }
@@ -120,7 +132,13 @@ fn parameter_of(expression: &ParameterExpr) -> Option<(&Parameter, bool)> {
         | ParameterExpr::UppercaseFirstChar { parameter, indirect, .. }
         | ParameterExpr::LowercaseFirstChar { parameter, indirect, .. }
         | ParameterExpr::Transform { parameter, indirect, .. } => Some((parameter, *indirect)),
-        _ => None,
+        ParameterExpr::UseDefaultValues { .. }
+        | ParameterExpr::AssignDefaultValues { .. }
+        | ParameterExpr::IndicateErrorIfNullOrUnset { .. }
+        | ParameterExpr::UseAlternativeValue { .. }
+        | ParameterExpr::ParameterLength { .. }
+        | ParameterExpr::VariableNames { .. }
+        | ParameterExpr::MemberKeys { .. } => None,
     }
 }
 
@@ -140,7 +158,7 @@ fn without_start(text: &str, pattern: &str, largest: bool) -> Option<String> {
     }
     let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
     let mut hits = ends.filter(|end| glob_matches(pattern, &text[..*end]));
-    let end = if largest { hits.last() } else { hits.next() };
+    let end = if largest { hits.next_back() } else { hits.next() };
     Some(text[end.unwrap_or(0)..].to_owned())
 }
 
@@ -150,7 +168,7 @@ fn without_end(text: &str, pattern: &str, largest: bool) -> Option<String> {
     }
     let starts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
     let mut hits = starts.filter(|start| glob_matches(pattern, &text[*start..]));
-    let start = if largest { hits.next() } else { hits.last() };
+    let start = if largest { hits.next() } else { hits.next_back() };
     Some(text[..start.unwrap_or(text.len())].to_owned())
 }
 

@@ -42,6 +42,7 @@ pub(super) fn of(command: &SimpleCommand) -> Option<Word> {
             .collect::<Vec<_>>()
             .join("\n"),
         "tr" => translate(&stdin_text(command)?, &args)?,
+        "cat" if args == ["/dev/null"] => String::new(),
         "pwd" => command.cwd.clone()?,
         "whoami" | "id" | "date" | "nproc" | "uname" | "hostname" => HOLE.to_string(),
         _ => match stdin_text(command).and_then(|text| filter::filtered(command, &text)) {

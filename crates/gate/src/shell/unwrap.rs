@@ -276,6 +276,7 @@ fn xargs(command: &SimpleCommand) -> Wrapped {
         Some(mark) => {
             for word in &mut inner {
                 if word.text.contains(&mark) {
+                    word.sources.extend(command.inputs.iter().cloned());
                     word.text = word.text.replace(&mark, &fed.text);
                     word.glob |= fed.text.contains("**");
                 }

@@ -146,7 +146,9 @@ fn assertions(text: &str) -> usize {
         .map(str::trim_start)
         .filter(|line| !line.starts_with("//") && !line.starts_with('#') && !line.starts_with('*'))
         .filter(|line| {
-            ["assert", "expect(", "should", "t.Error", "t.Fatal", "require."].iter().any(|word| line.contains(word))
+            ["assert", "expect(", "should", "t.Error", "t.Fatal", "require.", "raises(", "toThrow", "rejects"]
+                .iter()
+                .any(|word| line.contains(word))
         })
         .count()
 }

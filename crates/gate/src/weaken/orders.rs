@@ -51,7 +51,7 @@ pub(crate) fn is_instruction_file(path: &str) -> bool {
 /// Orders for later agents that do harm.
 pub(super) fn findings(path: &str, change: Change<'_>, world: &World) -> Vec<Finding> {
     if !is_instruction_file(path) {
-        return Vec::new();
+        return steering(path, change, world).into_iter().collect();
     }
     const KEEP: &str = "write down conventions of the project, and leave decisions about permissions to people";
     let poison = |reason: String| Finding::forbidden(RuleId::InstructionPoisoning, reason, KEEP);
@@ -107,6 +107,52 @@ pub(super) fn findings(path: &str, change: Change<'_>, world: &World) -> Vec<Fin
     }
     found.truncate(4);
     found
+}
+
+/// A page for people that speaks to agents behind their back.
+fn steering(path: &str, change: Change<'_>, world: &World) -> Option<Finding> {
+    let is_page = [".md", ".mdx", ".rst", ".adoc", ".html"].iter().any(|end| path.ends_with(end));
+    if !is_page {
+        return None;
+    }
+    // What readers see they can judge; what is in comments only agents read.
+    if let Some(finding) = named_commands(&comments(change.added), world) {
+        return Some(finding);
+    }
+    let suspicion = probe::probe(&comments(change.added))?;
+    let is_new = probe::probe(&comments(change.removed)).is_none_or(|before| before.trick != suspicion.trick);
+    match suspicion.trick {
+        probe::Trick::Addressed | probe::Trick::Beacon => None,
+        trick @ (probe::Trick::HiddenText
+        | probe::Trick::Override
+        | probe::Trick::ForgedTurn
+        | probe::Trick::ForgedConsent
+        | probe::Trick::Secrecy
+        | probe::Trick::Exfiltration
+        | probe::Trick::Command) => is_new.then(|| {
+            let reason = format!("writes a page that holds what {}", trick.as_str());
+            Finding::questioned(RuleId::InstructionPoisoning, reason)
+        }),
+    }
+}
+
+/// A command in the comments of a page that nobody may run.
+fn named_commands(text: &str, world: &World) -> Option<Finding> {
+    let command = SimpleCommand { cwd: Some(world.worktree.clone()), ..SimpleCommand::default() };
+    let codes = text.split('`').skip(1).step_by(2).filter(|code| code.contains(' ') && code.len() < 2048).take(16);
+    codes.flat_map(|code| crate::program::nested(&Word::literal(code), &command, world)).find_map(|effect| {
+        let finding = crate::floor::finding(&effect, world)
+            .filter(|finding| finding.severity == crate::effect::Severity::Forbidden)?;
+        let reason = format!("names in a comment a command that {}", finding.reason);
+        Some(Finding::questioned(RuleId::InstructionPoisoning, reason))
+    })
+}
+
+/// The comments of a page, as one text.
+fn comments(text: &str) -> String {
+    const MAX_COMMENTS: usize = 64;
+    let parts = text.split("<!--").skip(1).take(MAX_COMMENTS);
+    parts.map(|part| part.split("-->").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
 /// True when a text asks for a run without any guard.

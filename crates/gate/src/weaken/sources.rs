@@ -91,6 +91,7 @@ pub(super) fn findings(path: &str, change: Change<'_>) -> Vec<Finding> {
         "gradle-wrapper.properties" | "maven-wrapper.properties" => change.adds(&["distributionUrl", "wrapperUrl"]),
         "pyproject.toml" => change.adds(&["backend-path", " @ http", " @ git"]),
         ".gitmodules" => change.adds(&["url ="]),
+        "setup.cfg" | "setup.py" => change.adds(&["dependency_links", " @ http", " @ git"]),
         _ => {
             name.starts_with("requirements")
                 && name.ends_with(".txt")

@@ -243,6 +243,10 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         }
         _ if LOCAL.contains(&verb) => {
             let mut effects = Vec::new();
+            if matches!(verb, "archive" | "bundle" | "format-patch" | "fast-export") {
+                // What it packs is the project's content.
+                effects.extend(reads(&[&Word::literal(".")], command, world));
+            }
             if verb == "archive" && args.options.iter().any(|(name, _)| name == "--remote") {
                 return questioned("reads from another repository");
             }
