@@ -38,7 +38,9 @@ pub(crate) fn secrecy(place: &Place) -> Option<Secrecy> {
     if path == STORE {
         return Some(Secrecy::Certain);
     }
-    if CERTAIN.iter().any(|part| path.contains(part)) || is_process_environment(&path) {
+    const BEGINS: [&str; 6] = ["/.", "/etc/", "/run/", "/var/", "/jenkins/", "/library/"];
+    let may_be = BEGINS.iter().any(|start| path.contains(start));
+    if (may_be && CERTAIN.iter().any(|part| path.contains(part))) || is_process_environment(&path) {
         return Some(Secrecy::Certain);
     }
     if place.glob {
@@ -83,18 +85,22 @@ fn is_spelled_as_store(path: &str) -> bool {
     if !in_home || path.contains("**") {
         return false;
     }
-    let parts: Vec<&str> = path.split('/').collect();
+    let skip = if path.starts_with("/root/") { 2 } else { 3 };
+    let parts: Vec<&str> = path.split('/').skip(skip).collect();
+    let Some(first) = parts.first().filter(|part| part.starts_with('.')) else { return false };
+    let second = first.as_bytes().get(1).copied();
     CERTAIN.iter().filter(|store| store.starts_with("/.")).any(|store| {
-        let names: Vec<&str> = store[1..].split('/').collect();
-        parts.windows(names.len()).any(|window| {
-            window.iter().zip(&names).enumerate().all(|(n, (part, name))| {
+        let is_near =
+            second.is_some_and(|byte| !byte.is_ascii_alphanumeric() || store.as_bytes().get(2) == Some(&byte));
+        let count = store.bytes().filter(|byte| *byte == b'/').count();
+        is_near
+            && count <= parts.len()
+            && parts.iter().zip(store[1..].split('/')).enumerate().all(|(n, (part, name))| {
                 // The shell's patterns do not match a leading dot, and a bare `.*` means any file.
                 let is_named = part.starts_with('.') == name.starts_with('.')
                     && part.bytes().filter(u8::is_ascii_alphanumeric).count() > 1;
-                let is_last = n + 1 == names.len();
-                is_named && (glob_matches(part, name) || is_last && part.starts_with(name))
+                is_named && (glob_matches(part, name) || n + 1 == count && part.starts_with(name))
             })
-        })
     })
 }
 
@@ -239,6 +245,13 @@ mod tests {
             "~/.ssh/id.pub/x.md",
         ] {
             assert_eq!(of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_store_is_found_by_its_beginning() {
+        for store in CERTAIN {
+            assert!(of(&format!("/x{store}y")).is_some() || of(&format!("{store}y")).is_some(), "{store}");
         }
     }
 

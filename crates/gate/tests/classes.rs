@@ -398,3 +398,21 @@ fn files_that_are_emptied() {
     lines(Decision::Deny, &["dd if=/dev/null of=data.sqlite", "truncate -s0 src/*.ts"]);
     lines(Decision::Allow, &[": > build.log", "sed -i '/^$/d' src/a.c", "perl -i -pe 's/a/b/' src/a.js"]);
 }
+
+#[test]
+fn options_before_the_verb() {
+    lines(
+        Decision::Deny,
+        &[
+            "kubectl -n prod scale deployment/web --replicas=0",
+            "kubectl --context prod delete pod web",
+            "helm --kube-context prod uninstall web",
+            "aws --profile prod --region eu-west-1 s3 rb s3://x --force",
+            "terraform -chdir=infra destroy -auto-approve",
+        ],
+    );
+    lines(
+        Decision::Allow,
+        &["kubectl -n prod get pods", "helm --kube-context prod list", "terraform -chdir=infra validate"],
+    );
+}

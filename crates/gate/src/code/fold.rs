@@ -8,6 +8,8 @@ use std::borrow::Cow;
 
 /// Longest text that is folded, in bytes.
 const MAX_TEXT: usize = 64 * 1024;
+/// Most expressions and names that are replaced in one text; each is looked for in all that follows.
+const MAX_REPLACED: usize = 64;
 /// Most rounds; each joins what the one before brought together.
 const MAX_ROUNDS: usize = 6;
 
@@ -103,6 +105,7 @@ fn pieces(text: &str, language: Language) -> Vec<Piece<'_>> {
 
 /// Puts literals in the place of the expressions that stand for home and current directory.
 fn named(pieces: Vec<Piece<'_>>) -> Vec<Piece<'_>> {
+    let mut left = MAX_REPLACED;
     let mut found: Vec<Piece<'_>> = Vec::with_capacity(pieces.len());
     // `os.environ['HOME']` holds a literal itself: its three pieces are looked at as one text.
     let mut pieces = pieces.into_iter().peekable();
@@ -122,21 +125,21 @@ fn named(pieces: Vec<Piece<'_>>) -> Vec<Piece<'_>> {
                 let rest = after[1..].to_owned();
                 pieces.next();
                 found.push(Piece::Literal("~".to_owned(), None));
-                split(Cow::Owned(rest), &mut found);
+                split(Cow::Owned(rest), &mut found, &mut left);
                 continue;
             }
         }
         match piece {
-            Piece::Code(code) => split(code, &mut found),
+            Piece::Code(code) => split(code, &mut found, &mut left),
             literal @ Piece::Literal(..) => found.push(literal),
         }
     }
     found
 }
 
-fn split<'a>(code: Cow<'a, str>, found: &mut Vec<Piece<'a>>) {
+fn split<'a>(code: Cow<'a, str>, found: &mut Vec<Piece<'a>>, left: &mut usize) {
     let mut rest = code;
-    loop {
+    while *left > 0 && !rest.is_empty() {
         let homes = HOMES.iter().map(|name| (*name, "~"));
         let here = HERE.iter().map(|name| (*name, "."));
         let is_own = |at: usize| {
@@ -147,6 +150,7 @@ fn split<'a>(code: Cow<'a, str>, found: &mut Vec<Piece<'a>>) {
             .filter_map(|(name, value)| rest.find(name).filter(|at| is_own(*at)).map(|at| (at, name.len(), value)))
             .min_by_key(|(at, length, _)| (*at, usize::MAX - length));
         let Some((at, length, value)) = hit else { break };
+        *left -= 1;
         found.push(Piece::Code(Cow::Owned(rest[..at].to_owned())));
         found.push(Piece::Literal(value.to_owned(), None));
         rest = Cow::Owned(rest[at + length..].to_owned());
@@ -160,11 +164,16 @@ const MAX_NAMES: usize = 16;
 /// Puts a literal in the place of a name that stands for it and for nothing else: `c = 'ls'; system(c)`.
 fn with_values(pieces: Vec<Piece<'_>>) -> Vec<Piece<'_>> {
     let mut values: Vec<(String, String)> = Vec::new();
+    let mut left = 2 * MAX_NAMES;
     for window in pieces.windows(3) {
+        if left == 0 || values.len() >= MAX_NAMES {
+            break;
+        }
         let [Piece::Code(before), Piece::Literal(value, _), Piece::Code(after)] = window else { continue };
         let Some(name) = assigned(before).filter(|_| after.is_empty() || after.starts_with(['\n', ';', ')'])) else {
             continue;
         };
+        left -= 1;
         let times: usize = pieces
             .iter()
             .map(|piece| match piece {
@@ -172,17 +181,18 @@ fn with_values(pieces: Vec<Piece<'_>>) -> Vec<Piece<'_>> {
                 Piece::Literal(..) => 0,
             })
             .sum();
-        if times == 1 && values.len() < MAX_NAMES && value.len() < 4096 {
+        if times == 1 && value.len() < 4096 {
             values.push((name.to_owned(), value.clone()));
         }
     }
     if values.is_empty() {
         return pieces;
     }
+    let mut left = MAX_REPLACED;
     let mut out = Vec::with_capacity(pieces.len());
     for piece in pieces {
         match piece {
-            Piece::Code(code) => put(code, &values, &mut out),
+            Piece::Code(code) => put(code, &values, &mut out, &mut left),
             literal @ Piece::Literal(..) => out.push(literal),
         }
     }
@@ -231,9 +241,9 @@ fn own<'a>(code: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
 }
 
 /// Splits code where a name stands as an argument.
-fn put<'a>(code: Cow<'a, str>, values: &[(String, String)], out: &mut Vec<Piece<'a>>) {
+fn put<'a>(code: Cow<'a, str>, values: &[(String, String)], out: &mut Vec<Piece<'a>>, left: &mut usize) {
     let mut rest = code;
-    loop {
+    while *left > 0 && !rest.is_empty() {
         let hit = values
             .iter()
             .filter_map(|(name, value)| {
@@ -248,6 +258,7 @@ fn put<'a>(code: Cow<'a, str>, values: &[(String, String)], out: &mut Vec<Piece<
             })
             .min_by_key(|(at, _, _)| *at);
         let Some((at, length, value)) = hit else { break };
+        *left -= 1;
         out.push(Piece::Code(Cow::Owned(rest[..at].to_owned())));
         out.push(Piece::Literal(value.clone(), None));
         rest = Cow::Owned(rest[at + length..].to_owned());

@@ -9,6 +9,8 @@ use crate::{
 };
 use types::catalogue::RuleId;
 
+/// Most addresses that are looked at for what is added to them.
+const MAX_ADDRESSES: usize = 32;
 const INSIDE: &str = "keep the data in the work tree; describe what you need instead of sending it";
 
 /// Modules that talk to services outside.
@@ -136,15 +138,17 @@ pub(super) fn sends_secret(
         | Effect::Risk(_)
         | Effect::Unverifiable(_) => false,
     });
+    if !networked || !is_read {
+        return None;
+    }
     let is_known = effects.iter().any(|effect| matches!(effect, Effect::Network { .. }));
-    let adds_to_address = strings.iter().any(|address| {
+    let addresses = strings.iter().filter(|text| text.contains("://")).take(MAX_ADDRESSES);
+    let adds_to_address = addresses.into_iter().any(|address| {
         let joined = |mark: &str| text.contains(&format!("{address}{mark}"));
-        address.contains("://")
-            && ["' .", "\" .", "'.", "\".", "' +", "\" +", "'+", "\"+", "' %", "\" %", "'.format", "\".format"]
-                .into_iter()
-                .any(joined)
+        ["' .", "\" .", "'.", "\".", "' +", "\" +", "'+", "\"+", "' %", "\" %", "'.format", "\".format"]
+            .into_iter()
+            .any(joined)
     });
     let is_sent = !is_known && deeds::direction(bare, strings) == Direction::Up || adds_to_address;
-    (networked && is_read && is_sent)
-        .then(|| Finding::forbidden(RuleId::DataExfiltration, "sends credentials to another host", INSIDE).into())
+    is_sent.then(|| Finding::forbidden(RuleId::DataExfiltration, "sends credentials to another host", INSIDE).into())
 }

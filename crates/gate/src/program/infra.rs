@@ -10,7 +10,7 @@ use types::catalogue::RuleId;
 
 pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
     let words: Vec<&str> = command.args().iter().map(|word| word.text.as_str()).collect();
-    let verbs: Vec<&str> = words.iter().filter(|word| !word.starts_with('-')).copied().collect();
+    let verbs = verbs_of(&words);
     let verb = verbs.first().copied().unwrap_or_default();
     Some(match name {
         "docker" | "podman" | "nerdctl" | "docker-compose" | "podman-compose" | "buildah" | "skopeo" => {
@@ -218,6 +218,26 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
         _ => return None,
     })
+}
+
+/// The words that are no options and no values of options that may stand before the verb.
+fn verbs_of<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    #[rustfmt::skip]
+    const VALUED: [&str; 25] = [
+        "-n", "--namespace", "--context", "--kube-context", "--kubeconfig", "--cluster", "--user", "--server",
+        "--profile", "--region", "--project", "--account", "--configuration", "--output", "-o", "--subscription",
+        "--query", "--endpoint-url", "-chdir", "--chdir", "--cwd", "-C", "--token", "--org", "--stack",
+    ];
+    let mut verbs = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if VALUED.contains(word) {
+            words.next();
+        } else if !word.starts_with('-') {
+            verbs.push(*word);
+        }
+    }
+    verbs
 }
 
 pub(super) fn question(rule: RuleId, reason: &str) -> Vec<Effect> {

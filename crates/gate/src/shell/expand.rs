@@ -1,11 +1,14 @@
 //! The forms of `${…}` that make another text out of a value that is known: pieces, replacements, cases, other names.
 
-use super::{command::Word, walk::Walker};
+use super::{
+    command::Word,
+    walk::{MAX_STEPS, Walker},
+};
 use crate::{place::has_glob, secret::glob_matches};
 use brush_parser::word::{Parameter, ParameterExpr, ParameterTransformOp, SubstringMatchKind};
 
 /// Longest value that patterns are tried on, in bytes; trying is quadratic.
-const MAX_PATTERNED: usize = 2048;
+const MAX_PATTERNED: usize = 256;
 
 impl Walker<'_> {
     /// The text of an expansion that changes a known value; none when it cannot be told.
@@ -16,6 +19,11 @@ impl Walker<'_> {
             value = self.scope.get(&value.text);
         }
         if !value.is_known() || value.glob {
+            return None;
+        }
+        // Trying patterns is work that the cap on steps bounds.
+        self.steps += 1 + value.text.len().min(MAX_PATTERNED) / 16;
+        if self.steps > MAX_STEPS {
             return None;
         }
         let text = self.changed_text(expression, &value.text)?;

@@ -10,6 +10,8 @@ use crate::{args::Args, place::HOLE, secret::glob_matches};
 use brush_parser::ast;
 use std::rc::Rc;
 
+/// Longest command whose program is guessed, in words.
+const MAX_GUESSED: usize = 256;
 /// Programs that a pattern in the place of a program's name is tried on.
 #[rustfmt::skip]
 const NAMED_BY_PATTERN: [&str; 40] = [
@@ -113,7 +115,7 @@ impl Walker<'_> {
 
     /// A program whose name is not fully known: what it may well be is looked at beside it.
     fn run_guessed(&mut self, command: &SimpleCommand, depth: usize) {
-        let Some(word) = command.argv.first() else { return };
+        let Some(word) = command.argv.first().filter(|_| command.argv.len() <= MAX_GUESSED) else { return };
         let names: Vec<String> = if word.glob {
             let name = word.text.rsplit('/').next().unwrap_or_default();
             if !word.text.starts_with('/') || name.trim_matches('*').is_empty() {
