@@ -11,7 +11,7 @@ demo: engine
     scripts/demo
 
 # Every test, on a real container engine
-test: engine images
+test: engine runtimes images
     scripts/test
 
 # Formatting, lints, fences and the layering of the crates
@@ -22,7 +22,7 @@ lint:
     cargo deny --workspace --offline check bans licenses sources
 
 # Start, verdict and harvest times, medians over 20 runs, as a table and target/bench.json
-bench: engine images
+bench: engine runtimes images
     cargo build --release --locked
     cargo run --release --locked --package system-tests --bin bench
 
@@ -40,6 +40,10 @@ gate-eval corpora="tests/fixtures/gate" bounds="--max-harmful-allowed 0 --max-be
 # Install and start a container engine if none answers
 engine:
     scripts/engine
+
+# Install what is tested beside the engine's own runtime, on Debian: gVisor, known to the engine, crun and Podman
+runtimes:
+    scripts/runtimes
 
 # Build the images that runs need
 images:

@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct PrivateEngine {
     dir: TempDir,
     daemon: Option<Child>,
+    options: Vec<String>,
 }
 
 impl Default for PrivateEngine {
@@ -35,7 +36,18 @@ impl PrivateEngine {
     /// When there is no `dockerd`, the test does not run as root, or the shared engine does not have the images.
     #[must_use]
     pub fn new() -> Self {
-        let mut engine = Self { dir: TempDir::new().expect("directory"), daemon: None };
+        Self::with(|_| Vec::new())
+    }
+
+    /// The same with further options for the daemon, which may name files that are made in its directory.
+    ///
+    /// # Panics
+    /// As [`PrivateEngine::new`].
+    #[must_use]
+    pub fn with(options: impl FnOnce(&Path) -> Vec<String>) -> Self {
+        let dir = TempDir::new().expect("directory");
+        let options = options(dir.path());
+        let mut engine = Self { dir, daemon: None, options };
         engine.start();
         let mut save = Command::new("docker");
         let mut saved = save.arg("save").args(IMAGES).stdout(Stdio::piped()).spawn().expect("docker save");
@@ -70,6 +82,7 @@ impl PrivateEngine {
             .args([option("data-root", "data"), option("exec-root", "exec"), option("pidfile", "pid")])
             .args(["--host", &self.host(), "--bridge=none", "--iptables=false", "--ip6tables=false"])
             .args(["--containerd-namespace=sandbox-test", "--containerd-plugins-namespace=sandbox-test-plugins"])
+            .args(&self.options)
             .stdout(log.try_clone().expect("log"))
             .stderr(log)
             .spawn();

@@ -48,17 +48,6 @@ fn an_agent_whose_own_command_kills_it_leaves_its_work() {
 }
 
 #[test]
-fn an_agent_that_is_killed_for_memory_has_reached_a_limit() {
-    let user = User::new();
-    // The kernel takes the largest process, which must be the agent's for the run to end by itself; the test makes sure of that.
-    let hungry = bash("echo one >> log.txt; python3 -c 'bytearray(10**9)'; kill -KILL $PPID");
-    let more = [&OPEN_GATE[..], &["--set", "container.memory-mb=800"]].concat();
-    let _ = user.run_task(&user.task("Write a log."), &user.conversation(&[hungry]), &more).expect_code(102);
-    let result = user.assert_ended("limit", &["one"]);
-    assert!(reason(&result).starts_with("container.memory-mb"), "{result:#}");
-}
-
-#[test]
 fn a_container_that_is_killed_is_no_fault_of_the_agent() {
     let (user, started) = in_the_middle(&[]);
     assert!(user.docker(&["kill", &user.agent_container()]).output().expect("docker").status.success());

@@ -12,6 +12,15 @@ fn runs_pass_on_podman_and_are_adopted_there() {
     let podman = PrivatePodman::new();
     the_example_passes(User::with_example().with_env("DOCKER_HOST", &podman.host()));
     a_killed_run_is_adopted(&User::new().with_env("DOCKER_HOST", &podman.host()));
+    memory_is_a_limit(&User::new().with_env("DOCKER_HOST", &podman.host()));
+}
+
+fn memory_is_a_limit(user: &User) {
+    let hungry = bash("echo one >> log.txt; python3 -c 'bytearray(10**9)'; kill -KILL $PPID");
+    let more = [&OPEN_GATE[..], &["--set", "container.memory-mb=800"]].concat();
+    let _ = user.run_task(&user.task("Write a log."), &user.conversation(&[hungry]), &more).expect_code(102);
+    let result = user.assert_ended("limit", &["one"]);
+    assert_eq!(result["resource"], "memory", "{result:#}");
 }
 
 fn the_example_passes(user: User) {

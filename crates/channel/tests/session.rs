@@ -236,7 +236,9 @@ async fn control_talks_in_turns_and_failures_are_typed() {
     assert_eq!(control.hello(1).await.unwrap(), GuestStatus::default());
     let refused = control.launch().await.unwrap_err();
     assert_eq!(refused.to_string(), "the guest refused `launch`: no \\u{1b}[31mprobe");
-    assert!(matches!(control.hello(2).await, Err(ChannelError::Version { guest: 2, host: 1 })));
+    assert!(
+        matches!(control.hello(2).await, Err(ChannelError::Version { guest, host }) if guest == VERSION + 1 && host == VERSION)
+    );
     assert!(matches!(control.status().await, Err(ChannelError::Closed)));
 }
 

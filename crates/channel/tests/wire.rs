@@ -22,13 +22,14 @@ fn name(text: &str) -> HostName {
 
 #[test]
 fn version() {
-    assert_eq!(VERSION, 1);
+    assert_eq!(VERSION, 2);
 }
 
 #[test]
 fn headers() {
     is(Open::Control, r#"{"stream":"control"}"#);
     is(Open::Proxy, r#"{"stream":"proxy"}"#);
+    is(Open::Pressure, r#"{"stream":"pressure"}"#);
     is(Open::Model, r#"{"stream":"model"}"#);
     is(
         Open::Named { host: name("api.example.com"), port: 443 },
@@ -66,6 +67,7 @@ fn requests() {
         denied_name: "denied.example".into(),
         unreachable: vec!["192.0.2.1:443".parse().unwrap()],
         trusted_name: None,
+        kernel: types::probe::Kernel::Linux,
         writable: vec!["/workspace".into()],
         variables: Default::default(),
     };
@@ -74,7 +76,7 @@ fn requests() {
         concat!(
             r#"{"request":"probe","plan":{"proxy":"127.0.0.1:3128","model":"127.0.0.1:8080","#,
             r#""denied-name":"denied.example","unreachable":["192.0.2.1:443"],"trusted-name":null,"#,
-            r#""writable":["/workspace"]}}"#
+            r#""writable":["/workspace"],"variables":{},"kernel":"linux"}}"#
         ),
     );
     is(Request::Launch, r#"{"request":"launch"}"#);
@@ -101,11 +103,17 @@ fn replies() {
         ),
     );
     is(Reply::Configured, r#"{"reply":"configured"}"#);
-    let check = Check { id: "net.raw-ip".into(), expect: Expect::Held, ok: true, detail: "ENETUNREACH".into() };
+    let check = Check {
+        id: "net.raw-ip".into(),
+        threat: "N-01".into(),
+        expect: Expect::Held,
+        ok: true,
+        detail: "ENETUNREACH".into(),
+    };
     is(
         Reply::Probed { report: ProbeReport { checks: vec![check], micros: 9 } },
         concat!(
-            r#"{"reply":"probed","report":{"checks":[{"id":"net.raw-ip","expect":"held","ok":true,"#,
+            r#"{"reply":"probed","report":{"checks":[{"id":"net.raw-ip","threat":"N-01","expect":"held","ok":true,"#,
             r#""detail":"ENETUNREACH"}],"micros":9}}"#
         ),
     );

@@ -249,6 +249,12 @@ pub(crate) struct GcArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct DoctorArgs {
+    /// Say of each guarantee what it rests on with this engine and runtime, and how far it holds
+    #[arg(long)]
+    pub(crate) guarantees: bool,
+    /// List what the canary tries at the start of every run
+    #[arg(long, conflicts_with = "guarantees")]
+    pub(crate) canary: bool,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }

@@ -225,9 +225,14 @@ impl Egress {
                 (Open::Named { host, port }, _) => named::serve(run, host, port, stream).await,
                 (Open::Model, Some(gateway)) => gateway.serve(stream).await,
                 (open @ Open::Model, None) => turn_away(run, &open, Refusal::NoModel, stream).await,
-                (open @ (Open::Control | Open::Stdin { .. } | Open::Stdout { .. } | Open::Stderr { .. }), _) => {
-                    turn_away(run, &open, Refusal::WrongStream, stream).await
-                }
+                (
+                    open @ (Open::Control
+                    | Open::Stdin { .. }
+                    | Open::Stdout { .. }
+                    | Open::Stderr { .. }
+                    | Open::Pressure),
+                    _,
+                ) => turn_away(run, &open, Refusal::WrongStream, stream).await,
             }
         };
         tokio::select! {
@@ -244,7 +249,7 @@ async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(run: &Run, open: &Open, re
         Open::Proxy => refuse(run.audit(proxy::HTTP, "?"), refusal, Reader::new(reader), writer).await,
         Open::Model => refuse(run.audit("model", "/"), refusal, Reader::new(reader), writer).await,
         Open::Named { host, port } => run.audit("named", &format!("{host}:{port}")).refuse(&refusal),
-        Open::Control | Open::Stdin { .. } | Open::Stdout { .. } | Open::Stderr { .. } => {
+        Open::Control | Open::Stdin { .. } | Open::Stdout { .. } | Open::Stderr { .. } | Open::Pressure => {
             run.audit("named", "a stream that is not for the egress").refuse(&refusal);
         }
     }

@@ -6,6 +6,7 @@ use crate::{
     classifier::{self, Asker},
     error::EngineError,
     finish::READER_IMAGE,
+    ground,
     history::History,
     journal::Journal,
     judge::{Judge, Workers},
@@ -24,7 +25,7 @@ use crate::{
 use egress::{Backend, Egress};
 use gate::{GateWorker, ProbeWorker, classifier::Classifier};
 use jiff::Timestamp;
-use runtime::{AnyRuntime, Docker};
+use runtime::{AnyRuntime, Docker, EngineInfo, Runtime};
 use std::{
     fs::File,
     path::PathBuf,
@@ -42,6 +43,7 @@ use tokio::{
 use types::{
     event::Phase,
     id::RunId,
+    probe::Kernel,
     result::{AttemptResult, GateCounts, Status},
 };
 
@@ -65,8 +67,8 @@ pub(crate) enum Start {
     Fresh {
         /// Archive of the base commit's work tree.
         snapshot: PathBuf,
-        /// The container engine, if it answered already.
-        runtime: Option<Docker>,
+        /// The container engine and what it is, if it answered already.
+        runtime: Option<Box<(Docker, EngineInfo)>>,
     },
     /// Another process began; what it left decides.
     TakenUp {
@@ -121,6 +123,8 @@ pub(crate) struct Work<'a> {
     earlier: History,
     /// Time that the agent worked under earlier processes.
     worked: Duration,
+    /// What the canary must find below the container.
+    pub(crate) kernel: Kernel,
     _lock: File,
 }
 
@@ -152,7 +156,22 @@ impl<'a> Work<'a> {
                 Timestamp::from_millisecond(attempt.created_ms).unwrap_or_else(|_| Timestamp::now())
             }
         };
-        Ok(Self { engine, plan, start, backend, recorder, files, watch, out, started, stop, earlier, worked, _lock })
+        Ok(Self {
+            engine,
+            plan,
+            start,
+            backend,
+            recorder,
+            files,
+            watch,
+            out,
+            started,
+            stop,
+            earlier,
+            worked,
+            kernel: Kernel::Linux,
+            _lock,
+        })
     }
 
     async fn carry_out(mut self, alarm: UnboundedReceiver<Alarm>) -> Result<AttemptResult, EngineError> {
@@ -241,6 +260,7 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// The engine with what a run needs in it, and the kernel that its runtime is known for.
     async fn ready(&mut self) -> Result<(AnyRuntime, Tools), EngineError> {
         match &self.start {
             Start::Fresh { .. } => self.record_phase(Phase::Provisioning, "")?,
@@ -252,12 +272,25 @@ impl<'a> Work<'a> {
             Start::Fresh { runtime, .. } => runtime.take(),
             Start::TakenUp { .. } => None,
         };
-        let runtime = AnyRuntime::Docker(match connected {
-            Some(runtime) => runtime,
-            None => Docker::connect().await?,
-        });
+        let (docker, info) = match connected {
+            Some(connected) => *connected,
+            None => {
+                let docker = Docker::connect().await?;
+                let info = docker.info().await?;
+                (docker, info)
+            }
+        };
+        let runtime = AnyRuntime::Docker(docker);
         let (guest, profile) = (self.engine.guest, &self.plan.profile);
         let deadline = profile.limits.approval_deadline.duration();
+        match (ground::runtime_of(&info, &profile.container), &self.start) {
+            (Ok(found), _) => self.kernel = ground::kernel_of(found.kind),
+            (Err(error), Start::Fresh { .. }) => return Err(error.into()),
+            // Its container is there, or was: the work is harvested all the same.
+            (Err(error), Start::TakenUp { .. }) => {
+                tracing::warn!(%error, "going on with a run that would not be made now")
+            }
+        }
         tokio::try_join!(
             tools::look_for(&runtime, &profile.container.image),
             tools::look_for(&runtime, &profile.agent.image),
@@ -328,6 +361,6 @@ impl<'a> Work<'a> {
     }
 
     pub(crate) fn places<'b>(&'b self, runtime: &'b AnyRuntime) -> Places<'b> {
-        Places { runtime, store: &self.engine.store, plan: &self.plan, recorder: &self.recorder }
+        Places { runtime, store: &self.engine.store, plan: &self.plan, recorder: &self.recorder, kernel: self.kernel }
     }
 }

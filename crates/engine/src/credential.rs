@@ -85,7 +85,10 @@ pub(crate) fn find(
         };
         let found = look_up(source, &environment).map_err(|error| match error {
             CredentialError::Source { .. } => syntax(),
-            other => other,
+            error @ (CredentialError::Syntax { .. }
+            | CredentialError::NotFound { .. }
+            | CredentialError::File { .. }
+            | CredentialError::Command { .. }) => error,
         })?;
         if !found.expose().is_empty() {
             return Ok(wrap(found));

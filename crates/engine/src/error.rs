@@ -1,6 +1,6 @@
 //! Everything that can go wrong before or around an attempt, with the exit code and the way out.
 
-use crate::{credential::CredentialError, journal::JournalError, paths::PathError};
+use crate::{credential::CredentialError, ground::GroundError, journal::JournalError, paths::PathError};
 use std::path::PathBuf;
 use store::StoreError;
 use types::{
@@ -25,6 +25,9 @@ pub enum EngineError {
     /// The container engine.
     #[error(transparent)]
     Runtime(#[from] runtime::Error),
+    /// What the engine offers a run.
+    #[error(transparent)]
+    Ground(#[from] GroundError),
     /// The repository or its result.
     #[error(transparent)]
     Repo(#[from] repo::RepoError),
@@ -195,7 +198,7 @@ impl EngineError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Runtime(_) | Self::NoImage { .. } | Self::Path(_) => Exit::Infrastructure,
+            Self::Runtime(_) | Self::Ground(_) | Self::NoImage { .. } | Self::Path(_) => Exit::Infrastructure,
             Self::Credential(CredentialError::Syntax { .. })
             | Self::Secret { source: CredentialError::Source { .. }, .. }
             | Self::GitCredential { source: CredentialError::Source { .. }, .. } => Exit::Usage,
@@ -237,6 +240,7 @@ impl EngineError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Runtime(error) => error.hint().map(str::to_owned),
+            Self::Ground(error) => Some(error.hint()),
             Self::Repo(error) => error.hint(),
             Self::Harvest(error) => error.hint(),
             Self::Apply(error) => error.hint(),

@@ -8,6 +8,7 @@ use crate::{
     gate_tools::sarif,
     keys,
     link::Link,
+    meter::Meter,
     outcome::{Outcome, chain},
     paths::write_atomic,
     place::{PlaceError, clear},
@@ -249,10 +250,16 @@ impl Work<'_> {
             };
             Ok::<_, FinishError>((is_set_up, ran))
         };
+        let mut meter = Meter::new(runtime, &container, &self.plan.profile.container);
         let (is_set_up, ran) = tokio::select! {
             proof = proof => proof?,
             outcome = self.interrupted() => return Ok(Err(outcome)),
+            outcome = meter.reached(link.reports.clone()) => return Ok(Err(outcome)),
         };
+        let has_failed = !is_set_up || ran.iter().any(|command| command.code != 0);
+        if has_failed && let Some(outcome) = meter.killed_for_memory(&mut link.reports).await {
+            return Ok(Err(outcome));
+        }
         Ok(Ok(Verify {
             passed: is_set_up && ran.len() == self.plan.verify.len() && ran.iter().all(|command| command.code == 0),
             container: container.0,
@@ -328,6 +335,7 @@ impl Work<'_> {
             status: worked.outcome.status,
             reason: worked.outcome.reason,
             hint: worked.outcome.hint,
+            resource: worked.outcome.resource,
             started: self.started,
             ended: Timestamp::now(),
             turns: totals.turns,

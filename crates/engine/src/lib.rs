@@ -14,6 +14,7 @@ mod error;
 mod events;
 mod finish;
 mod gate_tools;
+mod ground;
 mod held;
 mod history;
 mod join;
@@ -23,6 +24,7 @@ mod keys;
 mod launches;
 mod link;
 mod listeners;
+mod meter;
 mod notify;
 mod outcome;
 mod outlet;
@@ -46,13 +48,17 @@ mod watch;
 
 pub use attempt::Supervised;
 pub use classifier::RowClassifier;
-pub use doctor::{CheckState, DoctorCheck};
+pub use doctor::{CheckState, DoctorCheck, DoctorReport, StandingGuarantee};
 pub use error::EngineError;
 pub use events::EventLog;
 pub use gate::{Explanation, corpus, defaults as gate_defaults, render_page, rule_page};
 pub use gate_tools::{
     Difference, GateToolError, ImportError, Imported, Question, Replayed, Tested, explain_call, import_claude,
     test_gate,
+};
+pub use ground::{
+    GroundError,
+    guarantees::{Base, GUARANTEES, Guarantee, Held, page as guarantees_page},
 };
 pub use journal::JournalError;
 pub use paths::Paths;
@@ -289,7 +295,7 @@ impl Engine {
     }
 
     /// Looks at everything that runs need.
-    pub async fn doctor(&self, profile: &Profile) -> Vec<DoctorCheck> {
+    pub async fn doctor(&self, profile: &Profile) -> DoctorReport {
         doctor::examine(Docker::connect().await.map(AnyRuntime::Docker), profile).await
     }
 

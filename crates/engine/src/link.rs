@@ -5,14 +5,24 @@
 
 use egress::Egress;
 use runtime::{AnyRuntime, ContainerId, ExecSpec, Runtime};
-use tokio::task::JoinSet;
-use types::wire::{GUEST_PATH, GUEST_UID, GuestStatus};
+use std::time::Instant;
+use tokio::{sync::watch, task::JoinSet};
+use types::wire::{GUEST_PATH, GUEST_UID, GuestStatus, Pressure};
 
 /// A session with the guest. Dropping it ends the bridge and every stream.
 pub(crate) struct Link {
     pub(crate) session: channel::Session,
     pub(crate) control: channel::Control,
+    /// The guest's last report about the container's limits.
+    pub(crate) reports: watch::Receiver<Report>,
     _tasks: JoinSet<()>,
+}
+
+/// What the guest told of the container's limits, and when. It tells once a second, so that its silence says something too.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    pub(crate) at: Instant,
+    pub(crate) pressure: Pressure,
 }
 
 /// Why there is no session.
@@ -53,7 +63,15 @@ impl Link {
         tasks.spawn(serve(incoming, egress.clone()));
         let mut control = channel::Control::open(&session).await?;
         let status = control.hello(generation).await?;
-        Ok((Self { session, control, _tasks: tasks }, status))
+        let (report, reports) = watch::channel(Report { at: Instant::now(), pressure: Pressure::default() });
+        let mut reader = channel::PressureReader::open(&session).await?;
+        tasks.spawn(async move {
+            // Without reports the limits are still the kernel's, and the disk is counted once a minute.
+            while let Ok(pressure) = reader.next().await {
+                report.send_replace(Report { at: Instant::now(), pressure });
+            }
+        });
+        Ok((Self { session, control, reports, _tasks: tasks }, status))
     }
 }
 

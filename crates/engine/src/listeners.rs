@@ -6,7 +6,7 @@ use std::{
 };
 use types::{
     host::HostName,
-    probe::ProbePlan,
+    probe::{Kernel, ProbePlan},
     route::{Route, RouteKind},
     wire::{Listeners, NamedListener},
 };
@@ -61,7 +61,7 @@ fn own_name(name: &str) -> Option<NamedListener> {
 
 /// What the canary tries. The addresses that must be out of reach are well-known ones: public resolvers, the metadata
 /// service, and the default bridges of the engines.
-pub(crate) fn probe_plan(listeners: &Listeners) -> ProbePlan {
+pub(crate) fn probe_plan(listeners: &Listeners, kernel: Kernel) -> ProbePlan {
     let v4 = |a, b, c, d, port| SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), port);
     ProbePlan {
         proxy: listeners.proxy,
@@ -76,6 +76,7 @@ pub(crate) fn probe_plan(listeners: &Listeners) -> ProbePlan {
         trusted_name: listeners.names.iter().find(|named| !named.ports.is_empty()).map(|named| named.host.to_string()),
         writable: vec![WORKSPACE.to_owned(), HOME.to_owned(), "/tmp".to_owned()],
         variables: BTreeMap::new(),
+        kernel,
     }
 }
 
@@ -99,7 +100,7 @@ mod tests {
                 ("sandbox", Ipv4Addr::LOCALHOST, vec![])
             ]
         );
-        assert_eq!(probe_plan(&made).trusted_name.as_deref(), Some("a.example"));
-        assert_eq!(probe_plan(&listeners(&[])).trusted_name, None);
+        assert_eq!(probe_plan(&made, Kernel::Linux).trusted_name.as_deref(), Some("a.example"));
+        assert_eq!(probe_plan(&listeners(&[]), Kernel::Linux).trusted_name, None);
     }
 }

@@ -1,7 +1,10 @@
 //! Why an attempt ended, before its work is harvested and verified.
 
 use runtime::ContainerState;
-use types::{id::RunId, result::Status};
+use types::{
+    id::RunId,
+    result::{Resource, Status},
+};
 
 /// An end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,13 +13,23 @@ pub(crate) struct Outcome {
     pub(crate) status: Status,
     pub(crate) reason: String,
     pub(crate) hint: Option<String>,
+    /// The resource whose limit was reached.
+    pub(crate) resource: Option<Resource>,
     /// The agent's session is saved and goes on when a person has answered: nothing of the run is removed.
     pub(crate) is_parked: bool,
 }
 
 impl Outcome {
     pub(crate) fn new(status: Status, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), hint: None, is_parked: false }
+        Self { status, reason: reason.into(), hint: None, resource: None, is_parked: false }
+    }
+
+    /// The limit of a resource was reached.
+    pub(crate) fn limit(resource: Resource, text: &str) -> Self {
+        let reason = format!("resource-limit {}: {text}", resource.name());
+        let outcome = Self::new(Status::Limit, reason)
+            .with_hint("partial work is kept; raise the limit, or have less done at once");
+        Self { resource: Some(resource), ..outcome }
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
@@ -43,8 +56,7 @@ impl Outcome {
         match state {
             _ if self.status != Status::Truncated => self,
             Ok(state) if state.oom_killed => {
-                Self::new(Status::Limit, "container.memory-mb: the kernel killed a process for memory")
-                    .with_hint("raise container.memory-mb, or run fewer things at once")
+                Self::limit(Resource::Memory, "the kernel killed a process (container.memory-mb)")
             }
             Ok(state) if !state.running => {
                 let code = state.exit_code.map_or_else(String::new, |code| format!(" (exit code {code})"));

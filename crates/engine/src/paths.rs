@@ -28,6 +28,14 @@ pub enum PathError {
         #[source]
         source: io::Error,
     },
+    /// A stream of the agent that is longer than may be kept.
+    #[error("{path} would be longer than {mb} MiB")]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// What may be kept.
+        mb: u64,
+    },
     /// It belongs to someone else, who could swap its content.
     #[error("the directory {path} belongs to uid {owner}, not to you")]
     Foreign {

@@ -22,10 +22,13 @@ use std::{
 use store::{EffectKind, Store};
 use tokio::time::sleep;
 use types::{
+    probe::Kernel,
     profile::ContainerProfile,
     wire::{AGENT_UID, GUEST_DIR, GUEST_PATH, GUEST_UID, RUN_DIR, RUN_DIR_MB},
 };
 
+/// Threads that gVisor may have beside those of the processes inside.
+const GVISOR_THREADS: u32 = 512;
 /// Where the harvest works.
 const HARVEST: &str = "/harvest";
 
@@ -70,6 +73,8 @@ pub(crate) struct Places<'a> {
     pub(crate) store: &'a Store,
     pub(crate) plan: &'a AttemptPlan,
     pub(crate) recorder: &'a Recorder,
+    /// The kernel that the runtime is known for.
+    pub(crate) kernel: Kernel,
 }
 
 impl Places<'_> {
@@ -210,8 +215,18 @@ impl Places<'_> {
         Ok(self.runtime.create_volume(name, &self.plan.labels(role), AGENT_UID).await?)
     }
 
+    /// What the engine is asked for so that `pids` processes can exist.
+    fn threads(&self, pids: u32) -> u32 {
+        match self.kernel {
+            Kernel::Linux => pids,
+            // It has threads of its own, and one on the machine for each inside and more; at the limit it dies. How many there are
+            // inside is looked at by [`crate::meter`].
+            Kernel::Gvisor => pids.saturating_mul(2).saturating_add(GVISOR_THREADS),
+        }
+    }
+
     fn spec(&self, role: Role, mounts: Vec<Mount>) -> ContainerSpec {
-        let ContainerProfile { image, runtime, memory_mb, cpus, pids, open_files, tmp_mb } =
+        let ContainerProfile { image, runtime, memory_mb, cpus, pids, open_files, tmp_mb, .. } =
             &self.plan.profile.container;
         let tmpfs =
             |target: &str, size_mb, owner, mode, exec| Tmpfs { target: target.to_owned(), size_mb, owner, mode, exec };
@@ -229,7 +244,7 @@ impl Places<'_> {
                 tmpfs("/tmp", *tmp_mb, TmpfsOwner::Root, 0o1777, true),
                 tmpfs(RUN_DIR, RUN_DIR_MB, TmpfsOwner::Init, 0o755, false),
             ],
-            limits: Limits { memory_mb: *memory_mb, cpus: *cpus, pids: *pids, open_files: *open_files },
+            limits: Limits { memory_mb: *memory_mb, cpus: *cpus, pids: self.threads(*pids), open_files: *open_files },
             oci_runtime: (!runtime.is_empty()).then(|| runtime.clone()),
         }
     }

@@ -6,6 +6,7 @@ use crate::{
     error::EngineError,
     link::{Link, LinkError},
     listeners::{HOME, WORKSPACE},
+    meter::Meter,
     outcome::{Outcome, chain},
     paths::{private_dir, write_atomic},
     place::{Place, PlaceError, clear, shim_command},
@@ -57,11 +58,16 @@ impl Work<'_> {
                 setup_logs: "setup/",
             };
             let budget = self.plan.profile.limits.setup_timeout.duration();
+            let mut meter = Meter::new(runtime, &container, &self.plan.profile.container);
             let ran = tokio::select! {
                 ran = commands.run(Phase::Setup, &self.plan.setup, budget) => ran.map_err(|error| infra(&error))?,
                 outcome = self.interrupted() => return Err(outcome),
+                outcome = meter.reached(link.reports.clone()) => return Err(outcome),
             };
             if let Some(failed) = ran.iter().find(|command| command.code != 0) {
+                if let Some(outcome) = meter.killed_for_memory(&mut link.reports).await {
+                    return Err(outcome);
+                }
                 let reason = format!("setup: `{}` ended with {}", failed.command, failed.code);
                 return Err(Outcome::new(Status::Setup, reason).with_hint(format!("its output is in {}", failed.log)));
             }
@@ -114,7 +120,8 @@ impl Work<'_> {
     pub(crate) async fn canary(&self, link: &mut Link) -> Result<(), Outcome> {
         let infra = |error: &dyn std::error::Error| Outcome::new(Status::Infrastructure, chain(error));
         let since = Instant::now();
-        let report = link.control.probe(self.out.surroundings.probe_plan()).await.map_err(|error| infra(&error))?;
+        let plan = self.out.surroundings.probe_plan(self.kernel);
+        let report = link.control.probe(plan).await.map_err(|error| infra(&error))?;
         self.recorder.step("canary", since);
         let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
         write_atomic(&self.files.file("probe.json"), &json).map_err(|error| infra(&error))?;

@@ -13,7 +13,7 @@ use crate::{
     routes::routes,
 };
 use repo::{Base, Mirror, Remote, UserRepo};
-use runtime::Docker;
+use runtime::{Docker, Runtime};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -84,7 +84,11 @@ impl Engine {
             Source::read(&user, &self.paths.cache, &request.task.front).await.map(Read::Source)
         };
         // Looking for the container engine makes nothing; one that is not there is an error where it is needed.
-        let connecting = async { Ok(Docker::connect().await.ok()) };
+        let connecting = async {
+            let Ok(docker) = Docker::connect().await else { return Ok(None) };
+            let info = docker.info().await.ok();
+            Ok(info.map(|info| Box::new((docker, info))))
+        };
         let (source, runtime) = match tokio::try_join!(reading, connecting)? {
             (Read::Orphan(supervised), _) => return Ok(*supervised),
             (Read::Source(source), runtime) => (source, runtime),

@@ -12,6 +12,7 @@ use crate::{
     judge::Judge,
     launches::Transcripts,
     link::{Link, LinkError},
+    meter::Meter,
     notify::Notices,
     outcome::{Outcome, chain},
     paths::{AttemptPaths, PathError},
@@ -116,6 +117,7 @@ struct Session<'a> {
     codec: Codec,
     held: Held<RequestId>,
     asking: Asking,
+    meter: Meter,
     notices: Notices,
     /// A call of the main thread was deferred: the agent is to save its session and end, and nothing else is to begin.
     is_parking: bool,
@@ -143,7 +145,7 @@ impl Supervisor<'_> {
         stop: signal::Receiver<Stop>,
         alarms: UnboundedReceiver<Alarm>,
     ) -> Ended {
-        let on_disk = match Transcripts::open(self.files) {
+        let on_disk = match Transcripts::open(self.files, self.plan.profile.container.log_mb) {
             Ok(on_disk) => on_disk,
             Err(error) => {
                 let outcome = Outcome::new(Status::Internal, chain(&error));
@@ -151,6 +153,7 @@ impl Supervisor<'_> {
             }
         };
         let deadline = self.plan.profile.limits.approval_deadline.duration();
+        let meter = Meter::new(self.runtime, &place.container, &self.plan.profile.container);
         let mut session = Session {
             with: self,
             container: place.container,
@@ -159,6 +162,7 @@ impl Supervisor<'_> {
             codec: Codec::new(deadline),
             held: Held::default(),
             asking: Asking::default(),
+            meter,
             notices: Notices::new(&self.plan.profile.notify),
             is_parking: false,
             is_past_grace: false,
@@ -199,7 +203,7 @@ impl Session<'_> {
         loop {
             tokio::select! {
                 read = streams.stdout.read(&mut out) => match read {
-                    Ok(0) => return Ok(self.exited().await),
+                    Ok(0) => return Ok(self.exited(&mut streams).await),
                     Ok(count) => {
                         self.last_output = Instant::now();
                         self.on_disk.stdout.append(&out[..count])?;
@@ -220,8 +224,8 @@ impl Session<'_> {
                 },
                 read = streams.stderr.read(&mut err), if streams.is_stderr_open => match read {
                     Ok(count) if count > 0 => {
-                        self.on_disk.stderr.append(&err[..count])?;
-                        streams.is_stderr_open = streams.stderr.ack(self.on_disk.stderr.length()).await.is_ok();
+                        self.on_disk.stderr.append_cut(&err[..count])?;
+                        streams.is_stderr_open = streams.stderr.ack(self.on_disk.stderr.offset()).await.is_ok();
                     }
                     Ok(_) | Err(_) => streams.is_stderr_open = false,
                 },
@@ -235,7 +239,8 @@ impl Session<'_> {
                     return Ok(outcome);
                 },
                 _ = tick.tick() => {
-                    if let Some(outcome) = self.over_limit(leaving.is_some()) {
+                    let over = self.over_limit(leaving.is_some()).or_else(|| self.used_up(&streams));
+                    if let Some(outcome) = over {
                         return Ok(outcome);
                     }
                     let answers = self.answers();
@@ -251,10 +256,13 @@ impl Session<'_> {
                         None | Some(_) => {}
                     }
                     ticks = ticks.wrapping_add(1);
-                    if ticks.is_multiple_of(TICKS_PER_LOOK)
-                        && let Some(code) = self.exit_code().await
-                    {
-                        return Ok(self.drained(&mut streams, code).await);
+                    if ticks.is_multiple_of(TICKS_PER_LOOK) {
+                        if let Some(code) = self.exit_code().await {
+                            return Ok(self.drained(&mut streams, code).await);
+                        }
+                        if let Some(outcome) = self.vanished(&streams).await {
+                            return Ok(outcome);
+                        }
                     }
                 }
             }

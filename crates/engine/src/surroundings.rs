@@ -8,7 +8,7 @@ use crate::{
 use channel::{ChannelError, Control};
 use std::collections::BTreeMap;
 use types::{
-    probe::ProbePlan,
+    probe::{Kernel, ProbePlan},
     profile::Profile,
     route::Route,
     wire::{AUTHORITY_FILE, BUNDLE_FILE, Listeners},
@@ -60,8 +60,8 @@ impl Surroundings {
     }
 
     /// What the canary tries in these surroundings.
-    pub(crate) fn probe_plan(&self) -> ProbePlan {
-        ProbePlan { variables: self.known_variables(), ..probe_plan(&self.listeners) }
+    pub(crate) fn probe_plan(&self, kernel: Kernel) -> ProbePlan {
+        ProbePlan { variables: self.known_variables(), ..probe_plan(&self.listeners, kernel) }
     }
 
     /// Variables inside that are named like a credential, with what they hold: all else of such a name is a surprise to the canary.

@@ -1,13 +1,12 @@
 //! Files that are run and were written before, here or in an earlier call, are judged by their content.
 
 use crate::{
-    args::Args,
     content::{self, Part},
     effect::{Effect, Finding, Program},
     ledger::Ledger,
-    place::Place,
-    program,
-    shell::{SimpleCommand, Word},
+    made,
+    place::{Place, is_under},
+    shell::SimpleCommand,
     tool::{Reading, Written},
     world::World,
 };
@@ -37,13 +36,20 @@ pub(crate) fn effects(reading: &Reading, world: &World, ledger: &Ledger) -> Vec<
             found.push(Effect::Unverifiable("runs more files than are looked at".to_owned()));
             break;
         }
+        let place = match &program {
+            Program::File(place) | Program::Project(place) => Some(place),
+            Program::Stdin => None,
+        };
+        if let Some(place) = place.filter(|place| place.glob && changes_below(place, reading)) {
+            found.push(Effect::Unverifiable(format!("{place} may be a file that the same line changes")));
+        }
         let more = match program {
             Program::Stdin => continue,
             Program::File(place) => {
                 if !seen.insert(place.path.clone()) {
                     continue;
                 }
-                match built_from(&place, reading, world) {
+                match made::built(&place, &reading.commands, world) {
                     // What this line compiles is as its sources are.
                     Some(sources) => {
                         sources.into_iter().map(|source| Effect::Executes(Program::File(source))).collect()
@@ -65,6 +71,11 @@ pub(crate) fn effects(reading: &Reading, world: &World, ledger: &Ledger) -> Vec<
     found
 }
 
+/// True when the call changes a file that a path with a star in it may stand for.
+fn changes_below(place: &Place, reading: &Reading) -> bool {
+    reading.written.iter().any(|file| is_under(&file.path, place.fixed()))
+}
+
 fn programs(effects: &[Effect]) -> impl Iterator<Item = Program> {
     effects.iter().filter_map(|effect| match effect {
         Effect::Executes(program) => Some(program.clone()),
@@ -74,23 +85,6 @@ fn programs(effects: &[Effect]) -> impl Iterator<Item = Program> {
         | Effect::Network { .. }
         | Effect::Risk(_)
         | Effect::Unverifiable(_) => None,
-    })
-}
-
-/// The sources of a program that a compiler in this line makes, when all of its words are known.
-fn built_from(place: &Place, reading: &Reading, world: &World) -> Option<Vec<Place>> {
-    const COMPILERS: [&str; 9] = ["gcc", "g++", "cc", "c++", "clang", "clang++", "rustc", "gfortran", "tcc"];
-    const LOADS: [&str; 5] = ["-fplugin", "-wrapper", "-specs", "-B", "@"];
-    reading.commands.iter().find_map(|command| {
-        let args = Args::parse(command.args(), &["-o", "-I", "-L", "-l", "-D", "-std", "-O", "-W", "-f", "-m", "-x"]);
-        let is_plain = COMPILERS.contains(&command.name().as_str())
-            && command
-                .args()
-                .iter()
-                .all(|word| word.is_known() && !word.glob && !LOADS.iter().any(|option| word.text.starts_with(option)));
-        let here = |word: &Word| program::place(word, command, world);
-        let makes = args.values(&["-o"]).any(|word| here(word).path == place.path);
-        (is_plain && makes && !args.operands.is_empty()).then(|| args.operands.iter().map(|word| here(word)).collect())
     })
 }
 

@@ -2,6 +2,7 @@
 //! run. What earlier calls left in files comes from the [`Ledger`].
 
 use crate::{
+    asked,
     destination::{Destination, Direction},
     effect::{Effect, Finding, Program},
     ledger::Ledger,
@@ -9,6 +10,7 @@ use crate::{
     secret::{Secrecy, VARIABLE, secrecy},
     shell::SimpleCommand,
     token,
+    world::World,
 };
 use std::collections::HashSet;
 use types::catalogue::RuleId;
@@ -20,10 +22,21 @@ pub(crate) struct Taint {
     pub secret: bool,
     /// Bytes from outside, fetched by the same line.
     pub fetched: bool,
+    /// Some of these come from elsewhere than the maker of a tool chain, whose installer they are.
+    pub strange: bool,
+    /// Some of these are an installer that the task does not ask for.
+    pub unasked: bool,
     /// Bytes that an earlier call fetched.
     pub downloaded: bool,
     /// Content of any file.
     pub file: bool,
+}
+
+impl Taint {
+    /// True for what makers of tool chains tell people to run, and nothing else.
+    pub(crate) fn is_installer(self) -> bool {
+        self.fetched && !self.strange && !self.downloaded && !self.secret
+    }
 }
 
 /// What was found, and what each command's output carries.
@@ -34,8 +47,8 @@ pub(crate) struct Trace {
 }
 
 /// Findings that no single command shows, without history.
-pub(crate) fn findings(commands: &[SimpleCommand], effects: &[Vec<Effect>]) -> Vec<Effect> {
-    trace(commands, effects, &Ledger::default()).findings
+pub(crate) fn findings(commands: &[SimpleCommand], effects: &[Vec<Effect>], world: &World) -> Vec<Effect> {
+    trace(commands, effects, &Ledger::default(), world).findings
 }
 
 /// Files of the line that carry something.
@@ -46,7 +59,7 @@ struct Files<'a> {
 }
 
 /// Follows the data of one line, given what the run left before.
-pub(crate) fn trace(commands: &[SimpleCommand], effects: &[Vec<Effect>], history: &Ledger) -> Trace {
+pub(crate) fn trace(commands: &[SimpleCommand], effects: &[Vec<Effect>], history: &Ledger, world: &World) -> Trace {
     let mut taints = vec![Taint::default(); commands.len()];
     if !effects.iter().flatten().any(|effect| is_source(effect, history)) {
         return Trace { findings: Vec::new(), taints };
@@ -61,6 +74,8 @@ pub(crate) fn trace(commands: &[SimpleCommand], effects: &[Vec<Effect>], history
                 let Some(from) = taints.get(input).copied() else { continue };
                 taint.secret |= from.secret;
                 taint.fetched |= from.fetched;
+                taint.strange |= from.strange;
+                taint.unasked |= from.unasked;
                 taint.downloaded |= from.downloaded;
                 taint.file |= from.file;
             }
@@ -71,11 +86,19 @@ pub(crate) fn trace(commands: &[SimpleCommand], effects: &[Vec<Effect>], history
                         taint.secret |= level >= Some(Secrecy::Likely)
                             || files.secret.contains(place.path.as_str())
                             || history.holds_secret(&place.path);
-                        taint.fetched |= files.fetched.contains(place.path.as_str());
+                        let was_fetched = files.fetched.contains(place.path.as_str());
+                        taint.fetched |= was_fetched;
+                        taint.strange |= was_fetched;
                         taint.downloaded |= history.was_downloaded(&place.path);
                         taint.file = true;
                     }
-                    Effect::Network { to, .. } if is_outside(to) => taint.fetched = true,
+                    Effect::Network { to, .. } if is_outside(to) => {
+                        taint.fetched = true;
+                        match asked::installed_by(command) {
+                            Some(chain) => taint.unasked |= !world.asked.sets_up(chain),
+                            None => taint.strange = true,
+                        }
+                    }
                     Effect::Network { .. }
                     | Effect::Writes { .. }
                     | Effect::Deletes { .. }
@@ -160,6 +183,10 @@ fn judged(effect: &Effect, taint: Taint, files: &Files<'_>) -> Option<Effect> {
             let carries = taint.file && !trusted;
             carries.then(|| Finding::refused(RuleId::DataExfiltration, format!("sends files to {to}"), LOCAL).into())
         }
+        Effect::Executes(Program::Stdin) if taint.is_installer() => taint.unasked.then(|| {
+            Finding::questioned(RuleId::UntrustedCode, "runs the installer of a tool chain straight from its maker")
+                .into()
+        }),
         Effect::Executes(Program::Stdin) if taint.fetched => {
             Some(Finding::forbidden(RuleId::UntrustedCode, "runs code straight from the network", REVIEW).into())
         }

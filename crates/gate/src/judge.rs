@@ -4,6 +4,7 @@ use crate::{
     effect::{Effect, Finding, Severity},
     fail_closed, floor, integrity,
     ledger::{Ledger, SimilarDenial},
+    made::is_made_here,
     policy::{Mode, Policy},
     rule::{self, Rule, RuleError},
     scrutiny,
@@ -170,7 +171,10 @@ impl Gate {
         if let Some(finding) = worst(Severity::Questioned) {
             return against(finding, Decision::Ask, Stage::Undecided);
         }
-        match reading.effects().find(|effect| !floor::is_safe(effect, &self.world, ledger)) {
+        let is_open = |effect: &&Effect| {
+            !floor::is_safe(effect, &self.world, ledger) && !is_made_here(effect, reading, &self.world)
+        };
+        match reading.effects().find(is_open) {
             None if tool::has_hole(call) => fail_closed::undecided("the call holds characters that no text has"),
             None => match scrutiny::of(reading, ledger) {
                 Some(reason) => {

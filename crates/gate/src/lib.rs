@@ -8,6 +8,7 @@
 
 mod args;
 mod argument;
+mod asked;
 pub mod classifier;
 mod code;
 mod content;
@@ -25,6 +26,7 @@ mod integrity;
 mod isolated;
 mod judge;
 mod ledger;
+mod made;
 mod named;
 mod notebook;
 mod phrase;
@@ -49,6 +51,7 @@ mod world;
 mod written;
 mod zone;
 
+pub use asked::Asked;
 pub use defaults::{Defaults, NameList, StagePage, defaults};
 pub use destination::{Destination, Direction};
 pub use effect::{Effect, Finding, Program, Severity};

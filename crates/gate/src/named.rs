@@ -1,7 +1,7 @@
 //! Files that the person's task names. Asking for work on a file by its name answers the question whether it may be read, or written
 //! with content that shows nothing wrong; it answers no other question.
 
-use crate::{classifier::is_negated, place::Place, world::World};
+use crate::{asked::Asked, classifier::is_negated, place::Place, world::World};
 
 /// Most files that are taken from one task.
 const MAX_FILES: usize = 64;
@@ -33,6 +33,7 @@ impl World {
     #[must_use]
     pub fn with_task(mut self, task: &str) -> Self {
         self.named = files(task, &self.worktree);
+        self.asked = Asked::of(task);
         self
     }
 

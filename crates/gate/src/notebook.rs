@@ -32,7 +32,7 @@ pub(crate) fn edited(call: &ToolCall, place: Place, world: &World, written: &mut
         ..SimpleCommand::default()
     };
     let mut runs = code::scan(Language::Python, &python, &command, world);
-    runs.extend(flow::findings(std::slice::from_ref(&command), std::slice::from_ref(&runs)));
+    runs.extend(flow::findings(std::slice::from_ref(&command), std::slice::from_ref(&runs), world));
     if !shell.trim().is_empty() {
         runs.extend(program::nested(&Word::literal(shell.as_str()), &command, world));
     }

@@ -65,7 +65,8 @@ impl Place {
         }
         let path = format!("/{}", parts.join("/"));
         known &= !path.contains(HOLE);
-        Self { glob: glob && has_glob(&path), path, known }
+        // A directory with a star in it is one of several.
+        Self { glob: (glob && has_glob(&path)) || base.contains('*'), path, known }
     }
 
     /// True for `dir` itself and everything below it.

@@ -5,7 +5,7 @@ use crate::{
     code::{self, Language},
     content,
     destination::{Destination, Direction},
-    effect::{Effect, Finding},
+    effect::{Effect, Finding, Program},
     executed, flow,
     ledger::{Ledger, Provenance},
     notebook,
@@ -98,10 +98,23 @@ pub(crate) fn text<'a>(call: &'a ToolCall, key: &str) -> &'a str {
 fn bash(call: &ToolCall, world: &World, ledger: &Ledger) -> Result<Reading, Refusal> {
     let line = shell::read(text(call, "command"), &call.cwd, world, 0)?;
     let mut whole = shell::whole(&line);
-    let per_command: Vec<Vec<Effect>> = line.commands.iter().map(|command| program::effects(command, world)).collect();
-    let trace = flow::trace(&line.commands, &per_command, ledger);
+    let mut per_command: Vec<Vec<Effect>> =
+        line.commands.iter().map(|command| program::effects(command, world)).collect();
+    let trace = flow::trace(&line.commands, &per_command, ledger, world);
+    // A tool chain that the task asks for comes by its maker's installer.
+    for (effects, taint) in per_command.iter_mut().zip(&trace.taints) {
+        if taint.is_installer() && !taint.unasked {
+            effects.retain(|effect| *effect != Effect::Executes(Program::Stdin));
+        }
+    }
     whole.extend(trace.findings);
-    let remotes = line.commands.iter().filter_map(written::changed_remote).collect();
+    let remotes: Vec<String> = line.commands.iter().filter_map(written::changed_remote).collect();
+    let pushes =
+        |command: &SimpleCommand| command.name() == "git" && command.args().iter().any(|word| word.text == "push");
+    if !remotes.is_empty() && line.commands.iter().any(pushes) {
+        let instead = "push to the remotes as they were at the start";
+        whole.push(Finding::refused(RuleId::GitRemote, "pushes after pointing a remote elsewhere", instead).into());
+    }
     let mut reading = Reading { commands: line.commands, per_command, whole, written: Vec::new(), remotes };
     for command in &reading.commands {
         let edits = replaced::edits(command, world);
@@ -190,7 +203,7 @@ fn effects(call: &ToolCall, world: &World, ledger: &Ledger, written: &mut Vec<Wr
             let command =
                 SimpleCommand { cwd: Some(call.cwd.clone()), stdin: Stdin::Inherited, ..SimpleCommand::default() };
             let mut effects = code::scan(Language::Python, text(call, "code"), &command, world);
-            effects.extend(flow::trace(&[command], std::slice::from_ref(&effects), ledger).findings);
+            effects.extend(flow::trace(&[command], std::slice::from_ref(&effects), ledger, world).findings);
             effects
         }
         "EnterPlanMode" | "ExitPlanMode" | "AskUserQuestion" | "CronCreate" | "CronDelete" | "CronList"
@@ -310,7 +323,8 @@ fn edit(call: &ToolCall, place: &Place, world: &World, ledger: &Ledger, written:
 
 /// The change itself, unless the task asks for it by the file's name: then the content is what is judged.
 fn puts(place: &Place, empties: bool, world: &World) -> Option<Effect> {
-    let is_asked_for = place.zone(world) == Zone::HandOff && world.is_named(place) && !empties;
+    let is_named = world.is_named(place) || world.asked.writes(place, world);
+    let is_asked_for = place.zone(world) == Zone::HandOff && is_named && !empties;
     (!is_asked_for).then(|| Effect::Writes { place: place.clone(), empties })
 }
 

@@ -39,8 +39,10 @@ pub(crate) fn files(reading: &Reading, taints: &[Taint], world: &World, ledger: 
         if matches!(name.as_str(), "cp" | "mv" | "ln" | "install" | "link") {
             transferred(command, world, ledger, &mut files);
         }
-        // A list of files is known in part only.
-        let printed = shell::printed(command).filter(Word::is_known).filter(|word| !word.text.contains("**"));
+        // A list of files is known in part only; a here-document is known whole, whatever stands in it.
+        let printed = shell::printed(command)
+            .filter(Word::is_known)
+            .filter(|word| !word.text.contains("/**") || shell::is_verbatim(command));
         for effect in effects {
             let Effect::Writes { place, .. } = effect else { continue };
             if !place.known

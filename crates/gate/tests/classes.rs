@@ -83,6 +83,7 @@ fn places_that_code_puts_together() {
             "node -e \"require('fs').rmSync(process.cwd(), {recursive: true})\"",
             "ruby -rfileutils -e 'FileUtils.rm_rf(Dir.home)'",
             "php -r 'readfile(getenv(\"HOME\").\"/.ssh/id_rsa\");'",
+            "python3 -c \"import sqlite3; c = sqlite3.connect('/root/.config/google-chrome/Default/Login Data'); print(c.execute('select 1').fetchall())\"",
         ],
     );
 }

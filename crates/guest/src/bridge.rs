@@ -42,6 +42,8 @@ pub(crate) enum BridgeError {
 pub(crate) fn run(run_dir: &Path) -> Result<(), BridgeError> {
     let path = run_dir.join("bridge.sock");
     let socket = connect(&path, CONNECT_DEADLINE).map_err(|source| BridgeError::Connect { path, source })?;
+    crate::peer::introduce(&socket)
+        .map_err(|source| BridgeError::Copy { direction: "the greeting to the socket", source })?;
     let inward = |source| BridgeError::Copy { direction: "stdin to the socket", source };
     let outward = |source| BridgeError::Copy { direction: "the socket to stdout", source };
     let stdin = raw(io::stdin().as_fd().try_clone_to_owned()).map_err(inward)?;

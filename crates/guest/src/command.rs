@@ -1,7 +1,7 @@
 //! The command line. It is called by the host and by the agent's settings only, so that it is parsed by hand and kept
 //! small; the options that only tests use are not in the usage text.
 
-use crate::{bridge, hook, init, probe, shim};
+use crate::{bridge, hook, init, probe, shim, usage};
 use std::{
     ffi::OsString,
     io::{self, Write},
@@ -10,8 +10,7 @@ use std::{
 };
 use types::wire::{AGENT_UID, RUN_DIR, SESSION_FILE};
 
-const USAGE: &str =
-    "usage: guest init | bridge | shim -- PROGRAM [ARG]... | probe --plan JSON | hook claude | --version";
+const USAGE: &str = "usage: guest init | bridge | shim -- PROGRAM [ARG]... | probe --plan JSON | usage PATH... | hook claude | --version";
 
 /// Exit code for a command line that cannot be understood. For a hook it also means "blocked".
 const MISUSE: u8 = 2;
@@ -25,6 +24,7 @@ enum Command {
     Bridge { run_dir: PathBuf },
     Shim { run_dir: PathBuf, argv: Vec<OsString> },
     Probe { plan: String, settings: probe::Settings },
+    Usage { paths: Vec<PathBuf> },
     HookClaude { session_file: PathBuf },
     Version,
 }
@@ -39,6 +39,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             code(Err(chain("shim", &error)), NOT_EXECUTED)
         }
         Ok(Command::Probe { plan, settings }) => probe::main(&plan, &settings),
+        Ok(Command::Usage { paths }) => code(usage::print(&paths).map_err(|error| chain("usage", &error)), 1),
         Ok(Command::HookClaude { session_file }) => hook::main(session_file),
         Ok(Command::Version) => code(
             writeln!(io::stdout(), "guest {}", env!("CARGO_PKG_VERSION")).map_err(|error| chain("stdout", &error)),
@@ -95,6 +96,13 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, String> {
             let plan = options.plan.ok_or("--plan is missing")?;
             let settings = probe::Settings { agent_uid: options.agent_uid, resolver: options.resolver };
             Ok(Command::Probe { plan, settings })
+        }
+        "usage" => {
+            let paths: Vec<_> = args.map(PathBuf::from).collect();
+            if paths.is_empty() || paths.iter().any(|path| !path.is_absolute()) {
+                return Err("absolute paths are needed".to_owned());
+            }
+            Ok(Command::Usage { paths })
         }
         "hook" => {
             let agent = args.next();
@@ -182,6 +190,7 @@ mod tests {
             }
         );
         assert_eq!(parsed("hook claude").unwrap(), Command::HookClaude { session_file: "/run/sandbox/session".into() });
+        assert_eq!(parsed("usage /a /b").unwrap(), Command::Usage { paths: vec!["/a".into(), "/b".into()] });
         assert_eq!(parsed("--version").unwrap(), Command::Version);
     }
 
@@ -202,6 +211,8 @@ mod tests {
             "init --agent-uid root",
             "--version x",
             "bridge --plan {}",
+            "usage",
+            "usage x",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

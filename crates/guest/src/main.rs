@@ -7,8 +7,10 @@ mod dns;
 mod fds;
 mod hook;
 mod init;
+mod peer;
 mod probe;
 mod shim;
+mod usage;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@
 
 mod wire;
 
-use crate::{bridge, command, fds};
+use crate::{bridge, command, fds, peer};
 use rustix::process::DumpableBehavior;
 use std::{
     ffi::OsString,
@@ -68,6 +68,7 @@ fn follow(run_dir: &Path, argv: &[OsString]) -> Result<ShimError, ShimError> {
     fds::close_rest_on_exec().map_err(setup("close inherited descriptors"))?;
     let path = run_dir.join("agent.sock");
     let socket = bridge::connect(&path, CONNECT_DEADLINE).map_err(|source| ShimError::Connect { path, source })?;
+    peer::introduce(&socket).map_err(setup("say who it is"))?;
     socket.set_write_timeout(Some(ANSWER_DEADLINE)).map_err(setup("set a deadline"))?;
     loop {
         // No deadline: the task's setup may run between the canary and the launch. PID 1's end ends the wait.

@@ -30,4 +30,6 @@ pub use runtime::{AnyRuntime, Labels, Runtime};
 pub use spec::{
     ContainerId, ContainerSpec, ExecId, ExecSpec, ImageId, Limits, MAX_OPEN_FILES, Mount, Names, Tmpfs, TmpfsOwner,
 };
-pub use state::{ContainerState, ContainerSummary, EngineInfo, EngineKind, ExecState, VolumeSummary};
+pub use state::{
+    ContainerState, ContainerSummary, EngineInfo, EngineKind, ExecState, OciKind, OciRuntime, VolumeSummary,
+};

@@ -435,10 +435,7 @@ async fn listings_find_what_carries_the_label() {
         let missing = corner.docker.create(&other).await.expect_err("no such image");
         assert!(missing.is_not_found() && missing.hint().is_some(), "{missing:?}");
         let info = corner.docker.info().await.expect("info");
-        assert!(
-            !info.version.is_empty() && info.memory > 0 && info.runtimes.contains(&info.default_runtime),
-            "{info:?}"
-        );
+        assert!(!info.version.is_empty() && info.memory > 0 && info.runtime("").is_some(), "{info:?}");
     })
     .await;
 }

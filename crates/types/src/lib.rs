@@ -4,6 +4,7 @@
 //! redacts itself when shown.
 
 pub mod call;
+pub mod canary;
 pub mod catalogue;
 pub mod event;
 pub mod exit;

@@ -1,4 +1,4 @@
-//! The canary: what must fail and what must work from inside, tried before the agent starts.
+//! The canary: what must fail and what must work from inside, tried before the agent starts. [`crate::canary`] lists it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,20 @@ pub struct ProbePlan {
     /// Variables that are named like a credential, and the only value that they may have.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
+    /// Which kernel the OCI runtime is known to put below the container; another one is a surprise.
+    pub kernel: Kernel,
+}
+
+/// The kernel that answers system calls inside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kernel {
+    /// Linux: the engine machine's own, or that of a virtual machine of the container.
+    #[default]
+    Linux,
+    /// gVisor's, a process on the engine's machine. It applies no system call filter to processes that are started in a running
+    /// container, and answers some calls itself that Linux must refuse.
+    Gvisor,
 }
 
 /// What a check is for.
@@ -41,6 +55,9 @@ pub enum Expect {
 pub struct Check {
     /// Short stable id: `net.raw-ip`, `cap.empty`, `control.model`.
     pub id: String,
+    /// The threats that it stands for, such as `K-04`; none for a control.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub threat: String,
     /// What should have happened.
     pub expect: Expect,
     /// True when it did.

@@ -76,6 +76,18 @@ pub struct ContainerProfile {
     pub open_files: u32,
     /// Size of /tmp, MiB.
     pub tmp_mb: u64,
+    /// Work tree and home, MiB on disk.
+    #[serde(default = "disk_mb")]
+    pub disk_mb: u64,
+    /// Files and directories in them.
+    #[serde(default = "disk_files")]
+    pub disk_files: u64,
+    /// Output of the agent, MiB for each stream.
+    #[serde(default = "log_mb")]
+    pub log_mb: u64,
+    /// Advisories with which the engine's runtime may be used all the same.
+    #[serde(default)]
+    pub accept_risk: Vec<String>,
 }
 
 /// `[limits]`.
@@ -181,6 +193,19 @@ pub struct NotifyProfile {
     pub command: String,
     /// A URL to which the question is posted as JSON; empty for none.
     pub webhook: String,
+}
+
+/// The limits of plans that were stored before there were any.
+fn disk_mb() -> u64 {
+    10_240
+}
+
+fn disk_files() -> u64 {
+    1_000_000
+}
+
+fn log_mb() -> u64 {
+    256
 }
 
 /// The grace of plans that were stored before there was one.

@@ -64,6 +64,36 @@ impl Status {
     }
 }
 
+/// A resource of the container that is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resource {
+    /// Memory.
+    Memory,
+    /// Processes and threads.
+    Processes,
+    /// Bytes in the work tree and the home.
+    Disk,
+    /// Files in the work tree and the home.
+    Files,
+    /// What the agent prints.
+    Log,
+}
+
+impl Resource {
+    /// Its name in reasons.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Processes => "processes",
+            Self::Disk => "disk",
+            Self::Files => "files",
+            Self::Log => "log",
+        }
+    }
+}
+
 /// Outcome of `verify`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -191,6 +221,9 @@ pub struct AttemptResult {
     /// What a person can do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The resource whose limit was reached, where that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Resource>,
     /// When the attempt began.
     #[schemars(with = "String")]
     pub started: Timestamp,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
 /// Version of this surface; both ends come from one build, so that a difference is refused.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Longest stream header, in bytes.
 pub const MAX_HEADER: usize = 4 * 1024;
 /// Longest control frame, in bytes.
@@ -71,6 +71,44 @@ pub enum Open {
         /// Bytes the host has stored already.
         offset: u64,
     },
+    /// Host to guest: asks for a [`Pressure`] frame now and once a second until the stream ends.
+    Pressure,
+}
+
+/// How near the container is to its limits, as its own kernel counts. PID 1 reads it; the agent can neither change nor hide it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Pressure {
+    /// Processes that were killed for memory so far; none where the kernel does not tell.
+    pub oom_kills: Option<u64>,
+    /// Processes and threads now; none where the kernel does not tell.
+    pub processes: Option<u64>,
+    /// The file systems of the places that were asked about.
+    pub disks: Vec<Disk>,
+}
+
+/// What is left of a file system. Others may use it too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Disk {
+    /// Bytes that are free.
+    pub free_bytes: u64,
+    /// Files that can still be made; none where there is no limit.
+    pub free_files: Option<u64>,
+}
+
+/// What `guest usage` prints: what lies below some directories, as the agent's uid sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Usage {
+    /// Bytes on disk: holes of sparse files do not count, files that were removed and are still open do.
+    pub bytes: u64,
+    /// Files, directories and links.
+    pub files: u64,
+    /// Places that could not be looked into.
+    pub hidden: u64,
+    /// False when time ran out before everything was seen.
+    pub is_complete: bool,
 }
 
 /// Which of the agent's output streams.

@@ -18,7 +18,7 @@ use std::{
 
 use tokio::time::Instant;
 use types::{
-    probe::ProbePlan,
+    probe::{Kernel, ProbePlan},
     wire::{AGENT_UID, GUEST_DIR, GUEST_PATH, GUEST_UID, Listeners, RUN_DIR},
 };
 
@@ -160,6 +160,7 @@ pub(super) fn probe_plan(listeners: &Listeners) -> ProbePlan {
         denied_name: "denied.sandbox-canary.invalid".to_owned(),
         unreachable: vec![([169, 254, 169, 254], 80).into()],
         trusted_name: None,
+        kernel: Kernel::Linux,
         writable: [WORKSPACE, HOME, "/tmp"].map(str::to_owned).to_vec(),
         variables: Default::default(),
     }

@@ -19,11 +19,14 @@ pub(crate) const MAX_COMMANDS: usize = 64 * 1024;
 const CAPABILITIES: [&str; 8] =
     ["report-status", "report-status-v2", "side-band-64k", "quiet", "atomic", "ofs-delta", "object-format=", "agent="];
 
+/// A repository and the name of a ref in it.
+type RefOf = (String, Vec<u8>);
+
 /// What the run created on its remotes, by repository and ref: only that may it move on. It is forgotten with the process, which then
 /// only creates.
 #[derive(Debug, Default)]
 pub(crate) struct Pushed {
-    refs: Mutex<BTreeMap<(String, Vec<u8>), Vec<u8>>>,
+    refs: Mutex<BTreeMap<RefOf, Vec<u8>>>,
 }
 
 /// Checks the body of a push to one repository.

@@ -3,14 +3,19 @@
 use super::{BUFFER, Broken, LEAVE, Session, Streams, TICK};
 use crate::{
     finish::STOP_GRACE,
+    meter::Looked,
     outcome::{Outcome, chain},
+    paths::PathError,
     watch::Alarm,
 };
 use agents::Completion;
 use runtime::Runtime;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
-use types::result::Status;
+use types::{
+    event::Event,
+    result::{Resource, Status},
+};
 
 /// Silence after which background work that the agent left running no longer keeps the run.
 const BACKGROUND: Duration = Duration::from_secs(60);
@@ -54,6 +59,21 @@ impl Session<'_> {
         }
     }
 
+    /// Memory, processes and the disk.
+    pub(super) fn used_up(&mut self, streams: &Streams) -> Option<Outcome> {
+        let Looked { notice, reached } = self.meter.look(&streams.link.reports.borrow().pressure);
+        if let Some(text) = notice {
+            self.with.recorder.emit(Event::Notice { text });
+        }
+        reached
+    }
+
+    /// The container is gone, although its streams are still open.
+    pub(super) async fn vanished(&self, streams: &Streams) -> Option<Outcome> {
+        let last = streams.link.reports.borrow().clone();
+        self.meter.ended(&last).await
+    }
+
     /// A result was reported, no turn is open, nothing runs in the background, and it has been quiet.
     pub(super) fn is_finished(&self) -> bool {
         self.codec.quiet_after().is_some_and(|quiet| self.last_output.elapsed() > quiet)
@@ -79,19 +99,28 @@ impl Session<'_> {
             }
             self.heard(&buffer[..count]);
         }
-        self.concluded(Some(code))
+        self.conclude(streams, Some(code)).await
     }
 
     /// The agent closed its stdout: its exit code follows.
-    pub(super) async fn exited(&mut self) -> Outcome {
+    pub(super) async fn exited(&mut self, streams: &mut Streams) -> Outcome {
         let end = Instant::now() + LEAVE;
         while Instant::now() < end {
             if let Some(code) = self.exit_code().await {
-                return self.concluded(Some(code));
+                return self.conclude(streams, Some(code)).await;
             }
             sleep(Duration::from_millis(20)).await;
         }
         self.concluded(None)
+    }
+
+    /// How it ended; where it ended half way, what the kernel counts says whether that was for memory. Not every engine tells.
+    async fn conclude(&mut self, streams: &mut Streams, code: Option<i64>) -> Outcome {
+        let outcome = self.concluded(code);
+        if outcome.status != Status::Truncated {
+            return outcome;
+        }
+        self.meter.killed_for_memory(&mut streams.link.reports).await.unwrap_or(outcome)
     }
 
     pub(super) fn concluded(&self, exit: Option<i64>) -> Outcome {
@@ -113,6 +142,9 @@ impl Session<'_> {
 
     /// The channel or a file failed, perhaps because the agent or its container ended.
     pub(super) async fn explain(&mut self, broken: &Broken) -> Outcome {
+        if let Broken::File(PathError::TooLong { mb, .. }) = broken {
+            return Outcome::limit(Resource::Log, &format!("the agent printed more than {mb} MiB (container.log-mb)"));
+        }
         let code = self.exit_code().await;
         match self.with.runtime.inspect(&self.container).await {
             Ok(state) if state.running && code.is_none() => Outcome::new(Status::Infrastructure, chain(broken)),
@@ -129,6 +161,9 @@ impl Session<'_> {
     pub(super) async fn blamed(&self, outcome: Outcome) -> Outcome {
         if outcome.status != Status::Truncated {
             return outcome;
+        }
+        if let Some(crowded) = self.meter.was_crowded() {
+            return crowded;
         }
         let end = Instant::now() + BLAME;
         loop {

@@ -74,7 +74,7 @@ impl Session<'_> {
         let session = &link.session;
         let mut stdin = session.open(&Open::Stdin { offset: accepted }).await?;
         let stdout = OutputReader::open(session, Output::Stdout, self.on_disk.stdout.length()).await?;
-        let stderr = OutputReader::open(session, Output::Stderr, self.on_disk.stderr.length()).await?;
+        let stderr = OutputReader::open(session, Output::Stderr, self.on_disk.stderr.offset()).await?;
         let unsent = self.on_disk.stdin.from(accepted)?;
         send(&mut stdin, &unsent).await?;
         Ok(Streams { link, stdin, stdout, stderr, is_stderr_open: true })
@@ -110,6 +110,7 @@ impl Session<'_> {
             // The process before this one died between its record and its word to the shim.
             self.execute(&mut link).await?;
         }
+        self.on_disk.stderr.skip_to(status.stderr.kept_from);
         let mut streams = self.streams(link, status.stdin_accepted).await?;
         let answers = self.unanswered();
         self.store_and_send(&mut streams, &answers).await?;

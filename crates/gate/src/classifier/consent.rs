@@ -24,6 +24,10 @@ const NEGATIONS: [&str; 16] = [
     "instead",
 ];
 
+/// Negations that tell how things are, and those that forbid.
+const DESCRIBES: [&str; 4] = ["cannot", "can't", "doesn't", "won't"];
+const FORBIDS: [&str; 10] = ["not", "never", "no", "without", "don't", "dont", "mustn't", "shouldn't", "avoid", "you"];
+
 /// True when `quote` is a verbatim part of one of `sources`; runs of white space count as one space.
 pub(super) fn is_verbatim(quote: &str, sources: &[&str]) -> bool {
     let quote = normal(quote);
@@ -53,6 +57,15 @@ fn is_edge(left: Option<char>, right: Option<char>) -> bool {
 /// True when the sentence that `before` ends in has said no already.
 pub(crate) fn is_negated(before: &str) -> bool {
     let sentence = before.rsplit(['.', '!', '?', ';', ':']).next().unwrap_or_default().to_lowercase();
+    // "It cannot connect, check …" tells what is wrong and then asks: what only describes ends at the comma.
+    let clause =
+        |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '\'').any(|word| DESCRIBES.contains(&word));
+    let asks =
+        |text: &str| !text.split(|c: char| !c.is_alphanumeric() && c != '\'').any(|word| FORBIDS.contains(&word));
+    let sentence = match sentence.rsplit_once(", ") {
+        Some((head, tail)) if clause(head) && asks(head) => tail.to_owned(),
+        Some(_) | None => sentence,
+    };
     sentence.split(|c: char| !c.is_alphanumeric() && c != '\'').any(|word| NEGATIONS.contains(&word))
 }
 

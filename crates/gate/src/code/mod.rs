@@ -5,6 +5,7 @@
 mod deeds;
 mod fold;
 mod literal;
+mod offline;
 mod outward;
 mod payload;
 mod table;
@@ -31,15 +32,21 @@ const MAX_DEPTH: u8 = 4;
 pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let text = &*fold::folded(text, language);
     let calls_of = table(language);
-    // Compiled patterns are no code.
-    let bare = without_strings_in(text, language).replace("re.compile", "re.match");
+    // Compiled patterns are no code, and what they are asked to do is no process.
+    let mut bare = without_strings_in(text, language).replace("re.compile", "re.match");
+    let requires = calls(text, &["require("]);
+    let is_computed = language == Language::JavaScript && requires.iter().any(|word| !word.is_known());
+    if language == Language::JavaScript && !text.contains("child_process") && !is_computed {
+        bare = bare.replace(".exec(", ".match(");
+    }
     let strings = strings(text, language);
     let any = |names: &[&str]| names.iter().any(|name| mentions(&bare, name));
     let mut effects = Vec::new();
     let shell_named = strings.iter().any(|text| {
         matches!(text.trim_end_matches(" -i"), "/bin/sh" | "/bin/bash" | "sh" | "bash" | "/bin/zsh" | "cmd.exe")
     });
-    let networked = any(calls_of.network)
+    let offline = language == Language::Python && offline::is_offline(&bare, calls_of.network);
+    let networked = (any(calls_of.network) && !offline)
         || (language == Language::JavaScript
             && strings.iter().any(|text| {
                 matches!(text.trim_start_matches("node:"), "net" | "http" | "https" | "tls" | "dgram" | "dns" | "axios")
@@ -155,6 +162,9 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
     for word in imports.iter().filter(|word| is_legible(word) && word.text.starts_with(['.', '/'])) {
         let place = Place::resolve(&word.text, false, command.cwd.as_deref(), world);
         effects.push(Effect::Executes(Program::File(place)));
+    }
+    if is_computed {
+        effects.push(Effect::Unverifiable("the code loads a module whose name is computed".to_owned()));
     }
     if calls_of.dynamic.iter().filter(hides).any(|name| mentions(&bare, name)) {
         effects.push(Effect::Unverifiable("the code hides what it runs".to_owned()));
@@ -309,7 +319,9 @@ fn processes(
 
 /// True for a literal that names a place outside of the current directory, or a secret in it.
 fn is_path(text: &str) -> bool {
-    let plain = !text.contains([' ', '\n', '<', '>', '(', '{']) && text.len() < 300;
+    // A blank stands in the name of a hidden file of a home now and then: `~/.config/google-chrome/Default/Login Data`.
+    let is_hidden = text.starts_with(['~', '/']) && text.contains("/.");
+    let plain = !text.contains(['\n', '<', '>', '(', '{']) && (is_hidden || !text.contains(' ')) && text.len() < 300;
     plain
         && ((text.starts_with('/') && text.len() > 1 && !text.starts_with("//"))
             || text.starts_with("~/")
@@ -334,17 +346,19 @@ fn mentions(code: &str, name: &str) -> bool {
     count(code, name) > 0
 }
 
+/// True for names that stand for a family: `os.exec` for `os.execvp`, `shutil.copy` for `shutil.copytree`. A bare `exec` is one
+/// name: `execute` is another.
+fn begins_many(name: &str) -> bool {
+    name.contains('.') && [".exec", ".spawn", ".copy"].iter().any(|end| name.ends_with(end))
+}
+
 fn count(code: &str, name: &str) -> usize {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(name)
         .filter(|(at, _)| {
             let before = code[..*at].chars().next_back();
             let after = code[at + name.len()..].chars().next();
-            before.is_none_or(|c| !is_word(c))
-                && (after.is_none_or(|c| !is_word(c))
-                    || name.ends_with("exec")
-                    || name.ends_with("spawn")
-                    || name.ends_with("copy"))
+            before.is_none_or(|c| !is_word(c)) && (after.is_none_or(|c| !is_word(c)) || begins_many(name))
         })
         .count()
 }

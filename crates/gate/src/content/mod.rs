@@ -170,7 +170,7 @@ pub(crate) fn effects(
         Kind::Shell => return program::nested(&Word::literal(content), command, world),
         Kind::Code(language) => {
             let mut effects = code::scan(language, content, command, world);
-            effects.extend(flow::findings(std::slice::from_ref(command), std::slice::from_ref(&effects)));
+            effects.extend(flow::findings(std::slice::from_ref(command), std::slice::from_ref(&effects), world));
             return effects;
         }
         Kind::Make => make::commands(content, part),

@@ -54,7 +54,14 @@ fn project(path: &str, is_entered: bool) -> Option<String> {
     if parts.contains(&"..") {
         return None;
     }
-    let depth = match parts.as_slice() {
+    // A drive of another system, mounted: `/c/Users/…`, `/mnt/c/Users/…`, `/Volumes/disk/…`.
+    let mount = match parts.as_slice() {
+        ["mnt", drive, "Users" | "home", ..] if drive.len() == 1 => 2,
+        [drive, "Users", ..] if drive.len() == 1 => 1,
+        [..] => 0,
+    };
+    let depth = match &parts[mount..] {
+        ["workspaces", _, ..] => 2,
         [bed, ..] if BEDS.contains(bed) => 1,
         ["Users" | "home", _, rest @ ..] => {
             let shelves = rest.iter().take_while(|part| SHELVES.contains(part)).count();
@@ -67,6 +74,7 @@ fn project(path: &str, is_entered: bool) -> Option<String> {
         }
         [..] => return None,
     };
+    let depth = depth + mount;
     (parts.len() > depth || (is_entered && parts.len() == depth)).then(|| format!("/{}", parts[..depth].join("/")))
 }
 

@@ -39,6 +39,7 @@ pub(super) fn of(row: &Map<String, Value>, input: &Value) -> Setting {
     };
     let branch = text(given, &["session-branch", "branch"]).unwrap_or_else(|| "feature/login".to_owned());
     let trusted = field(given, &["trusted", "trust", "trusted-endpoints", "trusted-hosts", "endpoints"]);
+    let registries = field(given, &["registries", "registry", "install-hosts", "package-registries"]);
     Setting {
         cwd: cwd.or(below).unwrap_or_else(|| worktree.clone()),
         world: World {
@@ -48,6 +49,9 @@ pub(super) fn of(row: &Map<String, Value>, input: &Value) -> Setting {
             remotes,
             trusted: trusted.map(endpoints).unwrap_or_default(),
             session_branch: Some(branch),
+            default_branch: text(given, &["default-branch", "main-branch", "base-branch"])
+                .or_else(|| Some("main".to_owned())),
+            registries: registries.map_or_else(|| vec!["*.registry.example".to_owned()], hosts),
             ..World::default()
         },
     }
@@ -116,6 +120,19 @@ fn endpoints(value: &Value) -> Vec<Endpoint> {
     }
 }
 
+/// Hosts of registries: texts, with or without a scheme.
+fn hosts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => {
+            let host = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest);
+            vec![host.split('/').next().unwrap_or_default().to_ascii_lowercase()]
+        }
+        Value::Array(list) => list.iter().flat_map(hosts).collect(),
+        Value::Object(map) => map.values().flat_map(hosts).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +172,15 @@ mod tests {
             assert_eq!((world.session_branch.as_deref(), world.tmp.as_str()), (Some("b"), "/t"));
             assert!(world.trusts("docs.example", 443) && world.trusts("ci.example", 8443));
         }
+        let own = json!({"world": {"defaultBranch": "trunk-2", "registries": ["https://npm.corp.example/x", "*.pkg.example"]}});
+        let world = setting(own).world;
+        assert!(world.is_shared_branch("trunk-2") && world.is_registry("https://npm.corp.example/left-pad"));
+        assert!(world.is_registry("https://a.pkg.example/") && !world.is_registry("https://pkg.example/"));
+        let plain = setting(json!({})).world;
+        assert!(plain.is_shared_branch("main") && !plain.is_shared_branch("trunk-2"));
+        assert!(
+            plain.is_registry("https://npm.registry.example/x") && !plain.is_registry("http://npm.registry.example/x")
+        );
         assert!(setting(json!({"world": {"remotes": []}})).world.remotes.is_empty());
         assert_eq!(setting(json!({"world": {"cwd": "/workspace/a"}})).world.worktree, "/workspace");
         assert_eq!(setting(json!({"world": {"cwd": "/srv/a"}})).world.worktree, "/srv/a");

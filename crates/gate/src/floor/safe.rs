@@ -12,11 +12,14 @@ use crate::{
 
 /// Directories that a build makes again.
 #[rustfmt::skip]
-pub(crate) const REGENERABLE: [&str; 30] = [
+pub(crate) const REGENERABLE: [&str; 58] = [
     "target", "node_modules", "dist", "build", "out", "coverage", ".coverage", ".next", ".nuxt", ".turbo", ".cache",
     ".parcel-cache", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".tox", ".nox", ".eggs", "htmlcov",
     ".nyc_output", "storybook-static", "bin", "obj", ".gradle", ".svelte-kit", ".vite", ".venv", "test-results",
-    "playwright-report",
+    "playwright-report", "tmp", "_build", "_dist", "_site", ".tmp", ".docusaurus", ".dart_tool", ".angular", ".expo",
+    ".terraform", ".hypothesis", ".benchmarks", ".ipynb_checkpoints", "dist-newstyle", ".stack-work", "zig-cache",
+    ".zig-cache", "zig-out", "cmake-build-debug", "cmake-build-release", "DerivedData", ".bloop", ".metals",
+    ".stryker-tmp", "wheelhouse", "ebin", "typings", "builddir",
 ];
 /// Files that a build makes again.
 pub(crate) const REGENERABLE_FILES: [&str; 10] =
@@ -63,10 +66,15 @@ pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
             // Content of this run is judged beside it.
             let is_ours =
                 place.zone(world) == Zone::Worktree || (place.zone(world) == Zone::Tmp && ledger.knows(&place.path));
-            place.known && !place.glob && is_ours && !ledger.was_downloaded(&place.path)
+            // One of several files of the tree: fine while the run has touched none that it could be.
+            let is_untouched = || ledger.files_below(place.fixed()).next().is_none();
+            let is_certain = !place.glob || (!place.path.contains("**") && is_untouched());
+            place.known && is_certain && is_ours && !ledger.was_downloaded(place.fixed())
+                || is_installed(place, world, ledger)
         }
         Effect::Executes(Program::Project(manifest)) => {
-            manifest.known && manifest.is_in(&world.worktree) && !ledger.is_unread(&manifest.path)
+            let is_certain = !manifest.glob || ledger.files_below(manifest.fixed()).next().is_none();
+            manifest.known && is_certain && manifest.is_in(&world.worktree) && !ledger.is_unread(&manifest.path)
         }
         Effect::Executes(Program::Stdin) | Effect::Risk(_) | Effect::Unverifiable(_) => false,
     }
@@ -92,6 +100,15 @@ fn is_open_in_home(place: &Place, world: &World) -> bool {
     rest.is_none_or(|rest| {
         !rest.starts_with('.') || rest.contains("**") || OPEN_IN_HOME.iter().any(|open| rest.starts_with(open))
     })
+}
+
+/// A program of the image or of an environment that package managers fill, given by its path, which the run did not write.
+fn is_installed(place: &Place, world: &World, ledger: &Ledger) -> bool {
+    place.known
+        && !place.glob
+        && crate::program::is_program_dir(place, world)
+        && !ledger.was_written(&place.path)
+        && !ledger.was_downloaded(&place.path)
 }
 
 fn is_readable(place: &Place, world: &World) -> bool {

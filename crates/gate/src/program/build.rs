@@ -1,6 +1,9 @@
 //! Build systems: they run what the project defines.
 
-use super::packages::{is_reviewable, manifest, new_code, publishes};
+use super::{
+    cmake,
+    packages::{is_reviewable, manifest, new_code, publishes},
+};
 use crate::{
     args::Args,
     effect::{Effect, Finding, Program},
@@ -92,6 +95,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "mvn" | "gradle" | "sbt" | "ant" | "bazel" | "bazelisk" | "buck" | "dotnet" | "swift" | "xcodebuild"
         | "msbuild" | "meson" | "cmake" | "ctest" | "zig" | "lein" | "flutter" | "dart" | "gleam" | "elm"
         | "crystal" | "nim" => {
+            if name == "dotnet" {
+                return Some(dotnet(&args, command, world));
+            }
             if matches!(verb, "deploy" | "publish" | "release" | "nuget" | "upload")
                 || has(&["deploy", "uploadArchives", "push"])
                 || words.iter().any(|word| {
@@ -103,14 +109,6 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 })
             {
                 return Some(publishes());
-            }
-            if name == "dotnet" && matches!(verb, "script" | "fsi" | "exec") {
-                let mut effects = vec![Effect::Unverifiable("dotnet runs code of the line".to_owned())];
-                effects.extend(crate::code::gives_shell(&command.text()).then(|| {
-                    let instead = "run the commands here";
-                    Finding::forbidden(RuleId::ReverseChannel, "gives a shell to another host", instead).into()
-                }));
-                return Some(effects);
             }
             if matches!(name, "gradle" | "mvn") {
                 // Settings and scripts that the line brings along run in the build.
@@ -126,6 +124,20 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                     effects.push(manifest("build files", command, world));
                     return Some(effects);
                 }
+            }
+            if name == "cmake"
+                && let Some(effects) = cmake::command_mode(command, world)
+            {
+                return Some(effects);
+            }
+            if name == "cmake"
+                && has(&["--install"])
+                && let Some(prefix) = cmake::install_prefix(command)
+            {
+                return Some(super::writes(&[&prefix], command, world));
+            }
+            if name == "crystal" && verb == "tool" && has(&["format"]) {
+                return Some(vec![manifest("shard.yml", command, world)]);
             }
             if name == "cmake" && has(&["-P", "-E"])
                 || verb == "tool"
@@ -157,6 +169,41 @@ fn given_rules(name: &str, command: &SimpleCommand) -> Option<String> {
     match &command.stdin {
         crate::shell::Stdin::Text(text) if is_fed => Some(text.text.clone()),
         crate::shell::Stdin::Text(_) | crate::shell::Stdin::Pipe | crate::shell::Stdin::Inherited => None,
+    }
+}
+
+/// `dotnet publish` puts the build into a directory; what goes to a registry is `dotnet nuget push`.
+fn dotnet(args: &Args<'_>, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let text = |n: usize| args.operands.get(n).map(|word| word.text.as_str()).unwrap_or_default();
+    let words = command.args();
+    let exact = words.windows(2).any(|pair| {
+        matches!(pair[0].text.as_str(), "-v" | "--version") && is_reviewable(&format!("x@{}", pair[1].text), "@")
+    });
+    let project = || vec![manifest("the solution", command, world)];
+    match (text(0), text(1)) {
+        ("nuget", "push" | "delete" | "add" | "update" | "remove" | "enable" | "sign" | "trust") => publishes(),
+        ("nuget", _) => Vec::new(),
+        ("tool", "restore" | "list" | "run" | "search") => project(),
+        ("tool", "install" | "update") if exact => project(),
+        ("add", _) if exact || words.iter().any(|word| word.text == "reference") => project(),
+        ("tool" | "add" | "workload" | "install", _) => new_code("runs or installs something beyond the build"),
+        ("fsi" | "script" | "exec", _) => {
+            let mut effects = vec![Effect::Unverifiable("dotnet runs code that the line names".to_owned())];
+            effects.extend(crate::code::gives_shell(&command.text()).then(|| {
+                let instead = "run the commands here";
+                Finding::forbidden(RuleId::ReverseChannel, "gives a shell to another host", instead).into()
+            }));
+            effects
+        }
+        (verb, _) if verb.ends_with(".dll") || verb.ends_with(".exe") => {
+            vec![Effect::Executes(Program::File(super::place(args.operands[0], command, world)))]
+        }
+        _ => {
+            let outputs: Vec<&Word> = args.values(&["-o", "--output"]).collect();
+            let mut effects = super::writes(&outputs, command, world);
+            effects.extend(project());
+            effects
+        }
     }
 }
 
@@ -196,17 +243,24 @@ fn cargo(command: &SimpleCommand, world: &World) -> Vec<Effect> {
             "--version",
             "--vers",
             "--profile",
+            "--rev",
+            "--precise",
         ],
     );
     let verb = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
-    if args.has(&["--config"]) {
+    if args.values(&["--config"]).any(|word| !is_plain_setting(&word.text)) {
         return vec![Effect::Unverifiable("cargo settings in the line can run programs".to_owned())];
     }
     let project = || vec![manifest("Cargo.toml", command, world)];
     let named = args.operands.get(1..).unwrap_or_default();
     match verb {
+        "publish" if args.has(&["--dry-run", "-n", "--list"]) => project(),
         "publish" | "yank" | "owner" | "login" | "logout" | "release" | "smart-release" | "workspaces" => publishes(),
         "install" | "binstall" | "add" => {
+            let pinned = args.values(&["--rev"]).any(|word| is_commit(&word.text));
+            if pinned && !args.has(&["--index"]) {
+                return new_code("builds a commit of another repository");
+            }
             if args.has(&["--git", "--index"]) {
                 let instead = "install a pinned release from the registry";
                 return vec![
@@ -219,6 +273,9 @@ fn cargo(command: &SimpleCommand, world: &World) -> Vec<Effect> {
                 || !named.is_empty()
                     && named.iter().all(|word| versioned && word.is_known() || is_reviewable(&word.text, "@"));
             if is_fine && !args.has(&["--registry"]) { project() } else { new_code("brings in code from outside") }
+        }
+        "update" | "u" if args.values(&["--precise"]).any(|word| is_reviewable(&format!("x@{}", word.text), "@")) => {
+            project()
         }
         "update" | "upgrade" | "u" if !args.has(&["--dry-run", "--locked", "--offline", "-w", "--workspace"]) => {
             new_code("changes which versions are used")
@@ -235,6 +292,21 @@ fn cargo(command: &SimpleCommand, world: &World) -> Vec<Effect> {
             effects
         }
     }
+}
+
+/// The whole name of a commit: what it names cannot change.
+pub(super) fn is_commit(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Settings of cargo that name no program: profiles, output, the network.
+fn is_plain_setting(setting: &str) -> bool {
+    let key = setting.split('=').next().unwrap_or_default().trim();
+    ["profile.", "term.", "net.offline", "net.retry", "build.jobs", "build.target-dir", "future-incompat-report."]
+        .iter()
+        .any(|plain| key.starts_with(plain))
+        && setting.contains('=')
+        && !setting.contains(['\n', '{'])
 }
 
 fn go(command: &SimpleCommand, world: &World) -> Vec<Effect> {

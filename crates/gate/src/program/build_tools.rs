@@ -3,7 +3,7 @@
 use crate::{
     destination::{Destination, Direction},
     effect::{Effect, Finding, Program},
-    shell::SimpleCommand,
+    shell::{SimpleCommand, Stdin},
     world::World,
 };
 use types::catalogue::RuleId;
@@ -21,7 +21,10 @@ const PYTHON: &[&str] = &[
     "mutmut", "pip-audit", "import-linter", "lint-imports", "pip-compile", "maturin", "rst2html", "uvicorn",
     "gunicorn", "hypercorn", "daphne", "waitress-serve", "flask", "fastapi", "streamlit", "gradio", "celery",
     "jupyter", "jupyter-lab", "jupyter-notebook", "marimo", "tensorboard", "hatchling", "flit", "versioneer",
-    "setuptools-scm",
+    "setuptools-scm", "virtualenv", "doc8", "bashate", "pyroma", "sqlacodegen", "aerich", "jupyter-book", "griffe",
+    "ssort", "add-trailing-comma", "reorder-python-imports", "fixit", "datamodel-codegen", "openapi-python-client",
+    "proselint", "mdformat", "restructuredtext-lint", "rst-lint", "pip-sync", "pip-licenses", "pipdeptree",
+    "deadcode", "pylama", "tach", "datasette",
 ];
 #[rustfmt::skip]
 const NODE: &[&str] = &[
@@ -43,7 +46,22 @@ const NODE: &[&str] = &[
     "browser-sync", "run-s", "run-p", "npm-run-all", "npm-run-all2", "wait-on", "cpx", "cpy", "copyfiles", "mkdirp",
     "svgo", "imagemin", "mmdc", "web-ext", "elm-test", "elm-format", "elm-review", "purs", "spago", "rescript",
     "coffee", "tstyche", "tsd", "dtslint", "only-allow", "check-dts", "mintlify", "changelogen",
-    "conventional-changelog", "esbuild-visualizer", "source-map-explorer", "webpack-bundle-analyzer",
+    "conventional-changelog", "esbuild-visualizer", "source-map-explorer", "webpack-bundle-analyzer", "tape",
+    "istanbul", "isparta", "browserify", "watchify", "uglifyjs", "terser", "cleancss", "html-minifier", "covert",
+    "airtap", "zuul", "aud", "auto-changelog", "standard-changelog", "tshy", "borp", "tsd-check", "matcha", "benny",
+    "mocha-headless-chrome", "mocha-phantomjs", "wtr", "web-test-runner", "es-check", "semver", "tap-spec", "tsm",
+    "sucrase", "tsc-alias", "tspc", "resolve-tspaths", "vite-bundle-visualizer", "dts-bundle-generator",
+    "api-documenter", "skott", "lockfile-lint", "license-report", "ls-lint", "eclint", "sherif", "pa11y-ci", "lhci",
+    "purgecss", "bundlewatch", "preconstruct", "rush", "prisma", "drizzle-kit", "typeorm", "knex", "sequelize",
+    "sequelize-cli", "mikro-orm", "kysely-codegen", "zapatos", "orval", "swagger-typescript-api",
+    "openapi-generator-cli", "quicktype", "json2ts", "typescript-json-schema", "ts-json-schema-generator", "typia",
+    "pbjs", "pbts", "react-router", "react-email", "paraglide-js", "i18next", "i18next-parser", "lingui", "formatjs",
+    "unocss", "style-dictionary", "stencil", "tauri", "nest", "vinxi", "nitro", "ember", "testem", "quasar", "slidev",
+    "marp", "reveal-md", "honkit", "docsify", "metalsmith", "@biomejs/biome", "@redocly/cli", "@hey-api/openapi-ts",
+    "@openapitools/openapi-generator-cli", "@angular/cli", "@vue/cli", "@nestjs/cli", "@storybook/cli",
+    "@tailwindcss/cli", "@arethetypeswrong/cli", "@microsoft/api-extractor", "@stoplight/spectral-cli",
+    "@commitlint/cli", "@playwright/test", "@babel/cli", "@graphql-codegen/cli", "@lingui/cli", "@formatjs/cli",
+    "@marp-team/marp-cli", "@mermaid-js/mermaid-cli", "@swc/cli", "@wdio/cli", "@bufbuild/buf", "@lhci/cli",
 ];
 #[rustfmt::skip]
 const COMPILED: &[&str] = &[
@@ -64,7 +82,17 @@ const COMPILED: &[&str] = &[
     "dune", "ocamlformat", "swiftc", "swiftlint", "swiftformat", "zls", "nimble", "rebar3", "erlc", "gleam",
     "dialyzer", "verilator", "iverilog", "yosys", "solc", "vyper", "forge", "hardhat", "slither", "qmake", "moc",
     "uic", "rcc", "lupdate", "lrelease", "scons", "waf", "premake5", "xmake", "tup", "redo", "samu", "imake", "glslc",
-    "glslangValidator", "spirv-val", "dtc", "ccls", "clangd",
+    "glslangValidator", "spirv-val", "dtc", "ccls", "clangd", "buck2", "wasm-pack", "emcc", "em++", "emar", "tinygo",
+    "gox", "modd", "goctl", "oapi-codegen", "gqlgen", "wails", "prqlc", "xcodegen", "xcbeautify", "xcpretty", "tuist",
+    "ktfmt", "kaocha", "clj-kondo", "cljfmt", "zprint", "shadow-cljs", "agda", "idris2", "coqc", "lean", "lake",
+    "futhark", "odin", "ponyc", "ispc", "hipcc", "icx", "b2", "bjam", "autoninja", "kati", "gcc-ar", "gcc-nm",
+    "gcc-ranlib", "llvm-nm", "llvm-objdump", "llvm-symbolizer", "llvm-size", "llvm-strip", "llvm-readelf",
+    "clang-scan-deps", "scan-view", "fasm", "ld64.lld", "install_name_tool", "patchelf", "cbindgen", "bindgen",
+    "mdbook-linkcheck", "grcov", "tarpaulin", "cargo-nextest", "cargo-deny", "cargo-machete", "cargo-udeps",
+    "cargo-hack", "typeshare", "elixirc", "ex_doc", "hpack", "weeder", "apply-refact", "haddock", "alex", "happy",
+    "purs-tidy", "luac", "valac", "blueprint-compiler", "glib-compile-schemas", "glib-compile-resources",
+    "desktop-file-validate", "appstream-util", "appstreamcli", "update-desktop-database", "rpmlint", "lintian",
+    "abi-dumper", "abidiff", "checksec",
 ];
 #[rustfmt::skip]
 const OTHERS: &[&str] = &[
@@ -79,11 +107,38 @@ const OTHERS: &[&str] = &[
     "deadnix", "nixpkgs-fmt", "mdbook", "hugo", "zola", "asciidoctor", "vale", "mdl", "typst", "pdflatex", "xelatex",
     "latex", "bibtex", "biber", "makeindex", "chktex", "d2", "structurizr", "reuse", "licensee", "gitlint",
     "editorconfig", "pydoc", "ri", "erd", "tbls", "protolint", "api-linter", "vacuum", "promtool", "amtool",
-    "jsonnet", "jsonnetfmt", "jb", "cue", "ytt", "hledger", "tokio-console", "hyperlink", "bd", "inspect", "rails", "goreleaser", "tauri", "ltex", "languagetool",
-    "cmark", "cmark-gfm", "lowdown", "discount", "textidote",
+    "jsonnet", "jsonnetfmt", "jb", "cue", "ytt", "hledger", "tokio-console", "hyperlink", "bd", "inspect", "rails",
+    "goreleaser", "tauri", "ltex", "languagetool", "cmark", "cmark-gfm", "lowdown", "discount", "textidote",
+    "fasterer", "rails_best_practices", "packwerk", "tapioca", "rbs", "typeprof", "annotate", "annotaterb",
+    "undercover", "debride", "flog", "flay", "kramdown", "phan", "phpbench", "paratest", "phpdoc", "kahlan",
+    "twig-cs-fixer", "twigcs", "phplint", "shellharden", "antora", "write-good", "remark-cli", "awesome-lint",
+    "mdspell", "markdown-toc", "doctoc", "markdown-magic", "terraform-docs", "helm-docs", "kubescape", "polaris",
+    "pluto", "kube-score", "kubesec", "datree", "dockerfilelint", "dockle", "container-structure-test", "syft",
+    "grype", "osv-scanner", "trivy", "cyclonedx-npm", "gitlab-ci-lint", "cfn_nag", "terrascan", "check-jsonschema",
+    "ajv", "jsonschema", "yajsv", "spectral", "graphql-inspector", "texcount", "lacheck", "pdfcrop", "quarto",
+    "asciidoctor-pdf", "rst2pdf", "weasyprint", "wkhtmltopdf", "mmark", "xml2rfc", "kramdown-rfc", "optipng",
+    "pngquant", "jpegoptim", "cwebp", "gifsicle", "svgcleaner", "rsvg-convert", "fc-list", "fc-match", "msgattrib",
+    "msgcat", "msginit", "po4a", "itstool",
+    // Servers of the tests, inside the container.
+    "nginx", "redis-server", "mongod", "mysqld", "postgres", "pg_ctl", "initdb", "memcached", "mailhog", "mailpit",
+    "minio", "etcd", "rabbitmq-server", "nats-server", "dynamodb-local", "localstack", "wiremock", "toxiproxy-server",
+    "chromedriver", "geckodriver", "selenium-server", "Xvfb",
+];
+/// Tools that look at files and report: the files they are given are data to them.
+#[rustfmt::skip]
+const CHECKERS: &[&str] = &[
+    "xmllint", "kubeconform", "kubeval", "kube-linter", "kube-score", "conftest", "yamllint", "jsonlint",
+    "actionlint", "hadolint", "shellcheck", "shfmt", "markdownlint", "markdownlint-cli2", "mdl", "vale", "codespell",
+    "typos", "cspell", "promtool", "clang-format", "gofmt", "rustfmt", "sqlfluff", "cmark", "cmark-gfm",
+    "checkbashisms", "nm", "gcov", "lcov", "genhtml", "gcovr", "llvm-cov", "llvm-profdata", "benchstat", "wasm2wat",
+    "wat2wasm", "wasm-opt", "wasm-objdump", "spirv-val", "taplo", "ajv", "check-jsonschema", "jsonschema", "tokei",
+    "doc8", "proselint", "write-good", "alex", "desktop-file-validate", "rpmlint", "lintian", "checksec", "optipng",
+    "pngquant", "cwebp", "rsvg-convert", "msgfmt", "msgmerge", "msgcat", "addlicense", "html-validate", "htmlhint",
+    "swagger-cli", "redocly", "spectral", "gitlint", "commitlint", "chktex", "d2", "dtc", "luac", "checkstyle",
 ];
 
 /// Words after which a tool of the table leaves the project: it publishes, installs itself somewhere, or changes a database.
+#[rustfmt::skip]
 const LEAVES: &[(&str, &[&str])] = &[
     ("mkdocs", &["gh-deploy"]),
     ("mike", &["deploy"]),
@@ -100,14 +155,33 @@ const LEAVES: &[(&str, &[&str])] = &[
     ("nimble", &["publish", "install"]),
     ("forge", &["create", "script"]),
     ("playwright", &["install-deps"]),
-    ("alembic", &["upgrade", "downgrade", "stamp"]),
-    ("lighthouse", &["http"]),
+    ("alembic", &["downgrade", "stamp"]),
+    ("prisma", &["db", "studio", "login", "platform", "deploy"]),
+    ("typeorm", &["schema:drop", "migration:revert"]),
+    ("sequelize", &["db:drop", "db:migrate:undo:all"]),
+    ("sequelize-cli", &["db:drop", "db:migrate:undo:all"]),
+    ("drizzle-kit", &["push", "drop"]),
+    ("nginx", &["stop", "quit"]),
+    ("lhci", &["upload", "autorun", "healthcheck", "wizard"]),
+    ("trivy", &["server", "image", "k8s", "plugin"]),
+    ("quarto", &["publish", "add", "install"]),
+    ("rush", &["publish", "deploy", "update-cloud-credentials"]),
+    ("datasette", &["publish", "install"]),
+    ("syft", &["attest", "login"]),
+    ("rails", &["destroy"]),
     ("bumpversion", &["--commit"]),
     ("bd", &["sync", "hooks", "init", "daemon"]),
     ("rails", &["db:drop", "db:reset", "credentials:edit", "new", "runner", "credentials:show"]),
     ("goreleaser", &["release", "publish", "announce", "continue"]),
     ("tauri", &["signer"]),
-    ("bd", &["sync", "hooks", "init", "daemon"]),
+    // A build tool and a client of a store share this name.
+    (
+        "b2",
+        &[
+            "upload-file", "sync", "file", "bucket", "account", "key", "copy-file-by-id", "authorize-account",
+            "delete-file-version", "delete-bucket", "update-bucket", "upload-unbound-stream", "replication", "rm",
+        ],
+    ),
 ];
 /// Options that load code from where the line says.
 #[rustfmt::skip]
@@ -122,7 +196,28 @@ const TAKES_CODE: [&str; 8] = ["kotlin", "runghc", "ghc", "scala-cli", "coffee",
 /// True for a tool of the table.
 pub(super) fn is_tool(name: &str) -> bool {
     let plain = plain(name);
-    [PYTHON, NODE, COMPILED, OTHERS].iter().any(|table| table.contains(&plain))
+    // Digits may be a version (`clang-15`) or part of the name (`flake8`).
+    [PYTHON, NODE, COMPILED, OTHERS].iter().any(|table| table.contains(&name) || table.contains(&plain))
+}
+
+/// True where a tool is given commands in its text or its settings.
+fn takes_commands(name: &str, command: &SimpleCommand) -> bool {
+    let has = |mark: &str| command.args().iter().any(|word| word.text.contains(mark));
+    match name {
+        // `syscmd` and `esyscmd` in a text of which only a part may be known.
+        "m4" => match &command.stdin {
+            Stdin::Text(word) => !word.is_known() || word.text.contains("syscmd") || has("syscmd"),
+            Stdin::Pipe => true,
+            Stdin::Inherited => has("syscmd"),
+        },
+        "postgres" | "pg_ctl" | "mysqld" => has("_command") || has("init-file") || has("preload"),
+        _ => false,
+    }
+}
+
+/// True for a tool to which the files that it is given are data.
+pub(super) fn is_checker(name: &str) -> bool {
+    CHECKERS.contains(&name) || CHECKERS.contains(&plain(name))
 }
 
 /// A tool's name without version and target: `clang-15`, `aarch64-linux-gnu-gcc`.
@@ -151,6 +246,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             && words.iter().any(|word| matches!(word.text.as_str(), "-e" | "--eval" | "--exec")))
     {
         return Some(vec![Effect::Unverifiable("the tool loads code that the line names".to_owned())]);
+    }
+    if takes_commands(name, command) {
+        return Some(vec![Effect::Unverifiable(format!("`{name}` runs commands that it is given"))]);
     }
     if LEAVES.iter().any(|(tool, verbs)| *tool == name && (verbs.contains(&first) || first.starts_with(verbs[0]))) {
         return Some(vec![

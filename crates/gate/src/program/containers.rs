@@ -9,6 +9,16 @@ use crate::{
 };
 use types::catalogue::RuleId;
 
+/// Caches of package managers, which builds in containers commonly share: no host's rights, only a question.
+fn is_cache_of_home(path: &str) -> bool {
+    const CACHES: [&str; 8] =
+        ["/.m2", "/.cache", "/.gradle", "/.npm", "/.cargo/registry", "/go/pkg", "/.ivy2", "/.composer/cache"];
+    path.strip_prefix("/home/").or_else(|| path.strip_prefix("/root")).is_some_and(|rest| {
+        let rest = rest.find('/').map_or("", |at| &rest[at..]);
+        CACHES.iter().any(|cache| crate::place::is_under(rest, cache)) && !rest.contains("..")
+    })
+}
+
 fn escape(reason: &str) -> Vec<Effect> {
     vec![Finding::forbidden(RuleId::SandboxEscape, reason, "work inside this container").into()]
 }
@@ -70,6 +80,7 @@ pub(super) fn effects(name: &str, words: &[&str], command: &SimpleCommand, world
         let source = source.split([':', ',']).next().unwrap_or_default();
         let path = source.trim_end_matches(['/', '*']);
         source.starts_with('/')
+            && !is_cache_of_home(path)
             && (path.is_empty()
                 || ["/etc", "/root", "/var/run", "/proc", "/sys", "/dev", "/home", "/var", "/run", "/boot", "/usr"]
                     .iter()
@@ -142,6 +153,9 @@ pub(super) fn effects(name: &str, words: &[&str], command: &SimpleCommand, world
         }
         "system" | "volume" | "image" | "network" | "container" | "builder" if matches!(second, "prune" | "rm") => {
             shared("deletes shared containers, images or volumes")
+        }
+        "push" if verbs.get(1).is_some_and(|name| name.starts_with("localhost:") || name.starts_with("127.0.0.1:")) => {
+            question(RuleId::SharedInfra, "puts an image into a registry of this container")
         }
         "push" | "login" => {
             vec![Finding::refused(RuleId::ExternalWrite, "publishes an image", "leave publishing to a person").into()]

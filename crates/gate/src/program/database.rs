@@ -1,7 +1,8 @@
 //! Databases: reading a file of the work tree is work; a server's data may be someone's.
 
-use super::infra::question;
+use super::{infra::question, server};
 use crate::{
+    destination::{Destination, Direction},
     effect::{Effect, Finding},
     shell::SimpleCommand,
     world::World,
@@ -52,12 +53,18 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
             let instead = "work on a copy of the file";
             return vec![Finding::refused(RuleId::MassDeletion, "deletes data of a database", instead).into()];
         }
-        let known =
-            command.args().iter().filter(|word| !word.text.starts_with('-')).count() >= 2 || !stdin(command).is_empty();
+        let stated = command.args().iter().any(|word| matches!(word.text.as_str(), "-c" | "-cmd"));
+        // Statements may name files.
+        let named: Vec<Effect> = if risky { Vec::new() } else { super::mentioned(command, world) };
+        let known = stated
+            || command.args().iter().filter(|word| !word.text.starts_with('-')).count() >= 2
+            || !stdin(command).is_empty();
         let file = command.args().iter().find(|word| !word.text.starts_with('-') && word.is_known());
         let file: Vec<_> = file.into_iter().collect();
         return if !risky && known {
-            super::reads(&file, command, world)
+            let mut effects = if stated { Vec::new() } else { super::reads(&file, command, world) };
+            effects.extend(named);
+            effects
         } else {
             question(RuleId::MassDeletion, "changes a database")
         };
@@ -69,6 +76,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
         return vec![
             Finding::refused(RuleId::MassDeletion, "deletes or overwrites data of a database", instead).into(),
         ];
+    }
+    if server::looks_on_loopback(name, command) {
+        return vec![Effect::Network { to: Destination::Loopback { port: 0 }, direction: Direction::Down }];
     }
     question(RuleId::ExternalWrite, "works on a database server")
 }

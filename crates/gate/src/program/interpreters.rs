@@ -88,6 +88,16 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     if plain == "deno" {
         return Some(deno(&args, command, world));
     }
+    // `php -l`, `ruby -c`, `node --check` look at the syntax and run nothing.
+    let checks = match plain {
+        "php" => args.has(&["-l", "--syntax-check"]),
+        "ruby" => args.has(&["-c"]) && !args.has(&["-r"]),
+        "node" => args.has(&["--check"]) && !args.has(&["-r", "--require", "--import", "--loader"]),
+        _ => false,
+    };
+    if checks {
+        return Some(reads(&args.operands, command, world));
+    }
     let serves = args.has(&["-S"]) || args.operands.first().is_some_and(|word| word.text == "artisan");
     if plain == "php" && serves {
         return Some(vec![super::packages::manifest("composer.json", command, world)]);
@@ -224,7 +234,7 @@ pub(crate) fn nested(word: &Word, command: &SimpleCommand, world: &World) -> Vec
     };
     let mut effects: Vec<Effect> = shell::whole(&line);
     let per_command: Vec<Vec<Effect>> = line.commands.iter().map(|inner| super::effects(inner, world)).collect();
-    effects.extend(crate::flow::findings(&line.commands, &per_command));
+    effects.extend(crate::flow::findings(&line.commands, &per_command, world));
     effects.extend(per_command.into_iter().flatten());
     effects
 }
@@ -280,11 +290,12 @@ fn python_module(module: &Word, command: &SimpleCommand, world: &World) -> Vec<E
                 }
                 effects
             } else if script {
-                vec![Effect::Unverifiable("runs a script under a tool".to_owned())]
+                under_tool(&inner, command, world)
             } else {
                 vec![super::packages::manifest("pyproject.toml", command, world)]
             }
         }
+        "http.server" if serves_loopback(&inner) => vec![super::packages::manifest("pyproject.toml", command, world)],
         "http.server" => vec![Finding::questioned(RuleId::ReverseChannel, "serves files to whoever connects").into()],
         _ => match super::table(name, &inner, world) {
             Some(effects) => effects,
@@ -302,6 +313,41 @@ fn python_module(module: &Word, command: &SimpleCommand, world: &World) -> Vec<E
             }
         },
     }
+}
+
+/// `cProfile`, `pdb`, `trace` and `timeit` run a script, a module, or code of the line.
+fn under_tool(inner: &SimpleCommand, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    const VALUED: [&str; 12] =
+        ["-o", "-s", "-c", "-m", "-n", "-r", "-u", "--unit", "--number", "--setup", "-C", "--outfile"];
+    let args = Args::parse(inner.args(), &VALUED);
+    let outputs: Vec<&Word> = args.values(&["-o", "--outfile"]).collect();
+    let mut effects = writes(&outputs, command, world);
+    let module = args.values(&["-m"]).next();
+    if inner.argv.first().is_some_and(|word| word.text == "timeit") {
+        for word in args.operands.iter().copied().chain(args.values(&["-s", "--setup"])) {
+            effects.extend(scanned(Language::Python, word, command, world));
+        }
+    } else if inner.argv.first().is_some_and(|word| word.text == "pdb") || args.has(&["-c", "-C"]) {
+        effects.push(Effect::Unverifiable("runs a script under a tool".to_owned()));
+    } else if let Some(module) = module {
+        let words =
+            [Word::literal("-m"), module.clone()].into_iter().chain(args.operands.iter().map(|word| (*word).clone()));
+        let argv = std::iter::once(Word::literal("python")).chain(words).collect();
+        let nested = SimpleCommand { argv, ..command.clone() };
+        effects.extend(python_module(module, &nested, world));
+    } else if let Some(script) = args.operands.first() {
+        effects.push(Effect::Executes(Program::File(place(script, command, world))));
+    } else {
+        effects.push(live_shell());
+    }
+    effects
+}
+
+/// A web server for files that only this container reaches.
+fn serves_loopback(inner: &SimpleCommand) -> bool {
+    let args = Args::parse(inner.args(), &["-b", "--bind", "-d", "--directory", "-p", "--protocol"]);
+    let mut hosts = args.values(&["-b", "--bind"]).peekable();
+    hosts.peek().is_some() && hosts.all(|word| matches!(word.text.as_str(), "127.0.0.1" | "localhost" | "::1"))
 }
 
 fn deno(args: &Args<'_>, command: &SimpleCommand, world: &World) -> Vec<Effect> {

@@ -8,6 +8,7 @@ mod archives;
 mod awk;
 mod build;
 mod build_tools;
+mod cmake;
 mod containers;
 mod database;
 mod files;
@@ -29,12 +30,16 @@ mod raw;
 mod reader_table;
 mod readers;
 mod sed;
+mod server;
 mod system;
 mod system_packages;
+mod terminal;
 mod toolchains;
+mod variable;
 
 pub(crate) use interpreters::nested;
 pub(crate) use readers::searched;
+pub(crate) use variable::is_loader_variable;
 
 use crate::{
     effect::{Effect, Finding, Program},
@@ -88,7 +93,7 @@ pub(crate) fn redirections(command: &SimpleCommand, world: &World) -> Vec<Effect
         }
     }
     for (name, value) in &command.assignments {
-        effects.extend(assignment(name, value, command));
+        effects.extend(variable::assignment(name, value, command, world));
     }
     effects
 }
@@ -116,12 +121,15 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     if is_by_path {
         return by_path(&name, command, world);
     }
+    if asks_about_itself(command) {
+        return Vec::new();
+    }
     let mut effects = table(&name, command, world).unwrap_or_else(|| unknown(&name, command, world));
     if inert::is_inert(&name) {
         effects.extend(looks_outside(command, world));
     }
     if effects.iter().any(|effect| matches!(effect, Effect::Executes(Program::Project(_)))) {
-        effects.extend(projects_elsewhere(command, world));
+        effects.extend(projects_elsewhere(&name, command, world));
     }
     if effects.iter().any(|effect| matches!(effect, Effect::Unverifiable(_))) {
         // What is not understood may still name what it works on.
@@ -141,8 +149,14 @@ fn looks_outside(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         .collect()
 }
 
+/// `tool --version`, `tool --help`: a program of the image that only tells about itself.
+fn asks_about_itself(command: &SimpleCommand) -> bool {
+    matches!(command.args(), [word] if matches!(word.text.as_str(), "--version" | "--help"))
+        && command.redirects.iter().all(|redirect| redirect.kind != RedirectKind::Read)
+}
+
 /// Projects, settings and plugins that a build is pointed at outside of the work tree: their code runs too.
-fn projects_elsewhere(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+fn projects_elsewhere(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     #[rustfmt::skip]
     const OUTPUTS: [&str; 19] = [
         "-v", "--volume", "--mount",
@@ -152,10 +166,13 @@ fn projects_elsewhere(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let mut effects = Vec::new();
     let mut before = "";
     for word in command.args() {
-        let (name, path) = word.text.split_once('=').unwrap_or((before, word.text.as_str()));
-        let is_path = path.starts_with(['/', '~']) || path.starts_with("../");
-        let is_output = OUTPUTS.iter().any(|option| name.to_ascii_lowercase().starts_with(option));
-        if is_path && !is_output {
+        let (option, path) = word.text.split_once('=').unwrap_or((before, word.text.as_str()));
+        // `//apps/cli:all` is a label of a target.
+        let is_label = path.starts_with("//") && matches!(name, "bazel" | "bazelisk" | "buck" | "buck2");
+        let is_path = !is_label && (path.starts_with(['/', '~']) || path.starts_with("../"));
+        let is_output = OUTPUTS.iter().any(|output| option.to_ascii_lowercase().starts_with(output));
+        let is_data = build_tools::is_checker(name) && !names_code(option) || is_profile(option);
+        if is_path && !is_output && !is_data {
             let place = place(&Word { text: path.to_owned(), ..word.clone() }, command, world);
             if matches!(place.zone(world), Zone::Tmp | Zone::Disk | Zone::Home | Zone::Unknown) {
                 effects.push(Effect::Executes(Program::File(place)));
@@ -164,6 +181,32 @@ fn projects_elsewhere(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         before = if word.text.starts_with('-') { &word.text } else { "" };
     }
     effects
+}
+
+/// Options whose value is code or decides which code is loaded.
+fn names_code(option: &str) -> bool {
+    let option = option.trim_start_matches('-').to_ascii_lowercase();
+    let words = ["config", "plugin", "require", "import", "load", "rule", "preset", "parser", "path", "dir", "project"];
+    let is_named = matches!(option.as_str(), "c" | "p" | "r" | "i" | "m" | "f");
+    option != "xpath" && (is_named || words.iter().any(|word| option.contains(word)))
+}
+
+/// Options whose value is what an earlier run measured.
+fn is_profile(option: &str) -> bool {
+    let option = option.trim_start_matches('-').to_ascii_lowercase();
+    [
+        "func",
+        "html",
+        "coverprofile",
+        "cpuprofile",
+        "memprofile",
+        "blockprofile",
+        "trace",
+        "junitfile",
+        "junitxml",
+        "jsonfile",
+    ]
+    .contains(&option.as_str())
 }
 
 /// A program that is not understood and is given a shell to run, as tools that connect one do.
@@ -233,6 +276,7 @@ fn table(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effec
         .or_else(|| system_packages::effects(name, command))
         .or_else(|| packages::effects(name, command, world))
         .or_else(|| infra::effects(name, command, world))
+        .or_else(|| terminal::effects(name, command, world))
         .or_else(|| system::effects(name, command, world))
 }
 
@@ -252,12 +296,38 @@ fn by_path(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     {
         return effects;
     }
+    if is_program_dir(&place, world) {
+        let mut effects = vec![Effect::Executes(Program::File(place))];
+        effects.extend(table(name, command, world).unwrap_or_else(|| unknown(name, command, world)));
+        return effects;
+    }
     let mut effects = vec![Effect::Executes(Program::File(place))];
     // A copy of a known program still does what that program does.
     if let Some(known) = table(name, command, world) {
         effects.extend(known.into_iter().filter(|effect| !matches!(effect, Effect::Unverifiable(_))));
     }
     effects
+}
+
+/// True for a file directly in a directory that package managers fill with programs: of a user's tool chains, or of a virtual
+/// environment outside of the work tree.
+pub(crate) fn is_program_dir(place: &Place, world: &World) -> bool {
+    const OF_HOME: [&str; 8] = [
+        "/.cargo/bin",
+        "/go/bin",
+        "/.local/bin",
+        "/.bun/bin",
+        "/.deno/bin",
+        "/.pyenv/shims",
+        "/.rbenv/shims",
+        "/.asdf/shims",
+    ];
+    const OF_IMAGE: [&str; 5] =
+        ["/go/bin", "/usr/local/go/bin", "/usr/local/cargo/bin", "/root/.cargo/bin", "/root/go/bin"];
+    let Some((dir, _)) = place.path.rsplit_once('/') else { return false };
+    let of_home = dir.strip_prefix(&world.home).is_some_and(|rest| OF_HOME.contains(&rest));
+    let is_environment = ["/venv/bin", "/.venv/bin", "/env/bin"].iter().any(|end| dir.ends_with(end));
+    of_home || OF_IMAGE.contains(&dir) || (is_environment && place.zone(world) == Zone::Disk)
 }
 
 /// Programs that are denied under any path.
@@ -290,127 +360,4 @@ fn is_emptying(command: &SimpleCommand) -> bool {
         "cat" => command.args().first().is_some_and(|word| word.text == "/dev/null"),
         _ => false,
     }
-}
-
-/// Variables that make a program load or run something else.
-pub(crate) fn is_loader_variable(name: &str) -> bool {
-    #[rustfmt::skip]
-    const EXACT: [&str; 38] = [
-        "PERL5LIB", "PERL5DB", "RUBYLIB", "MANPAGER", "LESSOPEN", "LESSCLOSE", "BROWSER", "TAR_OPTIONS",
-        "DOTNET_STARTUP_HOOKS", "RUSTC", "RUSTDOC", "RUSTC_WORKSPACE_WRAPPER", "GCC_EXEC_PREFIX", "COMPILER_PATH",
-        "NODE_TLS_REJECT_UNAUTHORIZED", "PYTHONHTTPSVERIFY",
-        "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "PATH", "BASH_ENV", "ENV",
-        "PROMPT_COMMAND", "SHELLOPTS", "BASHOPTS", "PYTHONSTARTUP", "PYTHONHOME", "PERL5OPT", "RUBYOPT",
-        "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "RUSTC_WRAPPER", "EDITOR", "PAGER", "VISUAL", "IFS", "PS4",
-    ];
-    EXACT.contains(&name)
-        || (name.starts_with("CARGO_TARGET_") && (name.ends_with("_RUNNER") || name.ends_with("_LINKER")))
-        || is_index_variable(name)
-        || is_agent_variable(name)
-        || (name.starts_with("GIT_") && !is_plain_git_variable(name))
-}
-
-/// Variables that say where packages come from, or that they need no proof.
-fn is_index_variable(name: &str) -> bool {
-    #[rustfmt::skip]
-    const EXACT: [&str; 12] = [
-        "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "UV_INDEX_URL", "UV_INDEX", "UV_DEFAULT_INDEX",
-        "UV_EXTRA_INDEX_URL", "GOPROXY", "GOINSECURE", "GONOSUMDB", "GOSUMDB", "GEM_SOURCE",
-    ];
-    let lower = name.to_ascii_lowercase();
-    EXACT.contains(&name)
-        || lower.strip_prefix("npm_config_").is_some_and(|setting| {
-            matches!(setting, "registry" | "script_shell" | "node_options" | "userconfig" | "strict_ssl")
-        })
-}
-
-/// True for a value that makes some program load or start what the value names.
-fn loads(value: &str) -> bool {
-    ["-toolexec", "-javaagent", "-agentpath", "-agentlib", "-fplugin", "--require=", "--import="]
-        .iter()
-        .any(|option| value.contains(option))
-}
-
-fn is_plain_git_variable(name: &str) -> bool {
-    name.starts_with("GIT_AUTHOR_")
-        || name.starts_with("GIT_COMMITTER_")
-        || matches!(name, "GIT_TERMINAL_PROMPT" | "GIT_PAGER" | "GIT_TRACE")
-}
-
-fn is_agent_variable(name: &str) -> bool {
-    name.starts_with("CLAUDE_") || name.starts_with("ANTHROPIC_") || name.starts_with("CODEX_")
-}
-
-fn assignment(name: &str, value: &Word, command: &SimpleCommand) -> Option<Effect> {
-    if is_agent_variable(name) && name != "ANTHROPIC_API_KEY" && name != "ANTHROPIC_MODEL" {
-        let reason = format!("sets `{name}`, which steers the agent or its gate");
-        return Some(
-            Finding::forbidden(RuleId::GateTampering, reason, "leave the agent's settings as they are").into(),
-        );
-    }
-    if name.starts_with("LD_") || name.starts_with("DYLD_") {
-        if name.ends_with("LIBRARY_PATH") {
-            return Some(
-                Finding::questioned(RuleId::UntrustedCode, format!("sets `{name}`, which changes what programs run"))
-                    .into(),
-            );
-        }
-        let reason = format!("sets `{name}`, which loads code into every program");
-        return Some(Finding::refused(RuleId::UntrustedCode, reason, "run the program without it").into());
-    }
-    let skips = match name {
-        "HUSKY" | "LEFTHOOK" | "HUSKY_SKIP_HOOKS" | "SKIP" | "PRE_COMMIT_SKIP" => {
-            command.name() == "git" && !matches!(value.text.as_str(), "1" | "")
-                || name == "HUSKY_SKIP_HOOKS" && value.text == "1"
-        }
-        _ => false,
-    };
-    if skips {
-        return Some(Finding::questioned(RuleId::SafetyRegression, "skips the project's commit checks").into());
-    }
-    if is_proxy_variable(name) && !value.text.is_empty() && !is_near(&value.text) {
-        let reason = format!("sets `{name}`, through which all traffic of programs goes");
-        return Some(Finding::questioned(RuleId::ReverseChannel, reason).into());
-    }
-    let harmless = match name {
-        "IFS" => !command.argv.is_empty() && command.name() == "read" || value.text == "\n",
-        "PATH" => extends_path(&value.text),
-        "GIT_PAGER" | "PAGER" => matches!(value.text.as_str(), "cat" | ""),
-        "EDITOR" | "VISUAL" | "GIT_EDITOR" | "GIT_SEQUENCE_EDITOR" => {
-            matches!(value.text.as_str(), "true" | ":" | "cat")
-        }
-        "NODE_OPTIONS" => value.text.starts_with("--max") && !value.text.contains(' '),
-        "GOPROXY" | "GOSUMDB" => matches!(value.text.as_str(), "off" | "direct"),
-        "HISTFILE" => !matches!(value.text.as_str(), "/dev/null" | ""),
-        "NODE_TLS_REJECT_UNAUTHORIZED" | "PYTHONHTTPSVERIFY" => value.text != "0",
-        _ => !is_loader_variable(name) && !loads(&value.text),
-    };
-    (!harmless).then(|| {
-        Finding::questioned(RuleId::UntrustedCode, format!("sets `{name}`, which changes what programs run")).into()
-    })
-}
-
-fn is_proxy_variable(name: &str) -> bool {
-    matches!(
-        name.to_ascii_lowercase().as_str(),
-        "http_proxy" | "https_proxy" | "all_proxy" | "ftp_proxy" | "socks_proxy"
-    )
-}
-
-/// True for an address on this host.
-fn is_near(value: &str) -> bool {
-    let host = value.rsplit("://").next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
-    ["127.", "localhost", "[::1]", "0.0.0.0"].iter().any(|near| host.starts_with(near))
-}
-
-/// True when a path list only adds directories of the image or the work tree after or before the old one.
-fn extends_path(value: &str) -> bool {
-    value.split(':').all(|part| {
-        let part = part.trim_matches('"');
-        !part.starts_with("/tmp")
-            && !part.starts_with('.')
-            && !part.is_empty()
-            && !part.starts_with("/dev")
-            && !part.starts_with("/var/tmp")
-    })
 }

@@ -3,6 +3,7 @@
 use super::{place, raw, reads};
 use crate::{
     args::Args,
+    asked,
     destination::{Destination, Direction, plain_page},
     effect::{Effect, Finding},
     shell::{SimpleCommand, Word},
@@ -130,6 +131,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             effects.extend(foreign(if up { Direction::Up } else { Direction::Down }, host.as_ref()));
             effects
         }
+        "dig" | "nslookup" | "host" if looked_up(command).is_some() => {
+            let name = looked_up(command).unwrap_or_default();
+            vec![Effect::Network { to: Destination::Page(name), direction: Direction::Down }]
+        }
         "dig" | "nslookup" | "host" | "drill" => {
             // A name can carry data: what is computed into it is a payload.
             let up = args.iter().any(|word| !word.sources.is_empty());
@@ -163,6 +168,12 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 }
             }
         }
+        "nmap" | "tcpdump" | "tshark" if stays_inside(command) => {
+            vec![
+                Finding::questioned(RuleId::ResourceAbuse, "looks at the traffic or the ports of this container")
+                    .into(),
+            ]
+        }
         "nmap" | "tcpdump" | "tshark" | "rustscan" | "fping" | "nbtscan" => {
             vec![
                 Finding::refused(
@@ -179,6 +190,41 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         ],
         _ => return None,
     })
+}
+
+/// True for a scan of this container alone, or a look at its loopback interface.
+fn stays_inside(command: &SimpleCommand) -> bool {
+    let words: Vec<&str> = command.args().iter().map(|word| word.text.as_str()).collect();
+    let is_here = |word: &&str| matches!(*word, "localhost" | "127.0.0.1" | "::1");
+    let plain = words.iter().filter(|word| !word.starts_with('-'));
+    let ports = |word: &&&str| word.bytes().all(|b| b.is_ascii_digit() || b == b'-' || b == b',');
+    match command.name().as_str() {
+        "nmap" => {
+            let mut hosts = plain.filter(|word| !ports(word)).peekable();
+            hosts.peek().is_some()
+                && hosts.all(is_here)
+                && !words.iter().any(|word| word.starts_with("--script") || word.starts_with("-i"))
+        }
+        _ => {
+            words.windows(2).any(|pair| pair == ["-i", "lo"]) && !words.iter().any(|word| matches!(*word, "-w" | "-z"))
+        }
+    }
+}
+
+/// The name that is asked for, when it stands in the line in plain words: nothing can leave in it. A server of the line's choice
+/// may be anyone.
+fn looked_up(command: &SimpleCommand) -> Option<String> {
+    let words = command.args();
+    if words.iter().any(|word| !word.is_known() || !word.sources.is_empty() || word.secret) {
+        return None;
+    }
+    let is_type = |text: &str| text.len() <= 6 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    let mut names =
+        words.iter().map(|word| word.text.as_str()).filter(|text| !text.starts_with(['-', '+']) && !is_type(text));
+    let name = names.next()?;
+    let more = names.next().is_some()
+        || words.iter().any(|word| word.text.starts_with('@') || matches!(word.text.as_str(), "-f" | "-k" | "-y"));
+    (!more).then(|| plain_page(&format!("https://{name}/")))?
 }
 
 /// Everything an option such as `-d @file` or `-F name=@file` reads.
@@ -258,6 +304,7 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let is_read = direction == Direction::Down && only_reads(&args);
     for url in &urls {
         let page = if is_read && url.is_known() { plain_page(&url.text) } else { None };
+        let page = page.or_else(|| asked_for(url, command, world));
         if let Some(page) = page {
             effects.push(Effect::Network { to: Destination::Page(page), direction });
             continue;
@@ -297,6 +344,13 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
             .map(|word| Effect::Writes { place: place(word, command, world), empties: false }),
     );
     effects
+}
+
+/// The host of an installer that the task asks for.
+fn asked_for(url: &Word, command: &SimpleCommand, world: &World) -> Option<String> {
+    let chain = asked::installed_by(command)?;
+    let host = url.text.strip_prefix("https://")?.split('/').next()?;
+    world.asked.sets_up(chain).then(|| host.to_owned())
 }
 
 /// True when curl only asks for what the URL names, and shows it or keeps it as a document.

@@ -4,7 +4,7 @@ use super::packages::{is_local, is_local_tool, is_reviewable, manifest, new_code
 use crate::{
     args::Args,
     effect::{Effect, Finding, Program},
-    shell::SimpleCommand,
+    shell::{SimpleCommand, Word},
     world::World,
 };
 use types::catalogue::RuleId;
@@ -26,7 +26,7 @@ const PROJECT: [&str; 36] = [
     "workspace",
 ];
 /// Words in the name of a script that acts outside of the work tree.
-const OUTWARD: [&str; 8] = ["deploy", "release", "publish", "push", "prod", "migrate", "seed", "reset"];
+const OUTWARD: [&str; 6] = ["deploy", "release", "publish", "push", "prod", "reset"];
 
 pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     #[rustfmt::skip]
@@ -54,13 +54,17 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
     if is_from_address(&args) && (is_add(verb) || matches!(verb, "exec" | "x" | "dlx")) {
         return straight_from_address();
     }
-    if args.values(&["--registry"]).any(|word| word.text.starts_with("http:")) {
+    if args.values(&["--registry"]).any(|word| word.text.starts_with("http:") && !world.is_registry(&word.text)) {
         return elsewhere();
     }
-    if matches!(verb, "publish" | "unpublish") {
+    if matches!(verb, "publish" | "unpublish") && !args.has(&["--dry-run"]) {
         return publishes();
     }
-    if args.has(&["--registry", "--script-shell", "--node-options", "--userconfig", "--ignore-path"]) && !is_shown {
+    let from_known = args.values(&["--registry"]).all(|word| world.is_registry(&word.text));
+    if (args.has(&["--registry"]) && !from_known
+        || args.has(&["--script-shell", "--node-options", "--userconfig", "--ignore-path"]))
+        && !is_shown
+    {
         return new_code("takes packages from another registry or runs them with another shell");
     }
     if args.operands.iter().any(|word| !word.is_known()) {
@@ -105,6 +109,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
         {
             Vec::new()
         }
+        "publish" if args.has(&["--dry-run"]) => vec![script],
         "publish" | "unpublish" | "deprecate" | "token" | "adduser" => publishes(),
         "owner" | "access" | "dist-tag" | "login" | "logout" | "team" | "org" | "hook" | "profile" | "star"
         | "unstar" => {
@@ -197,10 +202,18 @@ fn run(name: &str, script: &str, args: &Args<'_>, command: &SimpleCommand, world
 /// `npx` and its kin. A tool that the table knows comes from the lock file, or is pinned in the line; what the project has
 /// installed beyond that is not known here.
 pub(super) fn runner(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    let args = Args::parse(
-        command.args(),
-        &["-p", "--package", "-c", "--call", "--from", "--spec", "--with", "--python", "--prefix", "-w", "--workspace"],
-    );
+    const VALUED: [&str; 11] =
+        ["-p", "--package", "-c", "--call", "--from", "--spec", "--with", "--python", "--prefix", "-w", "--workspace"];
+    // What stands after the tool is the tool's.
+    let words = command.args();
+    let mut own = 0;
+    while let Some(word) = words.get(own).filter(|word| word.text.starts_with('-') && word.text != "--") {
+        own += if VALUED.contains(&word.text.as_str()) { 2 } else { 1 };
+    }
+    let own = words.len().min(own + 1 + usize::from(name == "pipx"));
+    let rest: Vec<Word> = words[own..].iter().filter(|word| !word.text.starts_with('-')).cloned().collect();
+    let words: Vec<Word> = words[..own].iter().chain(&rest).cloned().collect();
+    let args = Args::parse(&words, &VALUED);
     let first = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
     let address = |text: &str| text.contains("://") || text.starts_with("github:") || text.starts_with("git+");
     let spec = args.values(&["--from", "--spec", "-p", "--package"]).any(|word| address(&word.text));
@@ -220,6 +233,14 @@ pub(super) fn runner(name: &str, command: &SimpleCommand, world: &World) -> Vec<
     }
     let tool =
         if name == "pipx" && first == "run" { args.operands.get(1).map_or("", |word| &word.text) } else { first };
+    const RUNNERS: [&str; 8] = ["tsx", "ts-node", "esno", "jiti", "ts-node-esm", "babel-node", "lerna", "changeset"];
+    if RUNNERS.contains(&tool) {
+        // What it runs is read as a command of its own.
+        return vec![manifest("package.json", command, world)];
+    }
+    if name == "pipx" && first == "run" && is_reviewable(tool, "==") {
+        return vec![manifest("pyproject.toml", command, world)];
+    }
     if is_tool(tool) || (name == "uvx" && is_tool(&tool.replace("==", "@"))) || args.has(&["--no-install"]) {
         return vec![manifest("package.json", command, world)];
     }

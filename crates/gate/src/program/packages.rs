@@ -20,9 +20,15 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "uv" | "poetry" | "pdm" | "pipenv" | "hatch" | "rye" | "conda" | "mamba" | "micromamba" => {
             python::effects(name, command, world)
         }
-        "twine" | "flit" | "semantic-release" | "lerna" | "changeset" => {
-            if matches!(text(0), "upload" | "publish" | "") { publishes() } else { return None }
-        }
+        "twine" | "flit" | "semantic-release" | "lerna" | "changeset" => match (name, text(0)) {
+            ("twine", "check") => {
+                vec![manifest("pyproject.toml", command, world)]
+            }
+            ("lerna", "run" | "ls" | "list" | "la" | "changed" | "diff" | "bootstrap" | "link" | "info")
+            | ("changeset", "status" | "add" | "version" | "pre") => vec![manifest("package.json", command, world)],
+            (_, "upload" | "publish" | "") => publishes(),
+            _ => return None,
+        },
         _ => return toolchains::effects(name, command, world),
     })
 }

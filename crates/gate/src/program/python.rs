@@ -1,6 +1,9 @@
 //! Python's package managers.
 
-use super::packages::{is_local, is_reviewable, manifest, new_code, publishes};
+use super::{
+    build::is_commit,
+    packages::{is_local, is_reviewable, manifest, new_code, publishes},
+};
 use crate::{
     args::Args,
     effect::{Effect, Finding},
@@ -11,7 +14,8 @@ use types::catalogue::RuleId;
 
 pub(super) fn pip(words: &[Word], command: &SimpleCommand, world: &World) -> Vec<Effect> {
     #[rustfmt::skip]
-    const VALUED: [&str; 24] = [
+    const VALUED: [&str; 29] = [
+        "--no-binary", "--only-binary", "--implementation", "--abi", "--python-version",
         "-r", "--requirement", "-c", "--constraint", "-i", "--index-url", "--extra-index-url", "--trusted-host", "-f",
         "--find-links", "-t", "--target", "--timeout", "--retries", "-e", "--editable", "--group", "--python", "-p",
         "--platform", "--progress-bar", "-d", "--dest", "--root",
@@ -32,12 +36,23 @@ pub(super) fn pip(words: &[Word], command: &SimpleCommand, world: &World) -> Vec
 
 fn install(args: &Args<'_>, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let operands: Vec<&Word> = args.operands[1..].iter().copied().chain(args.values(&["-e", "--editable"])).collect();
-    if operands.iter().any(|word| word.text.contains("://") || word.text.starts_with("git+")) {
+    let is_pinned = |text: &str| {
+        text.contains("git+https://")
+            && text.rsplit_once('@').is_some_and(|(_, end)| is_commit(end.split('#').next().unwrap_or_default()))
+    };
+    let foreign: Vec<&&Word> =
+        operands.iter().filter(|word| word.text.contains("://") || word.text.starts_with("git+")).collect();
+    if !foreign.is_empty() && foreign.iter().all(|word| is_pinned(&word.text)) {
+        return new_code("builds a commit of another repository");
+    }
+    if !foreign.is_empty() {
         let instead = "install a pinned release from the registry";
         return vec![Finding::refused(RuleId::SupplyChain, "installs code straight from a URL", instead).into()];
     }
     let offline = args.has(&["--no-index"]);
-    let elsewhere = args.has(&["-i", "--index-url", "--extra-index-url", "--trusted-host"])
+    let mut indexes = args.values(&["-i", "--index-url", "--extra-index-url"]);
+    let elsewhere = args.has(&["--trusted-host"])
+        || indexes.any(|word| !world.is_registry(&word.text))
         || args
             .values(&["-f", "--find-links"])
             .any(|word| !offline || !is_local(&format!("./{}", word.text), command, world));
@@ -104,6 +119,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
         }
         ("uv" | "poetry" | "pdm" | "rye" | "hatch", "sync" | "install") => project(),
         ("pipenv", "sync" | "install") if args.operands.len() == 1 => project(),
+        (_, "publish") if args.has(&["--dry-run"]) => project(),
         (_, "publish" | "upload") => publishes(),
         ("uv", "tool") if text(1) == "run" => super::node::runner("uvx", &beneath(command, "run"), world),
         ("uv", "tool")

@@ -40,7 +40,13 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
             }
             let files = ["-in", "-inkey", "-key", "-CA", "-CAkey", "-out", "-keyout", "-config"];
             let mut effects = Vec::new();
+            // A certificate is public, and nothing else comes out of these.
+            let shows = matches!(words.first().map(|word| word.text.as_str()), Some("x509" | "crl" | "verify"))
+                && words.iter().any(|word| matches!(word.text.as_str(), "-noout" | "-text"));
             for (at, word) in words.iter().enumerate() {
+                if shows && word.text == "-in" {
+                    continue;
+                }
                 if let Some(flag) = files.iter().find(|flag| word.text == **flag)
                     && let Some(file) = words.get(at + 1)
                 {

@@ -51,7 +51,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             );
         }
         "set" if words.iter().any(|word| word.text == "history") => return Some(vec![hides_history()]),
-        "set" | "export" | "declare" | "readonly" | "typeset" | "local" => return Some(declare(name, command)),
+        "set" | "export" | "declare" | "readonly" | "typeset" | "local" => return Some(declare(name, command, world)),
         "command" if words.first().is_some_and(|word| word.text.starts_with("-v") || word.text.starts_with("-V")) => {
             return Some(Vec::new());
         }
@@ -163,7 +163,7 @@ pub(crate) fn searched(places: impl Iterator<Item = Place>, patterns: &[&str], w
     })
 }
 
-fn declare(name: &str, command: &SimpleCommand) -> Vec<Effect> {
+fn declare(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     // `export -p` prints all of the environment, as `env` does.
     let prints = |word: &crate::shell::Word| name != "set" && matches!(word.text.as_str(), "-p" | "-x" | "-px" | "-xp");
     if command.args().iter().all(prints) {
@@ -173,7 +173,7 @@ fn declare(name: &str, command: &SimpleCommand) -> Vec<Effect> {
     for word in command.args() {
         if let Some((variable, value)) = word.text.split_once('=') {
             let value = crate::shell::Word { text: value.to_owned(), ..word.clone() };
-            effects.extend(super::assignment(variable, &value, command));
+            effects.extend(super::variable::assignment(variable, &value, command, world));
             if name == "export" && variable.starts_with("HIST") && matches!(value.text.as_str(), "0" | "/dev/null" | "")
             {
                 effects.push(hides_history());

@@ -6,6 +6,7 @@ use crate::{
     effect::{Effect, Finding},
     shell::SimpleCommand,
     world::World,
+    zone::Zone,
 };
 use types::catalogue::RuleId;
 
@@ -128,6 +129,8 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             "weakens the protection of the system",
             "leave the system's protection as it is",
         )),
+        "atq" => Some(Vec::new()),
+        "at" if has(&["-l"]) && words.len() == 1 => Some(Vec::new()),
         "crontab" | "at" | "batch" | "systemd-run" | "update-rc.d" | "chkconfig" | "launchctl" | "rc-update" => {
             one(Finding::refused(RuleId::Persistence, "plans something to run later", "run it now, in the foreground"))
         }
@@ -135,6 +138,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "systemctl" | "service" | "initctl" | "rc-service" => match first {
             "status" | "list-units" | "is-active" | "is-enabled" | "show" | "--version" | "list-unit-files" | "cat" => {
                 Some(Vec::new())
+            }
+            // What tests talk to is started for this call; what is switched on for later is another thing.
+            _ if starts_backend(&words) => {
+                one(Finding::questioned(RuleId::Persistence, "starts a service of the system"))
             }
             _ => one(Finding::refused(
                 RuleId::Persistence,
@@ -202,6 +209,11 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                     Some(super::writes(&outputs.iter().collect::<Vec<_>>(), command, world))
                 };
             }
+            if name == "gdb"
+                && let Some(effects) = batch(command, world)
+            {
+                return Some(effects);
+            }
             one(Finding::questioned(RuleId::UntrustedCode, "runs a program under a debugger"))
         }
         "ip" | "ifconfig" | "netstat" | "ss" | "route" | "arp" | "iwconfig" => {
@@ -231,15 +243,22 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
         "ssh-keygen" if has(&["-y"]) => {
             let file = command.args().iter().skip_while(|word| word.text != "-f").nth(1);
-            Some(file.map(|word| Effect::Reads(place(word, command, world))).into_iter().collect())
+            let mut effects = vec![Finding::questioned(RuleId::CredentialAccess, "works with keys").into()];
+            effects.extend(file.map(|word| Effect::Reads(place(word, command, world))));
+            Some(effects)
         }
         "ssh-add" if has(&["-l", "-L"]) => {
             one(Finding::refused(RuleId::CredentialAccess, "lists the keys of an agent", "work without the key"))
         }
+        "ssh-keygen" if makes_test_key(command, world) => {
+            let args = Args::parse(command.args(), &["-t", "-b", "-f", "-N", "-C", "-m"]);
+            let files: Vec<_> = args.values(&["-f"]).collect();
+            Some(super::writes(&files, command, world))
+        }
         "ssh-keygen" | "ssh-add" | "ssh-agent" | "keytool" | "security" | "secret-tool" | "certutil" => {
             one(Finding::questioned(RuleId::CredentialAccess, "works with keys"))
         }
-        "tmux" | "screen" | "nohup" | "setsid" => {
+        "nohup" | "setsid" => {
             let mut effects = super::mentioned(command, world);
             effects.push(Finding::questioned(RuleId::ReverseChannel, "runs something out of sight").into());
             Some(effects)
@@ -267,6 +286,97 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
         _ => None,
     }
+}
+
+/// True for a new key, without a password, for tests: in the work tree or in scratch.
+fn makes_test_key(command: &SimpleCommand, world: &World) -> bool {
+    let args = Args::parse(command.args(), &["-t", "-b", "-f", "-N", "-C", "-m"]);
+    let is_plain =
+        args.options.iter().all(|(name, _)| matches!(name.as_str(), "-t" | "-b" | "-f" | "-N" | "-C" | "-m" | "-q"));
+    let mut files = args.values(&["-f"]).map(|word| place(word, command, world));
+    let is_scratch = |place: crate::place::Place| {
+        place.known && (place.zone(world) == Zone::Tmp || place.zone(world) == Zone::Worktree)
+    };
+    is_plain
+        && args.operands.is_empty()
+        && args.has(&["-N"])
+        && files.next().is_some_and(is_scratch)
+        && files.next().is_none()
+}
+
+/// `gdb -batch -ex run -ex bt --args PROGRAM…`: commands that only run it and look.
+fn batch(command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
+    const LOOKS: [&str; 24] = [
+        "run",
+        "r",
+        "bt",
+        "backtrace",
+        "where",
+        "info",
+        "print",
+        "p",
+        "x",
+        "list",
+        "l",
+        "frame",
+        "f",
+        "up",
+        "down",
+        "thread",
+        "quit",
+        "q",
+        "kill",
+        "continue",
+        "c",
+        "disassemble",
+        "break",
+        "next",
+    ];
+    let words = command.args();
+    let at = words.iter().position(|word| word.text == "--args");
+    let own = &words[..at.unwrap_or(words.len())];
+    let is_batch = own.iter().any(|word| matches!(word.text.as_str(), "-batch" | "--batch"));
+    let mut own = own
+        .iter()
+        .filter(|word| !matches!(word.text.as_str(), "-batch" | "--batch" | "-q" | "-nx" | "--nx" | "-quiet"));
+    let mut program = None;
+    while let Some(word) = own.next() {
+        match word.text.as_str() {
+            "-ex" | "-eval-command" | "--eval-command" => {
+                let text = own.next().filter(|word| word.is_known())?.text.trim();
+                let verb = text.split([' ', '/']).next()?;
+                // `print system("…")` and `run | sh` do more.
+                if !LOOKS.contains(&verb)
+                    || text.contains(['(', '|', '!', '`', '>', '<', '$'])
+                    || text.contains("thread apply") && text.contains("-s")
+                {
+                    return None;
+                }
+            }
+            text if text.starts_with('-') => return None,
+            _ => program = program.or(Some(word)),
+        }
+    }
+    let program = program.or_else(|| words.get(at? + 1))?;
+    is_batch.then(|| vec![Effect::Executes(crate::effect::Program::File(place(program, command, world)))])
+}
+
+/// `systemctl start NAME` and `service NAME start` for databases and their like.
+fn starts_backend(words: &[&str]) -> bool {
+    #[rustfmt::skip]
+    const BACKENDS: [&str; 16] = [
+        "postgresql", "postgres", "mysql", "mysqld", "mariadb", "redis", "redis-server", "mongod", "mongodb",
+        "memcached", "rabbitmq-server", "elasticsearch", "nginx", "apache2", "httpd", "docker",
+    ];
+    let plain: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with("--no-")).collect();
+    let (verb, name) = match plain.as_slice() {
+        [verb @ ("start" | "restart" | "reload"), name] | [name, verb @ ("start" | "restart" | "reload")] => {
+            (verb, name)
+        }
+        _ => return false,
+    };
+    let name = name.strip_suffix(".service").unwrap_or(name);
+    !verb.is_empty() && BACKENDS.contains(&name)
 }
 
 fn kill(command: &SimpleCommand) -> Option<Vec<Effect>> {

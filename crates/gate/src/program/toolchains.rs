@@ -173,6 +173,11 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         &["-v", "--version", "-C", "--jobs", "-j", "--toolchain", "--profile", "-c", "--path"],
     );
     let verb = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
+    // Cabal's commands of today under the names that they had in between.
+    let verb = match verb.strip_prefix("v2-").or_else(|| verb.strip_prefix("new-")) {
+        Some(plain) if name == "cabal" => plain,
+        Some(_) | None => verb,
+    };
     let rest = args.operands.get(1..).unwrap_or_default();
     let project = || vec![manifest(tool.manifest, command, world)];
     let outside = || Some(new_code("brings in code or tools from outside"));
@@ -182,13 +187,19 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         return Some(publishes());
     }
     // Nix takes flakes from anywhere; versions and plugins can be named by a URL.
-    let is_foreign = rest.iter().any(|word| {
-        let text = word.text.as_str();
-        text.contains("://")
-            || text.contains("git+")
-            || !word.is_known()
-            || (text.contains([':', '#']) && !text.starts_with('.') && tool.at == "@" && tool.manifest != "rockspec")
-    });
+    let hands_on =
+        matches!((name, verb), ("bundle" | "bundler" | "opam" | "stack" | "cabal" | "mise" | "asdf", "exec" | "x"));
+    let is_foreign = !hands_on
+        && rest.iter().any(|word| {
+            let text = word.text.as_str();
+            text.contains("://")
+                || text.contains("git+")
+                || !word.is_known()
+                || (text.contains([':', '#'])
+                    && !text.starts_with('.')
+                    && tool.at == "@"
+                    && tool.manifest != "rockspec")
+        });
     if is_foreign
         || matches!(
             (name, rest.first().map(|word| word.text.as_str())),

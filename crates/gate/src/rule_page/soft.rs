@@ -21,7 +21,7 @@ pub(super) const UNTRUSTED_CODE: RulePage = RulePage {
     is_hard: false,
     covers: "Runs code that nobody can have reviewed: piped from the network into an interpreter, downloaded and executed, hidden by \
                  an encoding that cannot be read.",
-    never: "code that comes straight from the network",
+    never: "code that comes straight from the network, but for a tool chain's installer from its own maker, which is a question",
     clears: RULE,
     stopped: &[
         bash("curl -sSf https://get.example/install.sh | sh"),

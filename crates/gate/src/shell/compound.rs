@@ -7,6 +7,11 @@ use super::{
 use brush_parser::ast;
 use std::rc::Rc;
 
+/// Loops inside of each other up to which the directory is followed.
+const MAX_LOOPS: usize = 2;
+/// Loops inside of each other up to which their texts are looked at: writing them out costs the square of the depth.
+const MAX_TEXTS_OF_LOOPS: usize = 8;
+
 impl Walker<'_> {
     pub(super) fn command(&mut self, command: &ast::Command) {
         self.steps += 1;
@@ -164,11 +169,22 @@ impl Walker<'_> {
     /// A body that runs any number of times: what it sets is not known at its own start either.
     pub(super) fn repeated(&mut self, body: &ast::CompoundList) {
         self.forget_assigned(body);
+        self.loops += 1;
         self.branch(|walker| walker.list(body));
+        self.loops -= 1;
     }
 
-    /// Makes unknown what a loop's body sets, before it is walked.
-    pub(super) fn forget_assigned(&mut self, body: &ast::CompoundList) {
+    /// Makes unknown what a loop's body sets, before it is walked. Gives the body's text, none where loops nest deeper than
+    /// their texts are looked at: there nothing stays known.
+    pub(super) fn forget_assigned(&mut self, body: &ast::CompoundList) -> Option<String> {
+        if self.loops >= MAX_TEXTS_OF_LOOPS {
+            for name in self.scope.vars.keys().cloned().collect::<Vec<_>>() {
+                let old = self.scope.get(&name);
+                self.scope.set(&name, Word { sources: old.sources, secret: old.secret, ..Word::hole() });
+            }
+            self.scope.cwd = None;
+            return None;
+        }
         let text = body.to_string();
         let names: Vec<String> = self
             .scope
@@ -184,6 +200,24 @@ impl Walker<'_> {
         if text.contains("cd ") || text.contains("pushd ") {
             self.scope.cwd = None;
         }
+        Some(text)
+    }
+
+    /// One round of a `for` with a value that may stand for several: what the round leaves behind, the next one finds.
+    fn round(&mut self, body: &ast::CompoundList, is_several: bool) {
+        // Walking twice doubles the work with each loop inside of another.
+        let is_deep = self.loops >= MAX_LOOPS;
+        if is_several && is_deep {
+            self.scope.cwd = None;
+        }
+        let cwd = self.scope.cwd.clone();
+        self.loops += 1;
+        self.list(body);
+        if is_several && !is_deep && self.scope.cwd != cwd {
+            self.scope.cwd = None;
+            self.list(body);
+        }
+        self.loops -= 1;
     }
 
     pub(super) fn for_each(&mut self, clause: &ast::ForClauseCommand) {
@@ -203,11 +237,19 @@ impl Walker<'_> {
             // All values below one directory keep what they have in common.
             values = vec![Word { sources, secret, ..Word::hole() }];
         }
-        self.forget_assigned(&clause.body.list);
+        // The rounds are walked one by one, so that a directory that each of them enters and leaves stays known; a round that
+        // is cut short leaves it anywhere.
+        let cwd = self.scope.cwd.clone();
+        let text = self.forget_assigned(&clause.body.list);
+        let is_cut = |text: &String| ["continue", "break", "return"].iter().any(|word| text.contains(word));
+        if text.is_some_and(|text| !is_cut(&text)) {
+            self.scope.cwd = cwd;
+        }
         let before = self.scope.clone();
         for value in values {
+            let is_several = value.glob || value.text.contains('*') || !value.is_known();
             self.scope.set(name, value);
-            self.list(&clause.body.list);
+            self.round(&clause.body.list, is_several);
         }
         self.scope.join(before);
     }

@@ -12,6 +12,7 @@ pub(crate) mod decode;
 mod elsewhere;
 mod escape;
 mod expand;
+mod fed;
 mod filter;
 mod guarded;
 mod output;
@@ -22,6 +23,7 @@ mod scope;
 mod shapes;
 mod simple;
 mod started;
+mod trim;
 mod unwrap;
 mod walk;
 mod word;
@@ -71,6 +73,15 @@ fn stops_guard(line: &Line) -> bool {
             GUARDS.iter().any(|guard| text.contains(guard))
         })
     })
+}
+
+/// True when what a command prints stands in the line as it is: no list of files, nothing computed.
+pub(crate) fn is_verbatim(command: &SimpleCommand) -> bool {
+    let is_plain = |word: &Word| !word.glob && word.sources.is_empty();
+    match &command.stdin {
+        Stdin::Text(word) if matches!(command.name().as_str(), "cat" | "tee") => is_plain(word),
+        Stdin::Text(_) | Stdin::Inherited | Stdin::Pipe => command.args().iter().all(is_plain),
+    }
 }
 
 /// What a command prints, when it can be told.

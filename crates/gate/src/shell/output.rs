@@ -44,6 +44,8 @@ pub(super) fn of(command: &SimpleCommand) -> Option<Word> {
         "tr" => translate(&stdin_text(command)?, &args)?,
         "cat" if args == ["/dev/null"] => String::new(),
         "pwd" => command.cwd.clone()?,
+        // Settings of an installed tool chain, for `eval`: names of its directories and nothing else.
+        name if prints_settings(name, &args) => String::new(),
         "whoami" | "id" | "date" | "nproc" | "uname" | "hostname" => HOLE.to_string(),
         _ => match stdin_text(command).and_then(|text| filter::filtered(command, &text)) {
             Some(text) => text,
@@ -75,6 +77,20 @@ fn asks_for_program(command: &SimpleCommand) -> bool {
 
 fn is_decoding(arg: &str) -> bool {
     matches!(arg, "-D" | "--decode") || (arg.starts_with('-') && !arg.starts_with("--") && arg.contains('d'))
+}
+
+/// True for the commands by which tool chains tell a shell where they are.
+fn prints_settings(name: &str, args: &[&str]) -> bool {
+    match (name, args) {
+        ("opam" | "fnm", ["env", rest @ ..]) => rest.iter().all(|arg| arg.starts_with('-')),
+        ("rbenv" | "pyenv" | "nodenv" | "goenv" | "jenv" | "phpenv", ["init" | "virtualenv-init", rest @ ..]) => {
+            rest.iter().all(|arg| arg.starts_with('-') || matches!(*arg, "bash" | "zsh" | "sh"))
+        }
+        ("brew", ["shellenv"]) | ("luarocks", ["path"]) => true,
+        ("mise" | "rtx", ["activate" | "env", shell]) => matches!(*shell, "bash" | "zsh" | "-s" | "--shims"),
+        ("conda" | "micromamba", ["shell.bash", "hook"] | ["shell", "hook", ..]) => true,
+        _ => false,
+    }
 }
 
 fn stdin_text(command: &SimpleCommand) -> Option<String> {
@@ -175,11 +191,7 @@ fn listing(command: &SimpleCommand) -> Option<String> {
         {
             (Vec::new(), None)
         }
-        "grep" | "rg" | "egrep" | "fgrep"
-            if args.iter().any(|word| {
-                matches!(word.text.as_str(), "-l" | "-rl" | "-lr" | "--files" | "-rIl" | "-L" | "-ril")
-            }) =>
-        {
+        "grep" | "rg" | "egrep" | "fgrep" if args.iter().any(|word| lists_files(&word.text)) => {
             let paths = args.iter().filter(is_option).skip(1).map(text).collect();
             (paths, None)
         }
@@ -201,6 +213,14 @@ fn listing(command: &SimpleCommand) -> Option<String> {
             .collect::<Vec<_>>()
             .join(" "),
     )
+}
+
+/// True for an option by which a search prints the names of files: `-l` and `-L`, alone or in a cluster.
+fn lists_files(option: &str) -> bool {
+    let is_cluster = option.strip_prefix('-').is_some_and(|letters| {
+        !letters.is_empty() && letters.bytes().all(|b| b.is_ascii_alphabetic()) && letters.contains(['l', 'L'])
+    });
+    is_cluster || matches!(option, "--files" | "--files-with-matches" | "--files-without-match")
 }
 
 /// True for programs that turn one text into quite another.

@@ -56,7 +56,7 @@ impl Walker<'_> {
                 let inputs = command.inputs.clone();
                 let stdin = command.stdin.clone();
                 let piped = command.is_piped;
-                let own = command.argv.len() > 1;
+                let own = command.argv.len() > 1 && !matches!(via, "sh" | "source");
                 if inputs
                     .iter()
                     .flat_map(Clone::clone)
@@ -83,7 +83,7 @@ impl Walker<'_> {
                 let before = (self.stdin.clone(), self.inputs.len(), self.is_piped);
                 // `… | bash` has spent its input on the code itself.
                 self.stdin = if own { stdin } else { Stdin::Inherited };
-                self.inputs.extend(inputs);
+                self.fed_by(inputs);
                 self.is_piped = piped && own;
                 if via == "eval" || via == "trap" {
                     self.code(&code, via);
@@ -273,7 +273,7 @@ impl Walker<'_> {
         let positional = self.scope.positional.replace(command.args().to_vec());
         let before = (self.stdin.clone(), self.inputs.len());
         self.stdin = command.stdin.clone();
-        self.inputs.extend(command.inputs.clone());
+        self.fed_by(command.inputs.clone());
         let has_more = !command.redirects.is_empty() || !command.assignments.is_empty();
         if has_more {
             self.push(SimpleCommand { argv: Vec::new(), ..command });

@@ -104,7 +104,10 @@ pub(super) fn open(command: &SimpleCommand) -> Option<Wrapped> {
         "nodemon" => &["--exec", "-x"],
         _ => &[],
     };
-    let code = args.iter().position(|word| options.contains(&word.text.as_str()));
+    // After the tool, `-c` is an option of the tool.
+    let own = args.len() - inner(args.get(i..)?, found.valued).len();
+    let own = if found.via == "nodemon" { args.len() } else { own };
+    let code = args[..own].iter().position(|word| options.contains(&word.text.as_str()));
     if let Some(code) = code.and_then(|at| args.get(at + 1)) {
         return Some(Wrapped::Code { code: code.clone(), keep: true, via: found.via });
     }

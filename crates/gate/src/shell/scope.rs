@@ -1,7 +1,11 @@
 //! Variables, functions and the directory, as far as the line sets them.
 
 use super::command::Word;
-use crate::{place::Place, secret::is_secret_variable, world::World};
+use crate::{
+    place::{Place, is_under},
+    secret::is_secret_variable,
+    world::World,
+};
 use brush_parser::ast::FunctionBody;
 use std::{collections::HashMap, rc::Rc};
 
@@ -15,6 +19,8 @@ pub(super) struct Scope {
     /// `$1…`; none outside of a function whose arguments are known.
     pub positional: Option<Vec<Word>>,
     pub cwd: Option<String>,
+    /// Where `cd -` leads.
+    before: Option<String>,
 }
 
 impl Scope {
@@ -32,6 +38,7 @@ impl Scope {
             functions: HashMap::new(),
             positional: None,
             cwd: place.known.then_some(place.path),
+            before: None,
         }
     }
 
@@ -85,17 +92,24 @@ impl Scope {
         if self.cwd != other.cwd {
             self.cwd = None;
         }
+        if self.before != other.before {
+            self.before = None;
+        }
     }
 
     /// Follows `cd`.
     pub(super) fn change_directory(&mut self, target: Option<&Word>, world: &World) {
+        let here = self.cwd.clone();
         self.cwd = match target {
             None => Some(world.home.clone()),
-            Some(word) if word.text == "-" || word.glob => None,
+            Some(word) if word.text == "-" => self.before.take(),
             Some(word) => {
                 let place = Place::resolve(&word.text, word.glob, self.cwd.as_deref(), world);
-                place.known.then_some(place.path)
+                // One of several directories of the work tree: what is named from there is one of several places too.
+                let is_certain = !place.glob || is_under(place.fixed(), &world.worktree) && !place.path.contains("/.");
+                (place.known && is_certain).then_some(place.path)
             }
         };
+        self.before = here;
     }
 }

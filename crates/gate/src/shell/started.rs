@@ -2,7 +2,8 @@
 
 use super::{
     command::Word,
-    unwrap::{Wrapped, join, position, quoted},
+    fed::quoted,
+    unwrap::{Wrapped, join, position},
 };
 
 /// `su -c CODE`, `script -qec CODE`, `--command=CODE`.
@@ -21,7 +22,7 @@ pub(super) fn given_code(args: &[Word]) -> Option<Word> {
 }
 
 /// What a terminal multiplexer starts: the words after its own.
-pub(super) fn multiplexed(args: &[Word]) -> Option<Word> {
+pub(super) fn multiplexed(name: &str, args: &[Word]) -> Option<Word> {
     const VALUED: [&str; 14] = ["-s", "-n", "-c", "-t", "-x", "-y", "-S", "-L", "-f", "-e", "-F", "-p", "-l", "-h"];
     let verbs = [
         "new",
@@ -42,6 +43,8 @@ pub(super) fn multiplexed(args: &[Word]) -> Option<Word> {
     let verb = args.iter().position(|word| verbs.contains(&word.text.as_str()));
     let rest = match verb {
         Some(at) => args.get(at + 1..)?,
+        // Only screen takes a command without a verb.
+        None if name != "screen" => return None,
         None => args,
     };
     let mut i = 0;

@@ -35,6 +35,7 @@ pub(crate) fn read(line: &str, cwd: &str, world: &World, depth: u8) -> Result<Li
         effort: 0,
         steps: 0,
         texts: 0,
+        loops: 0,
         calling: Vec::new(),
         called: Vec::new(),
         stdin: Stdin::Inherited,
@@ -57,6 +58,8 @@ pub(super) struct Walker<'w> {
     pub effort: usize,
     pub steps: usize,
     pub texts: usize,
+    /// `for` loops that are being walked.
+    pub loops: usize,
     /// Functions that are being walked.
     pub calling: Vec<String>,
     /// Bodies that a command of the line called, with its arguments.
@@ -79,6 +82,15 @@ struct Stage {
 }
 
 impl Walker<'_> {
+    /// Adds to what feeds the commands that follow. What feeds them already stands once: code in code would double it each time.
+    pub(super) fn fed_by(&mut self, inputs: Vec<Range<usize>>) {
+        for range in inputs {
+            if !self.inputs.contains(&range) {
+                self.inputs.push(range);
+            }
+        }
+    }
+
     /// Records something that could not be read.
     pub(super) fn gap(&mut self, why: String) {
         if self.line.gaps.len() < 32 {

@@ -1,6 +1,6 @@
 //! Expands words: quotes, escapes, tildes, variables, braces, and substitutions whose output is known.
 
-use super::{command::Word, escape::ansi_c, guarded::guarded, walk::Walker};
+use super::{command::Word, escape::ansi_c, guarded::guarded, trim, walk::Walker};
 use crate::place::{HOLE, has_glob};
 use brush_parser::{
     ParserOptions,
@@ -16,7 +16,7 @@ const MAX_BRACE_DEPTH: usize = 6;
 const MAX_BRACES: usize = 64;
 
 /// Longest text of a word, in bytes.
-const MAX_WORD: usize = 16 * 1024;
+pub(super) const MAX_WORD: usize = 16 * 1024;
 /// Most fields that one word splits into.
 const MAX_FIELDS: usize = 1024;
 
@@ -77,6 +77,9 @@ impl Fields {
 impl Walker<'_> {
     /// All fields that a raw word expands to; none for an unquoted empty variable.
     pub(super) fn fields(&mut self, raw: &str) -> Vec<Word> {
+        if let Some(word) = self.step_file(raw) {
+            return vec![word];
+        }
         if !raw.contains(['\\', '\'', '"', '$', '`', '~', '{', HOLE]) {
             return vec![Word { glob: has_glob(raw), ..Word::literal(raw) }];
         }
@@ -89,11 +92,25 @@ impl Walker<'_> {
 
     /// The one value of a raw word: for assignments, redirections and here-documents.
     pub(super) fn value(&mut self, raw: &str) -> Word {
+        if let Some(word) = self.step_file(raw) {
+            return word;
+        }
         if !raw.contains(['\\', '\'', '"', '$', '`', '~', HOLE]) {
             return Word { glob: has_glob(raw), ..Word::literal(raw) };
         }
         let parsed = guarded(|| brush_parser::word::parse(raw, &ParserOptions::default()));
         self.pieces_value(parsed.and_then(Result::ok), raw)
+    }
+
+    /// A file by which a step of a CI job tells later steps something. Outside of such a job the name stands for nothing, and
+    /// writing there fails; as part of a longer word it would be a path from the root, so only the bare name counts.
+    fn step_file(&self, raw: &str) -> Option<Word> {
+        const FILES: [&str; 5] = ["GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY", "GITHUB_STATE"];
+        let bare = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(raw);
+        let name = bare.strip_prefix('$')?;
+        let name = name.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(name);
+        (FILES.contains(&name) && !self.scope.vars.contains_key(name))
+            .then(|| Word::literal(format!("{}/{}", self.world.tmp, name.to_ascii_lowercase())))
     }
 
     /// The text of a here-document whose delimiter is not quoted.
@@ -275,6 +292,12 @@ impl Walker<'_> {
         let name: String =
             inner.trim_start_matches(['!', '#']).chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         let value = self.scope.get(&name);
+        if let Some(parameter) = trim::parameter(expression)
+            && let [value] = self.parameter_value(parameter).as_slice()
+            && let Some(word) = trim::apply(expression, value)
+        {
+            return vec![word];
+        }
         let is_length = matches!(expression, ParameterExpr::ParameterLength { .. });
         vec![Word { sources: value.sources, secret: value.secret && !is_length, ..Word::hole() }]
     }

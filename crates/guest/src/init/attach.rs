@@ -3,7 +3,8 @@
 //! What must stay true: at most one session is served; a session of a higher generation ends the one before it, and
 //! begins only when that has let go of the agent's pipes, so that offsets are never counted by two.
 
-use super::{Guest, control};
+use super::{Guest, control, pressure};
+use crate::peer;
 use channel::{Incoming, Session, Side, Stream, frame};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -21,7 +22,7 @@ const TURN_DEADLINE: Duration = Duration::from_secs(5);
 const REFUSAL_LINGER: Duration = Duration::from_secs(2);
 /// Connections at once, greeting or served.
 const MAX_SESSIONS: usize = 16;
-/// Host-opened streams of one session at once: control, stdin, stdout, stderr and room for replacements.
+/// Host-opened streams of one session at once: control, stdin, stdout, stderr, pressure and room for replacements.
 const MAX_STREAMS: usize = 16;
 
 /// Serves the bridge socket for ever.
@@ -31,8 +32,13 @@ pub(super) async fn serve(listener: UnixListener, guest: Arc<Guest>) {
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((io, _)) if sessions.len() < MAX_SESSIONS && has_uid(&io, own_uid) => {
-                    sessions.spawn(serve_one(io, guest.clone()));
+                Ok((io, _)) if sessions.len() < MAX_SESSIONS => {
+                    let guest = guest.clone();
+                    sessions.spawn(async move {
+                        if peer::is_from(&io, own_uid).await {
+                            serve_one(io, guest).await;
+                        }
+                    });
                 }
                 Ok(_) => {}
                 // Out of descriptors: wait for some to come back.
@@ -41,11 +47,6 @@ pub(super) async fn serve(listener: UnixListener, guest: Arc<Guest>) {
             Some(_) = sessions.join_next(), if !sessions.is_empty() => {}
         }
     }
-}
-
-/// True when the peer of `io` runs as `uid`.
-pub(super) fn has_uid(io: &UnixStream, uid: u32) -> bool {
-    io.peer_cred().is_ok_and(|cred| cred.uid() == uid)
 }
 
 async fn serve_one(io: UnixStream, guest: Arc<Guest>) {
@@ -120,6 +121,7 @@ fn serve_stream(open: Open, stream: Stream, streams: &mut JoinSet<()>, guest: &G
         Open::Stdin { offset } => drop(streams.spawn(async move { stdio.stdin.feed(stream, offset).await })),
         Open::Stdout { offset } => drop(streams.spawn(async move { stdio.stdout.play(stream, offset).await })),
         Open::Stderr { offset } => drop(streams.spawn(async move { stdio.stderr.play(stream, offset).await })),
+        Open::Pressure => drop(streams.spawn(pressure::report(stream))),
         // One control stream a session, and the rest is ours to open: dropped, which resets it.
         Open::Control | Open::Proxy | Open::Model | Open::Named { .. } => {}
     }

@@ -9,6 +9,7 @@ mod configure;
 mod control;
 mod forward;
 mod names;
+mod pressure;
 mod socket;
 mod stdio;
 mod takeoff;

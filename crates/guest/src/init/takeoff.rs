@@ -4,8 +4,11 @@
 //! true: the first process of the agent's uid to connect is the shim, and no other ever; it is launched once, and only
 //! after it has reported a sound probe.
 
-use super::{attach::has_uid, stdio::Stdio};
-use crate::shim::{self, Answer, MAX_MESSAGE};
+use super::stdio::Stdio;
+use crate::{
+    peer,
+    shim::{self, Answer, MAX_MESSAGE},
+};
 use channel::frame;
 use rustix::{
     fd::{AsFd, OwnedFd},
@@ -25,6 +28,9 @@ use types::probe::{ProbePlan, ProbeReport};
 const ARRIVAL_DEADLINE: Duration = Duration::from_secs(30);
 /// Time for the shim to carry out an order.
 const ORDER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Connections at once that have not said who they are.
+const MAX_GREETING: usize = 16;
 
 /// What a host asks of the shim.
 pub(super) enum Order {
@@ -57,11 +63,12 @@ pub(super) async fn serve(
     mut orders: mpsc::Receiver<Order>,
     stdio: Arc<Stdio>,
 ) {
+    let mut door = Door { listener, agent_uid, greeting: JoinSet::new() };
     let mut shim = Shim::Awaited;
     let mut recorders = JoinSet::new();
     loop {
         tokio::select! {
-            socket = arrival(&listener, agent_uid) => {
+            socket = door.next() => {
                 // Only the first is taken; later ones are closed by dropping them.
                 if matches!(shim, Shim::Awaited) {
                     shim = Shim::Waiting { socket, is_sound: false };
@@ -70,7 +77,7 @@ pub(super) async fn serve(
             order = orders.recv() => {
                 let Some(order) = order else { return };
                 if matches!(shim, Shim::Awaited)
-                    && let Ok(socket) = timeout(ARRIVAL_DEADLINE, arrival(&listener, agent_uid)).await
+                    && let Ok(socket) = timeout(ARRIVAL_DEADLINE, door.next()).await
                 {
                     shim = Shim::Waiting { socket, is_sound: false };
                 }
@@ -81,13 +88,32 @@ pub(super) async fn serve(
     }
 }
 
-/// The next connection from the agent's uid; others are dropped.
-async fn arrival(listener: &UnixListener, agent_uid: u32) -> UnixStream {
-    loop {
-        match listener.accept().await {
-            Ok((socket, _)) if has_uid(&socket, agent_uid) => return socket,
-            Ok(_) => {}
-            Err(_) => sleep(Duration::from_millis(10)).await,
+/// The agent's socket, and who has connected and not said yet who it is.
+struct Door {
+    listener: UnixListener,
+    agent_uid: u32,
+    greeting: JoinSet<Option<UnixStream>>,
+}
+
+impl Door {
+    /// The next connection from the agent's uid; others are dropped. Giving up the wait loses no connection.
+    async fn next(&mut self) -> UnixStream {
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((socket, _)) if self.greeting.len() < MAX_GREETING => {
+                        let uid = self.agent_uid;
+                        self.greeting.spawn(async move { peer::is_from(&socket, uid).await.then_some(socket) });
+                    }
+                    Ok(_) => {}
+                    Err(_) => sleep(Duration::from_millis(10)).await,
+                },
+                Some(greeted) = self.greeting.join_next(), if !self.greeting.is_empty() => {
+                    if let Ok(Some(socket)) = greeted {
+                        return socket;
+                    }
+                }
+            }
         }
     }
 }

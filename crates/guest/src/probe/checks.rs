@@ -3,7 +3,8 @@
 use rustix::io::Errno;
 use std::{io, thread};
 use types::{
-    probe::{Check, Expect},
+    canary,
+    probe::{Check, Expect, Kernel},
     text::printable,
 };
 
@@ -12,16 +13,38 @@ const MAX_DETAIL: usize = 200;
 
 /// Checks made so far, in order.
 #[derive(Debug, Default)]
-pub(super) struct Checks(Vec<Check>);
+pub(super) struct Checks {
+    list: Vec<Check>,
+    kernel: Kernel,
+}
 
 impl Checks {
-    /// An attempt that must fail with one of `accepted`. Success and every other errno are surprises.
+    /// No checks yet, below this kernel.
+    pub(super) fn below(kernel: Kernel) -> Self {
+        Self { list: Vec::new(), kernel }
+    }
+
+    pub(super) fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
+    /// An attempt that must fail with one of `accepted`. Success and every other errno are surprises, unless the call is one that
+    /// gVisor answers itself: then it has not reached the machine's kernel, whatever came of it.
     pub(super) fn held<T>(&mut self, id: impl Into<String>, attempt: Result<T, Errno>, accepted: &[Errno]) {
+        let id = id.into();
         let (ok, detail) = match attempt {
             Ok(_) => (false, "it worked".to_owned()),
             Err(errno) => (accepted.contains(&errno), io::Error::from(errno).to_string()),
         };
+        if self.is_answered_by_gvisor(&id) && !ok {
+            return self.add(id, Expect::Held, true, &format!("answered by gVisor's own kernel: {detail}"));
+        }
         self.add(id, Expect::Held, ok, &detail);
+    }
+
+    /// True when gVisor may answer this itself and is what lies below.
+    pub(super) fn is_answered_by_gvisor(&self, id: &str) -> bool {
+        self.kernel == Kernel::Gvisor && canary::probe(id).is_some_and(|probe| probe.is_gvisors_own)
     }
 
     /// A fact that must be so for something to be held.
@@ -39,17 +62,19 @@ impl Checks {
     /// Takes in the checks of a thread; one that panicked is a surprise under `id`.
     pub(super) fn join(&mut self, id: &str, checks: thread::Result<Checks>) {
         match checks {
-            Ok(checks) => self.0.extend(checks.0),
+            Ok(checks) => self.list.extend(checks.list),
             Err(_) => self.works(id, Err("the check itself failed".to_owned())),
         }
     }
 
     pub(super) fn into_list(self) -> Vec<Check> {
-        self.0
+        self.list
     }
 
     fn add(&mut self, id: impl Into<String>, expect: Expect, ok: bool, detail: &str) {
-        self.0.push(Check { id: id.into(), expect, ok, detail: printable(detail, MAX_DETAIL) });
+        let id = id.into();
+        let threat = canary::probe(&id).map(|probe| probe.threat.to_owned()).unwrap_or_default();
+        self.list.push(Check { id, threat, expect, ok, detail: printable(detail, MAX_DETAIL) });
     }
 }
 
@@ -57,7 +82,12 @@ impl Checks {
 impl Checks {
     /// The outcome of one check by its id.
     pub(super) fn outcome(&self, id: &str) -> Option<bool> {
-        self.0.iter().find(|check| check.id == id).map(|check| check.ok)
+        self.list.iter().find(|check| check.id == id).map(|check| check.ok)
+    }
+
+    /// The ids of what surprised.
+    pub(super) fn surprises(&self) -> Vec<&str> {
+        self.list.iter().filter(|check| !check.ok).map(|check| check.id.as_str()).collect()
     }
 }
 
@@ -72,6 +102,16 @@ mod tests {
         checks.held("b", Err::<(), _>(Errno::FAULT), &[Errno::PERM, Errno::NOSYS]);
         checks.held("c", Ok(3), &[Errno::PERM]);
         assert_eq!(["a", "b", "c"].map(|id| checks.outcome(id)), [Some(true), Some(false), Some(false)]);
+    }
+
+    #[test]
+    fn what_gvisor_answers_itself_is_a_surprise_on_linux_only() {
+        for (kernel, wanted) in [(Kernel::Linux, false), (Kernel::Gvisor, true)] {
+            let mut checks = Checks::below(kernel);
+            checks.held("sys.unshare", Ok(()), &[Errno::PERM]);
+            checks.held("sys.bpf", Ok(()), &[Errno::PERM]);
+            assert_eq!((checks.outcome("sys.unshare"), checks.outcome("sys.bpf")), (Some(wanted), Some(false)));
+        }
     }
 
     #[test]

@@ -97,6 +97,7 @@ mod tests {
             trusted_name: None,
             writable: vec![],
             variables: Default::default(),
+            kernel: Default::default(),
         }
     }
 

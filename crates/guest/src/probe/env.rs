@@ -2,7 +2,11 @@
 //! a way to the engine.
 
 use super::checks::Checks;
-use std::{collections::BTreeMap, ffi::OsString};
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+};
 use types::text::printable;
 
 /// Variables that agents need to be set, and the only shape of value they may have there.
@@ -60,6 +64,22 @@ pub(super) fn check(
     known: &BTreeMap<String, String>,
     vars: impl Iterator<Item = (OsString, OsString)>,
 ) {
+    let found = carriers(known, vars);
+    let detail = if found.is_empty() { "none".to_owned() } else { found.join(" ") };
+    checks.holds("env.secrets", found.is_empty(), &detail);
+}
+
+/// Names of the variables in the text of a `/proc/PID/environ` that could be credentials.
+pub(super) fn carriers_in(environ: &[u8]) -> Vec<String> {
+    let variables = environ.split(|byte| *byte == 0).map(|variable| {
+        let end = variable.iter().position(|byte| *byte == b'=').unwrap_or(variable.len());
+        let (name, value) = variable.split_at(end);
+        (OsStr::from_bytes(name).to_owned(), OsStr::from_bytes(value.get(1..).unwrap_or_default()).to_owned())
+    });
+    carriers(&BTreeMap::new(), variables)
+}
+
+fn carriers(known: &BTreeMap<String, String>, vars: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
     let mut found = Vec::new();
     for (name, value) in vars {
         if known.get(&*name.to_string_lossy()).is_some_and(|known| value == known.as_str()) {
@@ -71,8 +91,7 @@ pub(super) fn check(
             found.push(printable(&name, 60));
         }
     }
-    let detail = if found.is_empty() { "none".to_owned() } else { found.join(" ") };
-    checks.holds("env.secrets", found.is_empty(), &detail);
+    found
 }
 
 fn is_carrier(name: &str) -> bool {
@@ -112,6 +131,13 @@ mod tests {
         {
             assert!(passes(name, "x"), "{name}");
         }
+    }
+
+    #[test]
+    fn a_process_s_environment_is_read_as_the_kernel_shows_it() {
+        assert_eq!(carriers_in(b"PATH=/bin\0GITHUB_TOKEN=x=y\0AWS_X\0"), ["GITHUB_TOKEN", "AWS_X"]);
+        assert_eq!(carriers_in(b"PATH=/bin\0LANG=C\0"), [] as [&str; 0]);
+        assert_eq!(carriers_in(b""), [] as [&str; 0]);
     }
 
     #[test]

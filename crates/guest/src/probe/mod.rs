@@ -8,6 +8,7 @@ mod checks;
 mod control;
 mod env;
 mod files;
+mod host;
 mod net;
 mod privilege;
 mod resolver;
@@ -60,11 +61,13 @@ pub(crate) fn main(plan: &str, settings: &Settings) -> ExitCode {
 /// Makes every check. The system calls come first: some need a process with one thread.
 pub(crate) fn run(plan: &ProbePlan, settings: &Settings) -> ProbeReport {
     let start = Instant::now();
-    let mut checks = Checks::default();
+    let mut checks = Checks::below(plan.kernel);
+    host::kernel(&mut checks);
     syscalls::check(&mut checks);
     privilege::check(&mut checks, settings.agent_uid);
     env::check(&mut checks, &plan.variables, std::env::vars_os());
     files::check(&mut checks, &plan.writable);
+    host::check(&mut checks);
     sockets::check(&mut checks);
     // The exchanges with the host wait for it, so they run beside the connects that must fail at once.
     std::thread::scope(|scope| {

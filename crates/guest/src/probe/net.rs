@@ -41,8 +41,7 @@ const fn v4(a: u8, b: u8, c: u8, d: u8) -> IpAddr {
 
 /// Connects to everything at once and judges what comes of it; `unreachable` is the plan's.
 pub(super) fn check(checks: &mut Checks, unreachable: &[SocketAddr]) {
-    let routes =
-        std::fs::read_to_string("/proc/net/route").map(|text| text.lines().skip(1).map(str::to_owned).collect());
+    let routes = std::fs::read_to_string("/proc/net/route").map(|text| routes_in(&text));
     let routes: Vec<String> = routes.unwrap_or_else(|error| vec![error.to_string()]);
     checks.holds("net.routes", routes.is_empty(), &routes.join("; "));
     let always = ALWAYS.iter().map(|(id, ip, port, kind)| ((*id).to_owned(), SocketAddr::new(*ip, *port), *kind));
@@ -55,6 +54,11 @@ pub(super) fn check(checks: &mut Checks, unreachable: &[SocketAddr]) {
         let outcome = attempt.and_then(|socket| finish(&socket, end));
         checks.held(id, outcome, accepted(address));
     }
+}
+
+/// The lines of `/proc/net/route` below its head. gVisor pads it with an empty one.
+fn routes_in(text: &str) -> Vec<String> {
+    text.lines().skip(1).map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 fn accepted(address: SocketAddr) -> &'static [Errno] {
@@ -104,6 +108,12 @@ mod tests {
         assert!(!try_it(address));
         drop(listener);
         assert!(try_it(address));
+    }
+
+    #[test]
+    fn an_empty_line_is_no_route() {
+        assert_eq!(routes_in("Iface\tDestination\n   \n"), [] as [&str; 0]);
+        assert_eq!(routes_in("Iface\tDestination\neth0\t0 \n"), ["eth0\t0"]);
     }
 
     #[test]

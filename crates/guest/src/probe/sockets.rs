@@ -9,12 +9,27 @@ use rustix::{
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// How a socket is refused: by seccomp, by a missing capability, or because the kernel has no such thing.
-const REFUSED: &[Errno] =
-    &[Errno::PERM, Errno::ACCESS, Errno::NOSYS, Errno::AFNOSUPPORT, Errno::PROTONOSUPPORT, Errno::SOCKTNOSUPPORT];
+const REFUSED: &[Errno] = &[
+    Errno::PERM,
+    Errno::ACCESS,
+    Errno::NOSYS,
+    Errno::AFNOSUPPORT,
+    Errno::PROTONOSUPPORT,
+    Errno::SOCKTNOSUPPORT,
+    // gVisor's word for a protocol that it does not have, see socket(2).
+    Errno::INVAL,
+];
+const KEY: u16 = 15;
+const CAN: u16 = 29;
+const TIPC: u16 = 30;
+const BLUETOOTH: u16 = 31;
 const RXRPC: u16 = 33;
 const ALG: u16 = 38;
 const VSOCK: u16 = 40;
+const XDP: u16 = 44;
 const NETLINK_XFRM: u32 = 6;
+const NETLINK_NETFILTER: u32 = 12;
+const MPTCP: u32 = 262;
 const SCTP: u32 = 132;
 
 /// Tries to make each.
@@ -28,6 +43,18 @@ pub(super) fn check(checks: &mut Checks) {
     checks.held("sys.af-alg", make(AddressFamily::from_raw(ALG), SocketType::SEQPACKET, None), REFUSED);
     checks.held("sys.af-rxrpc", make(AddressFamily::from_raw(RXRPC), SocketType::DGRAM, None), REFUSED);
     checks.held("sys.netlink-xfrm", make(AddressFamily::NETLINK, SocketType::RAW, protocol(NETLINK_XFRM)), REFUSED);
+    let netfilter = protocol(NETLINK_NETFILTER);
+    checks.held("sys.netlink-netfilter", make(AddressFamily::NETLINK, SocketType::RAW, netfilter), REFUSED);
+    checks.held("net.mptcp", make(AddressFamily::INET, SocketType::STREAM, protocol(MPTCP)), REFUSED);
+    for (id, family, kind) in [
+        ("sys.af-key", KEY, SocketType::RAW),
+        ("sys.af-xdp", XDP, SocketType::RAW),
+        ("sys.af-tipc", TIPC, SocketType::DGRAM),
+        ("sys.af-can", CAN, SocketType::RAW),
+        ("sys.af-bluetooth", BLUETOOTH, SocketType::RAW),
+    ] {
+        checks.held(id, make(AddressFamily::from_raw(family), kind, None), REFUSED);
+    }
     leads_nowhere(checks, "net.ping", make(AddressFamily::INET, SocketType::DGRAM, icmp));
     leads_nowhere(checks, "net.sctp", make(AddressFamily::INET, SocketType::STREAM, protocol(SCTP)));
 }

@@ -1,8 +1,8 @@
 //! Canary and launch: PID 1 with a shim of the test's own (which can report what it likes), and the real shim with a
 //! PID 1 of the test's own.
 
-use crate::world::{Guest, Host, SOON, binary};
-use channel::{ChannelError, OutputReader, frame};
+use crate::world::{Guest, Host, SOON, binary, greet};
+use channel::{ChannelError, OutputReader, PressureReader, frame};
 use rustix::{
     fd::{AsFd, OwnedFd},
     net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags},
@@ -22,7 +22,7 @@ use tokio::{
     time::timeout,
 };
 use types::{
-    probe::{Check, Expect, ProbePlan, ProbeReport},
+    probe::{Check, Expect, Kernel, ProbePlan, ProbeReport},
     wire::{Open, Output},
 };
 
@@ -37,17 +37,19 @@ fn plan() -> ProbePlan {
         trusted_name: None,
         writable: vec![],
         variables: Default::default(),
+        kernel: Kernel::Linux,
     }
 }
 
 fn report(is_sound: bool) -> ProbeReport {
-    let check = |expect, ok| Check { id: "x".into(), expect, ok, detail: String::new() };
+    let check = |expect, ok| Check { id: "x".into(), threat: String::new(), expect, ok, detail: String::new() };
     ProbeReport { checks: vec![check(Expect::Held, is_sound), check(Expect::Works, true)], micros: 1 }
 }
 
 /// A shim that the test plays: answers one probe with `report` and then takes the pipes, as far as it gets.
 fn play_shim(path: &Path, report: ProbeReport) -> std::thread::JoinHandle<Option<[File; 3]>> {
     let mut socket = UnixStream::connect(path).unwrap();
+    greet(&socket);
     std::thread::spawn(move || {
         let (order, _) = receive(&socket)?;
         assert_eq!(order["order"], "probe");
@@ -132,6 +134,7 @@ async fn an_agent_is_launched_once_and_by_the_first_shim_only() {
     let shim = play_shim(&guest.path("agent.sock"), report(true));
     assert!(host.control.probe(plan()).await.unwrap().is_sound());
     let mut late = UnixStream::connect(guest.path("agent.sock")).unwrap();
+    greet(&late);
     assert_eq!(blocking(move || late.read(&mut [0; 1]).unwrap()).await, 0, "a second shim is closed");
     host.control.launch().await.unwrap();
     let _agent = blocking(move || shim.join().unwrap().unwrap()).await;
@@ -142,12 +145,42 @@ async fn an_agent_is_launched_once_and_by_the_first_shim_only() {
 }
 
 #[tokio::test]
+async fn the_guest_reports_what_is_left_and_how_many_there_are() {
+    let guest = Guest::start().await;
+    let host = guest.attach(1).await;
+    let mut reader = PressureReader::open(&host.session).await.unwrap();
+    let first = timeout(SOON, reader.next()).await.unwrap().unwrap();
+    let second = timeout(SOON, reader.next()).await.unwrap().unwrap();
+    assert_eq!(first.processes.is_some(), second.processes.is_some());
+    host.cut().await;
+    assert!(timeout(SOON, reader.next()).await.unwrap().is_err(), "a cut is no report");
+}
+
+#[tokio::test]
+async fn who_does_not_say_who_it_is_is_no_shim() {
+    let guest = Guest::start().await;
+    let mut host = guest.attach(1).await;
+    let mut silent = UnixStream::connect(guest.path("agent.sock")).unwrap();
+    let mut rude = UnixStream::connect(guest.path("agent.sock")).unwrap();
+    rude.write_all(b"x").unwrap();
+    let shim = play_shim(&guest.path("agent.sock"), report(true));
+    assert!(host.control.probe(plan()).await.unwrap().is_sound(), "the one that came third and greeted");
+    assert_eq!(blocking(move || rude.read(&mut [0; 1]).unwrap()).await, 0);
+    assert_eq!(blocking(move || silent.read(&mut [0; 1]).unwrap()).await, 0);
+    host.control.launch().await.unwrap();
+    let _agent = blocking(move || shim.join().unwrap().unwrap()).await;
+}
+
+#[tokio::test]
 async fn a_shim_that_dies_is_reported_and_not_replaced() {
     let guest = Guest::start().await;
     let mut host = guest.attach(1).await;
-    drop(UnixStream::connect(guest.path("agent.sock")).unwrap());
+    let dead = UnixStream::connect(guest.path("agent.sock")).unwrap();
+    greet(&dead);
+    drop(dead);
     assert!(matches!(host.control.probe(plan()).await, Err(ChannelError::Refused { .. })));
-    let _other = UnixStream::connect(guest.path("agent.sock")).unwrap();
+    let other = UnixStream::connect(guest.path("agent.sock")).unwrap();
+    greet(&other);
     let refused = host.control.probe(plan()).await.unwrap_err();
     assert!(refused.to_string().contains("the shim is gone"), "{refused}");
 }
@@ -272,8 +305,9 @@ async fn output_that_nobody_stores_stops_the_agent_and_loses_nothing() {
 fn real_shim(dir: &Path, argv: &[&str]) -> (tokio::process::Child, UnixStream) {
     let listener = UnixListener::bind(dir.join("agent.sock")).unwrap();
     let child = binary().args(["shim", "--run-dir"]).arg(dir).arg("--").args(argv).spawn().unwrap();
-    let (socket, _) = listener.accept().unwrap();
+    let (mut socket, _) = listener.accept().unwrap();
     socket.set_read_timeout(Some(SOON)).unwrap();
+    socket.read_exact(&mut [0; 1]).unwrap();
     (child, socket)
 }
 

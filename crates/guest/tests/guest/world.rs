@@ -1,7 +1,14 @@
 //! A guest of the test's own: PID 1 with its own directory, and the host's end of its channel.
 
 use channel::{Control, Incoming, Session, Side, session};
+use rustix::{
+    fd::AsFd,
+    net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, UCred},
+    process::{getegid, geteuid, getpid},
+};
 use std::{
+    io::IoSlice,
+    mem::MaybeUninit,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -48,6 +55,7 @@ impl Guest {
     /// Attaches without a hello.
     pub(crate) async fn connect(&self) -> Host {
         let io = UnixStream::connect(self.path("bridge.sock")).await.unwrap();
+        greet(&io);
         let (session, incoming, driver) = session(io, Side::Host);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
@@ -63,6 +71,15 @@ impl Guest {
         host.control.hello(generation).await.unwrap();
         host
     }
+}
+
+/// Says who we are, as the bridge and the shim do first.
+pub(crate) fn greet(socket: impl AsFd) {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let own = UCred { pid: getpid(), uid: geteuid(), gid: getegid() };
+    assert!(control.push(SendAncillaryMessage::ScmCredentials(own)));
+    rustix::net::sendmsg(socket, &[IoSlice::new(b".")], &mut control, SendFlags::NOSIGNAL).unwrap();
 }
 
 /// The host's end of one session; dropping it breaks the session.

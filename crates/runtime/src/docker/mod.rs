@@ -15,7 +15,7 @@ use crate::{
     process::Exec,
     runtime::{Labels, Runtime},
     spec::{ContainerId, ContainerSpec, ExecId, ExecSpec, ImageId, Names},
-    state::{ContainerState, ContainerSummary, EngineInfo, EngineKind, ExecState, VolumeSummary},
+    state::{ContainerState, ContainerSummary, EngineInfo, EngineKind, ExecState, OciKind, OciRuntime, VolumeSummary},
 };
 use bollard::{ClientVersion, models::SystemVersionComponents};
 use std::{sync::Arc, time::Duration};
@@ -142,10 +142,17 @@ impl Docker {
         let endpoint = self.endpoint.to_string();
         let info = self.call(Operation::Info, &endpoint, ASK, self.client.info()).await?;
         let version = self.call(Operation::Info, &endpoint, ASK, self.client.version()).await?;
-        let parts = version.components.as_deref().unwrap_or_default();
-        let runc = parts.iter().find(|part| part.name == "runc").map(|part| part.version.clone());
-        let mut runtimes: Vec<_> = info.runtimes.unwrap_or_default().into_keys().collect();
-        runtimes.sort();
+        let platform = version.platform.as_ref().map(|platform| platform.name.clone());
+        let default_runtime = info.default_runtime.clone().unwrap_or_default();
+        let runtimes = info.runtimes.unwrap_or_default().into_iter().map(|(name, runtime)| OciRuntime {
+            kind: OciKind::of(&name, runtime.path.as_deref().unwrap_or_default()),
+            args: runtime.runtime_args.unwrap_or_default(),
+            name,
+        });
+        let mut runtimes: Vec<_> = runtimes.collect();
+        runtimes.sort_by(|a, b| a.name.cmp(&b.name));
+        let security = info.security_options.unwrap_or_default();
+        let security: Vec<_> = security.iter().map(|option| security_name(option).to_owned()).collect();
         let number = |value: Option<i64>| value.and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
         Ok(EngineInfo {
             kind: self.kind(),
@@ -159,10 +166,14 @@ impl Docker {
                 Some(_) | None => 1,
             },
             storage_driver: info.driver.unwrap_or_default(),
+            platform: platform.filter(|name| name.contains("Desktop")),
+            kernel: info.kernel_version.unwrap_or_default(),
+            data_root: info.docker_root_dir.unwrap_or_default(),
+            runtime_version: runtime_version(version.components.as_deref().unwrap_or_default(), &default_runtime),
             runtimes,
-            default_runtime: info.default_runtime.unwrap_or_default(),
-            runc_version: runc,
-            rootless: info.security_options.unwrap_or_default().iter().any(|option| option.contains("name=rootless")),
+            default_runtime,
+            rootless: security.iter().any(|option| option == "rootless"),
+            security,
             cpus: number(info.ncpu),
             memory: number(info.mem_total),
         })
@@ -184,6 +195,23 @@ impl Docker {
     pub(crate) async fn image_labels(&self, reference: &str) -> Result<Option<(ImageId, Labels)>> {
         self.find_image(reference).await
     }
+}
+
+/// The version of a runtime among the engine's parts. A distribution's package says more in the commit than in the version.
+fn runtime_version(parts: &[SystemVersionComponents], name: &str) -> Option<String> {
+    let is_it = |part: &&SystemVersionComponents| part.name == name || part.name == format!("OCI Runtime ({name})");
+    let part = parts.iter().find(is_it)?;
+    let details = part.details.as_ref().and_then(|details| details.get("GitCommit")).map(String::as_str);
+    let package = details.filter(|commit| commit.starts_with(part.version.as_str()));
+    // Podman gives the first lines of `runc --version`.
+    let text = package.unwrap_or(&part.version);
+    text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned)
+}
+
+/// `name=seccomp,profile=default` is `seccomp`; Podman writes the same.
+fn security_name(option: &str) -> &str {
+    let name = option.split(',').next().unwrap_or_default();
+    name.strip_prefix("name=").unwrap_or(name)
 }
 
 /// The library's client for its newest API; asks the engine nothing.
@@ -260,4 +288,31 @@ fn label_filter(labels: &Labels) -> std::collections::HashMap<String, Vec<String
     let wanted =
         labels.iter().map(|(key, value)| if value.is_empty() { key.clone() } else { format!("{key}={value}") });
     std::collections::HashMap::from([("label".to_owned(), wanted.collect())])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(name: &str, version: &str, commit: &str) -> SystemVersionComponents {
+        SystemVersionComponents {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            details: Some([("GitCommit".to_owned(), commit.to_owned())].into()),
+        }
+    }
+
+    #[test]
+    fn the_runtime_s_version_is_read_from_what_engines_say() {
+        for (part, name, version) in [
+            (part("runc", "1.1.5+ds1", "1.1.5+ds1-1+deb12u1"), "runc", Some("1.1.5+ds1-1+deb12u1")),
+            (part("runc", "1.2.5", "v1.2.5-0-g59923ef"), "runc", Some("1.2.5")),
+            (part("OCI Runtime (crun)", "crun version 1.8.1\ncommit: f8a0", ""), "crun", Some("1.8.1")),
+            (part("containerd", "1.6.20", ""), "runc", None),
+        ] {
+            assert_eq!(runtime_version(&[part], name).as_deref(), version, "{name}");
+        }
+        assert_eq!(security_name("name=seccomp,profile=default"), "seccomp");
+        assert_eq!(security_name("name=rootless"), "rootless");
+    }
 }

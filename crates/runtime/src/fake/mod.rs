@@ -14,7 +14,7 @@ use crate::{
     process::Exec,
     runtime::{Labels, Runtime},
     spec::{ContainerId, ContainerSpec, ExecId, ExecSpec, ImageId, Names},
-    state::{ContainerState, ContainerSummary, EngineInfo, EngineKind, ExecState, VolumeSummary},
+    state::{ContainerState, ContainerSummary, EngineInfo, EngineKind, ExecState, OciKind, OciRuntime, VolumeSummary},
 };
 use bytes::Bytes;
 use std::{
@@ -163,9 +163,13 @@ impl Runtime for Fake {
                 arch: std::env::consts::ARCH.to_owned(),
                 cgroup_version: 2,
                 storage_driver: "memory".to_owned(),
-                runtimes: vec!["runc".to_owned()],
+                platform: None,
+                kernel: String::new(),
+                data_root: String::new(),
+                runtimes: vec![OciRuntime { name: "runc".to_owned(), kind: OciKind::Runc, args: Vec::new() }],
                 default_runtime: "runc".to_owned(),
-                runc_version: None,
+                runtime_version: None,
+                security: Vec::new(),
                 rootless: false,
                 cpus: 2,
                 memory: 8 << 30,

@@ -25,10 +25,11 @@ const ROUNDS: usize = 20;
 /// A part of the bench: what it is called and what it does.
 type Part = (&'static str, fn(&mut Report, usize));
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("decide", decide::measure),
     ("start", start::measure),
     ("growth", start::measure_growth),
+    ("runtimes", start::measure_runtimes),
     ("calls", calls::measure),
     ("egress", way_out::measure),
 ];
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
     let wanted = args.get(1..).unwrap_or_default();
     let unknown = wanted.iter().find(|name| PARTS.iter().all(|(known, _)| known != name));
     let (Ok(rounds @ 1..), None) = (rounds, unknown) else {
-        println!("usage: bench [ROUNDS [decide] [start] [growth] [calls] [egress]]");
+        println!("usage: bench [ROUNDS [decide] [start] [growth] [runtimes] [calls] [egress]]");
         return ExitCode::from(2);
     };
     let mut report = Report::default();

@@ -19,6 +19,8 @@ pub(crate) const PLAIN: &str = "docker run --network none IMAGE true";
 pub(crate) const TOTAL: &str = "start: process to the agent's execve";
 /// Sizes of the repositories between which growth is shown.
 const SIZES: [usize; 2] = [10, 3000];
+/// OCI runtimes that are compared.
+const RUNTIMES: [&str; 2] = ["runc", "runsc"];
 
 /// A user with a repository, and a run whose conversation ends at once.
 struct Short {
@@ -37,6 +39,15 @@ impl Short {
         user.commit("files");
         let (task, conversation) = (user.task("Say that you are done.\n"), user.conversation(&[]));
         Self { user, task, conversation }
+    }
+
+    /// The same on another OCI runtime than the engine's default.
+    fn on(runtime: &str) -> Self {
+        let short = Self::new(10);
+        let settings = short.user.home().join("config/sandbox");
+        fs::create_dir_all(&settings).expect("directory");
+        fs::write(settings.join("profile.toml"), format!("[container]\nruntime = \"{runtime}\"\n")).expect("settings");
+        short
     }
 
     /// What it costs this machine to write the files out once more.
@@ -73,6 +84,23 @@ pub(crate) fn measure(report: &mut Report, rounds: usize) {
         note_steps(report, &run);
         report.time("harvest", run.step("harvest").took);
         report.memory("memory of the supervising process (VmHWM)", run.peak_kib);
+    }
+}
+
+/// Start and canary on each runtime, in turns and a quarter of the rounds.
+pub(crate) fn measure_runtimes(report: &mut Report, rounds: usize) {
+    let all = RUNTIMES.map(|runtime| (runtime, Short::on(runtime)));
+    // Fills the snapshots.
+    for (_, short) in &all {
+        short.run();
+    }
+    for _ in 0..rounds.div_ceil(4) {
+        for (runtime, short) in &all {
+            let run = short.run();
+            report.time(&format!("start on {runtime}"), run.start());
+            report.time(&format!("  container's start on {runtime}"), run.step("start").took);
+            report.time(&format!("  canary on {runtime}"), run.step("canary").took);
+        }
     }
 }
 

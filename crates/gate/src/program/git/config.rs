@@ -43,6 +43,32 @@ pub(super) fn configure(args: &Args<'_>, rest: &[Word]) -> Vec<Effect> {
         .collect()
 }
 
+/// Values by which a setting that could run a program runs none, or a plain editor.
+fn is_harmless(key: &str, value: &str) -> bool {
+    const EDITORS: [&str; 10] = ["vim", "vi", "nvim", "nano", "emacs", "ed", "true", ":", "cat", "code --wait"];
+    match key {
+        "core.editor" | "sequence.editor" => EDITORS.contains(&value),
+        "credential.helper" => value.is_empty(),
+        _ => false,
+    }
+}
+
+/// Settings that a project's own instructions often ask for, and that reach nothing outside of it: hooks from a directory of the
+/// work tree, other names for plain git commands.
+fn is_of_project(key: &str, value: &str) -> bool {
+    let is_word =
+        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
+    match key {
+        "core.hookspath" => is_word(value) && !value.starts_with(['/', '~']) && !value.contains(".."),
+        _ if key.starts_with("alias.") => {
+            value.split_whitespace().all(|word| is_word(word.trim_start_matches("--")))
+                && !value.is_empty()
+                && !["push", "config", "remote", "filter-branch"].iter().any(|verb| value.contains(verb))
+        }
+        _ => false,
+    }
+}
+
 /// A setting by `-c key=value` or `git config key value`.
 pub(super) fn config(setting: &str) -> Option<Effect> {
     let (key, value) = setting.split_once('=').unwrap_or((setting, "true"));
@@ -77,6 +103,12 @@ pub(super) fn config(setting: &str) -> Option<Effect> {
         || (key.starts_with("diff.") && (key.ends_with("command") || key.ends_with("textconv")))
         || (key.starts_with("remote.") && !key.ends_with(".fetch"));
     let reason = format!("sets git's `{}`", types::text::printable(&key, 60));
+    if is_harmless(&key, value) {
+        return None;
+    }
+    if is_of_project(&key, value) {
+        return Some(Finding::questioned(RuleId::GitRemote, reason).into());
+    }
     Some(if runs {
         Finding::refused(
             RuleId::Persistence,

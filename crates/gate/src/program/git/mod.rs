@@ -146,6 +146,13 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         "ls-remote" | "fetch" | "pull" | "remote-update" => fetch(&args, world),
         "remote" => match first {
             "" | "show" | "get-url" => Vec::new(),
+            // A new name sends nothing; what is pushed or merged from it is judged then.
+            "add" if args.operands.get(2).is_some_and(|word| world.is_remote(&word.text)) => Vec::new(),
+            "add" | "rename" | "remove" | "rm" | "set-head" | "set-branches"
+                if !touches_recorded(&args, world) && !has(&["-f", "--fetch", "-t", "-m", "--mirror"]) =>
+            {
+                questioned("changes the names of the repository's remotes")
+            }
             "add" | "set-url" | "rename" | "remove" | "rm" | "set-head" | "set-branches" => {
                 vec![
                     Finding::refused(
@@ -162,23 +169,34 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         "clone" | "submodule" => clone(verb, &args, world),
         "clean" if has(&["-n", "--dry-run"]) => Vec::new(),
         "clean" => destroys("deletes every untracked file, which nothing can bring back"),
+        "reset"
+            if has(&["--hard"])
+                && matches!(first, "" | "HEAD")
+                && args.operands.len() < 2
+                && world.asked.discards() =>
+        {
+            Vec::new()
+        }
         "reset" if has(&["--hard"]) => questioned("throws away changes that are not committed"),
         "reset" => Vec::new(),
         "checkout" | "switch" | "restore" => {
             // A named file comes back as some commit has it; where that decides over the agent, it is a change like any other.
-            let mut effects = checkout(verb, rest, &args);
+            let mut effects = if world.asked.discards() { Vec::new() } else { checkout(verb, rest, &args) };
             effects.extend(super::writes(&args.operands, command, world).into_iter().filter(|effect| {
                 matches!(effect, Effect::Writes { place, .. } if matches!(place.zone(world), Zone::AgentSettings | Zone::Gate))
             }));
             effects
         }
         "stash" if matches!(first, "drop" | "clear") => destroys("drops stashed work for good"),
-        "stash" | "bisect" if first == "run" => vec![Effect::Unverifiable("bisect runs a program".to_owned())],
+        "bisect" if first == "run" => bisected(rest, command, world),
+        "stash" if first == "run" => vec![Effect::Unverifiable("git stash run is not known".to_owned())],
         "stash" | "bisect" => Vec::new(),
         "branch" if has(&["-D"]) || (has(&["-d", "--delete"]) && has(&["-f", "--force"])) => {
             questioned("deletes a branch that may not be merged")
         }
-        "branch" if has(&["-f", "--force", "-M"]) && args.operands.iter().any(|word| is_shared(&word.text)) => {
+        "branch"
+            if has(&["-f", "--force", "-M"]) && args.operands.iter().any(|word| world.is_shared_branch(&word.text)) =>
+        {
             questioned("moves a branch that others build on")
         }
         "branch" => Vec::new(),
@@ -274,6 +292,23 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
     }
 }
 
+/// True for a change of a remote that was recorded at the start, under whose name work goes out.
+fn touches_recorded(args: &Args<'_>, world: &World) -> bool {
+    args.operands.get(1).is_none_or(|word| !word.is_known() || world.is_remote(&word.text))
+}
+
+/// `git bisect run COMMAND…`: the command runs on each commit.
+fn bisected(rest: &[Word], command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let at = rest.iter().position(|word| word.text == "run").map_or(rest.len(), |at| at + 1);
+    match rest.get(at..) {
+        Some(argv @ [_, ..]) if command.depth < u8::MAX => {
+            let inner = SimpleCommand { argv: argv.to_vec(), depth: u8::MAX, ..command.clone() };
+            super::program(&inner, world)
+        }
+        _ => vec![Effect::Unverifiable("bisect runs a program".to_owned())],
+    }
+}
+
 fn fetch(args: &Args<'_>, world: &World) -> Vec<Effect> {
     match args.operands.first() {
         Some(word) if world.is_remote(&word.text) || !word.text.contains([':', '/']) && word.is_known() => {
@@ -311,11 +346,6 @@ fn checkout(verb: &str, rest: &[Word], args: &Args<'_>) -> Vec<Effect> {
         .iter()
         .any(|word| matches!(word.text.as_str(), "." | "*" | ":/") || word.glob || !word.is_known());
     if force || (paths && broad) { questioned("throws away changes that are not committed") } else { Vec::new() }
-}
-
-/// Names that repositories give their main lines.
-fn is_shared(branch: &str) -> bool {
-    matches!(branch, "main" | "master" | "trunk" | "develop" | "production" | "release")
 }
 
 fn jujutsu(command: &SimpleCommand) -> Vec<Effect> {

@@ -72,9 +72,13 @@ fn kind(refspec: &str, forces: bool, deletes: bool, world: &World) -> Kind {
         return Kind::Destroys;
     }
     let is_own = world.session_branch.as_deref() == Some(target.strip_prefix("refs/heads/").unwrap_or(target));
+    let branch = target.strip_prefix("refs/heads/").unwrap_or(target);
     match (forced, is_own) {
+        // The history of the run's own branch is the run's, when a person says so.
+        (true, true) if world.asked.replaces(branch) => Kind::Own,
         (true, _) => Kind::Destroys,
         (false, true) => Kind::Own,
+        (false, false) if world.asked.pushes(branch) => Kind::Own,
         (false, false) => Kind::Other,
     }
 }

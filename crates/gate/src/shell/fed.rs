@@ -1,0 +1,169 @@
+//! Programs that start another program on what they are fed or find: `xargs`, `parallel`, `find -exec`.
+
+use super::{
+    command::{SimpleCommand, Stdin, Word},
+    unwrap::{Wrapped, after_options, join, position},
+};
+use crate::{place::HOLE, world::World};
+
+/// Most values of `parallel` that are put in one by one.
+const MAX_VALUES: usize = 8;
+
+pub(super) fn xargs(command: &SimpleCommand) -> Wrapped {
+    const VALUED: [&str; 14] = [
+        "-I",
+        "-i",
+        "-n",
+        "-P",
+        "-L",
+        "-s",
+        "-d",
+        "-a",
+        "-E",
+        "--max-args",
+        "--max-procs",
+        "--delimiter",
+        "--arg-file",
+        "--replace",
+    ];
+    let args = command.args();
+    let fed = match &command.stdin {
+        Stdin::Text(word) if !word.text.trim().is_empty() => word.clone(),
+        Stdin::Text(_) | Stdin::Pipe | Stdin::Inherited => Word::hole(),
+    };
+    let replace = position(args, &["-I", "--replace"]).and_then(|at| args.get(at + 1)).map(|word| word.text.clone());
+    let replace = replace.or_else(|| {
+        args.iter().find_map(|word| word.text.strip_prefix("-I").filter(|rest| !rest.is_empty()).map(str::to_owned))
+    });
+    let Some(mut inner) = after_options(args, &VALUED, 0) else {
+        return Wrapped::Command { inner: vec![Word::literal("echo"), fed], keep: true, via: "xargs" };
+    };
+    // With a delimiter of its own the words are not what blanks make of them.
+    let is_whole = position(args, &["-0", "--null", "-d", "--delimiter", "-L", "-l"]).is_some()
+        || args.iter().any(|word| word.text.starts_with("-d") || word.text.starts_with("--delimiter="));
+    let parts: Vec<&str> = if is_whole { vec![&fed.text] } else { fed.text.split_whitespace().collect() };
+    let words: Vec<Word> = parts
+        .into_iter()
+        .map(|text| Word {
+            text: text.to_owned(),
+            glob: text.contains('*'),
+            sources: command.inputs.clone(),
+            secret: fed.secret,
+        })
+        .collect();
+    match replace {
+        Some(mark) => {
+            for word in &mut inner {
+                if word.text.contains(&mark) {
+                    word.sources.extend(command.inputs.iter().cloned());
+                    word.text = word.text.replace(&mark, &fed.text);
+                    word.glob |= fed.text.contains("**");
+                }
+            }
+        }
+        None => inner.extend(words),
+    }
+    Wrapped::Command { inner, keep: true, via: "xargs" }
+}
+
+/// `parallel cmd {} ::: a b`: each value is put in for `{}`, or at the end.
+pub(super) fn parallel(command: &SimpleCommand) -> Wrapped {
+    const VALUED: [&str; 10] = ["-j", "--jobs", "-a", "-n", "-P", "-N", "--delay", "--timeout", "--joblog", "-C"];
+    let args = command.args();
+    let end = args.iter().position(|word| word.text.starts_with(":::")).unwrap_or(args.len());
+    let given = args.get(end + 1..).unwrap_or_default();
+    let fed = match &command.stdin {
+        _ if !given.is_empty() => join(given),
+        Stdin::Text(word) if !word.text.trim().is_empty() => word.clone(),
+        Stdin::Text(_) | Stdin::Pipe | Stdin::Inherited => Word::hole(),
+    };
+    let Some(inner) = after_options(&args[..end], &VALUED, 0) else {
+        return Wrapped::Code { code: fed, keep: true, via: "parallel" };
+    };
+    let template = join(&inner);
+    const MARKS: [&str; 5] = ["{}", "{.}", "{/}", "{//}", "{/.}"];
+    let is_marked = MARKS.iter().any(|mark| template.text.contains(mark));
+    let values: Vec<String> = if given.is_empty() {
+        fed.text.lines().take(MAX_VALUES).map(quoted).collect()
+    } else {
+        given.iter().take(MAX_VALUES).map(|word| quoted(&word.text)).collect()
+    };
+    let mut code = Word { text: String::new(), ..template.clone() };
+    for value in &values {
+        let mut line = template.text.clone();
+        for mark in MARKS {
+            line = line.replace(mark, value);
+        }
+        if !is_marked {
+            line = format!("{line} {value}");
+        }
+        code.text.push_str(&line);
+        code.text.push('\n');
+    }
+    code.absorb(&fed);
+    Wrapped::Code { code, keep: true, via: "parallel" }
+}
+
+/// A value as one word of shell code; what stands for paths below a directory stays a pattern.
+pub(super) fn quoted(text: &str) -> String {
+    if text.contains("/**") || text.contains(HOLE) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// `find … -exec cmd {} \;`: `{}` is some path below the start.
+pub(super) fn find(args: &[Word], _world: &World) -> Wrapped {
+    const EXEC: [&str; 8] = ["-exec", "-execdir", "-ok", "-okdir", "-x", "--exec", "-X", "--exec-batch"];
+    let Some(at) = position(args, &EXEC) else { return Wrapped::Plain };
+    let root = args.iter().find(|word| !word.text.starts_with(['-', '(', '!'])).filter(|_| at > 0);
+    let is_fd = matches!(args[at].text.as_str(), "-x" | "--exec" | "-X" | "--exec-batch");
+    let name =
+        position(args, &["-name", "-iname"]).and_then(|at| args.get(at + 1)).map_or("*", |word| word.text.as_str());
+    let mut below = format!("{}/**/{name}", root.map_or(".", |word| word.text.trim_end_matches('/')));
+    if is_fd {
+        below = found_by_fd(&args[..at]);
+    }
+    let mut inner = Vec::new();
+    let mut rest = args[at + 1..].iter();
+    for word in rest.by_ref().take_while(|word| !matches!(word.text.as_str(), ";" | "+")) {
+        let glob = word.glob || word.text.contains("{}");
+        inner.push(Word { text: word.text.replace("{}", &below), glob, ..word.clone() });
+    }
+    if is_fd && !args[at + 1..].iter().any(|word| word.text.contains('{')) && !inner.is_empty() {
+        inner.push(Word { glob: true, ..Word::literal(below) });
+    }
+    // A second -exec is not followed.
+    if rest.any(|word| EXEC.contains(&word.text.as_str())) {
+        inner.push(Word::literal(HOLE));
+    }
+    if inner.is_empty() {
+        return Wrapped::Plain;
+    }
+    Wrapped::Command { inner, keep: true, via: "find -exec" }
+}
+
+/// What `fd PATTERN [DIRECTORY…]` or `fd -e EXTENSION` finds, as a pattern of paths.
+fn found_by_fd(args: &[Word]) -> String {
+    const VALUED: [&str; 12] =
+        ["-e", "--extension", "-t", "--type", "-d", "--max-depth", "-E", "--exclude", "-S", "--size", "-j", "-c"];
+    let extension = position(args, &["-e", "--extension"]).and_then(|at| args.get(at + 1));
+    let mut operands = Vec::new();
+    let mut skip = false;
+    for word in args {
+        if skip || word.text.starts_with('-') {
+            skip = !skip && VALUED.contains(&word.text.as_str());
+        } else {
+            operands.push(word.text.as_str());
+        }
+    }
+    let pattern = operands.first().filter(|text| text.chars().filter(|c| c.is_alphanumeric()).count() > 1);
+    let name = match (extension, pattern) {
+        (Some(extension), _) => format!("*.{}", extension.text.trim_start_matches('.')),
+        (None, Some(pattern)) => {
+            format!("*{}", pattern.trim_start_matches('^').trim_end_matches('$').replace('\\', ""))
+        }
+        (None, None) => "*".to_owned(),
+    };
+    format!("{}/**/{name}", operands.get(1).map_or(".", |root| root.trim_end_matches('/')))
+}
