@@ -3,7 +3,8 @@
 
 use crate::{
     destination::{Destination, Direction, plain_page},
-    effect::{Effect, Finding},
+    effect::{Effect, Finding, Severity},
+    floor,
     ledger::Ledger,
     phrase::{self, Prose},
     place::Place,
@@ -84,7 +85,7 @@ pub(crate) fn searched(call: &ToolCall, ledger: &Ledger) -> Vec<Effect> {
 }
 
 /// What another agent is told. Its calls are judged as ours are; its orders are looked at here.
-pub(crate) fn to_agent(call: &ToolCall) -> Vec<Effect> {
+pub(crate) fn to_agent(call: &ToolCall, world: &World) -> Vec<Effect> {
     const OWN: &str = "hand over the task itself; the same gate judges the other agent";
     let mut effects: Vec<Effect> = Vec::new();
     for (key, text) in texts(&call.input) {
@@ -98,6 +99,7 @@ pub(crate) fn to_agent(call: &ToolCall) -> Vec<Effect> {
                 Finding::refused(RuleId::CredentialAccess, format!("hands {kind} to another agent"), INSIDE).into(),
             );
         }
+        effects.extend(named_commands(text, &call.cwd, world));
         let prose = Prose::new(text);
         let words = prose.words();
         for at in 0..words.len() {
@@ -124,6 +126,18 @@ pub(crate) fn to_agent(call: &ToolCall) -> Vec<Effect> {
         }
     }
     effects
+}
+
+/// A command that is written out for another agent and that nobody may run.
+fn named_commands(text: &str, cwd: &str, world: &World) -> Option<Effect> {
+    const MAX_NAMED: usize = 32;
+    let command = SimpleCommand { cwd: Some(cwd.to_owned()), ..SimpleCommand::default() };
+    let codes = text.split('`').skip(1).step_by(2).filter(|code| code.contains(' ') && code.len() < 2048);
+    codes.take(MAX_NAMED).flat_map(|code| program::nested(&Word::literal(code), &command, world)).find_map(|effect| {
+        let finding = floor::finding(&effect, world).filter(|finding| finding.severity == Severity::Forbidden)?;
+        let reason = format!("names a command for another agent that {}", finding.reason);
+        Some(Finding::questioned(finding.rule, reason).into())
+    })
 }
 
 fn is_negation(word: &str) -> bool {
@@ -174,11 +188,30 @@ pub(crate) fn unknown(call: &ToolCall, world: &World, ledger: &Ledger) -> Vec<Ef
                 effects.push(Effect::Reads(place));
             }
         } else if matches!(key.as_str(), "sql" | "query" | "statement") && is_destructive_sql(trimmed) {
-            effects.push(Finding::questioned(RuleId::MassDeletion, "deletes data of a database").into());
+            let instead = "leave the data; use a scratch database of your own";
+            effects.push(Finding::refused(RuleId::MassDeletion, "deletes data of a database", instead).into());
         }
+    }
+    if destroys(&lower) {
+        let reason = format!("deletes, merges or gives something away by the tool `{name}`");
+        let instead = "leave what others use; write the change down for a person";
+        effects.push(Finding::refused(RuleId::SharedInfra, reason, instead).into());
     }
     effects.push(Effect::Unverifiable(format!("what the tool `{name}` does is not known")));
     effects
+}
+
+/// True for the name of a tool of a server that deletes or gives away what is not the run's own.
+fn destroys(name: &str) -> bool {
+    #[rustfmt::skip]
+    const VERBS: [&str; 16] = [
+        "delete", "drop", "destroy", "purge", "wipe", "terminate", "revoke", "refund", "transfer", "truncate", "erase",
+        "uninstall", "deprovision", "shutdown", "payout", "merge",
+    ];
+    let action = name.rsplit("__").next().unwrap_or_default();
+    let first = action.split(['_', '-', '.']).next().unwrap_or_default();
+    // A server of the work tree's files deletes paths, which are judged as such.
+    VERBS.contains(&first) && !name.contains("filesystem") && !name.contains("memory")
 }
 
 /// Every text of an input with the key it stands under; iterative, for inputs that nest deeply.
@@ -207,14 +240,17 @@ fn is_path(key: &str, text: &str) -> bool {
     !text.is_empty() && text.len() < 4096 && !text.contains('\n') && (looks || named)
 }
 
-fn is_destructive_sql(text: &str) -> bool {
+/// True for a statement that deletes a table or all of its rows.
+pub(crate) fn is_destructive_sql(text: &str) -> bool {
     let upper = text.to_ascii_uppercase();
     let has = |mark: &str| upper.contains(mark);
     has("DROP TABLE")
+        || has("DROP KEYSPACE")
+        || has("DROP COLLECTION")
         || has("DROP DATABASE")
         || has("DROP SCHEMA")
         || has("TRUNCATE ")
-        || (has("DELETE FROM") && !has("WHERE"))
+        || ((has("DELETE FROM") || upper.starts_with("UPDATE ") && has(" SET ")) && !has("WHERE"))
 }
 
 /// True when an address carries more than it names: a long run without words, or much in its parameters.

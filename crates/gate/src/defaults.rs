@@ -49,7 +49,7 @@ pub fn defaults() -> Defaults {
         stages,
         rules: RuleId::ALL.into_iter().map(rule_page).collect(),
         lists: vec![
-            list("credential-stores", "reading a path with this part is denied (credential_access)", &CERTAIN),
+            list("credential-stores", "reading a path with this part is denied (credential_access)", CERTAIN),
             list("likely-credentials", "reading a file of this name is not allowed without a question", &LIKELY_NAMES),
             list("likely-credential-ends", "the same for a name that ends so", &LIKELY_ENDS),
             list(

@@ -30,6 +30,8 @@ pub enum Destination {
     Remote(String),
     /// A cloud metadata service.
     Metadata(String),
+    /// The engine that runs the container, or the host beneath it.
+    Engine(String),
     /// A page of another host, asked for by a plain name and path that carry nothing out.
     Page(String),
     /// Any other host.
@@ -46,6 +48,7 @@ impl fmt::Display for Destination {
                 f.write_str(&printable(host, 120))
             }
             Self::Metadata(host) => write!(f, "the metadata service {}", printable(host, 60)),
+            Self::Engine(host) => write!(f, "the container engine or its host at {}", printable(host, 60)),
             Self::Unknown => f.write_str("an unknown destination"),
         }
     }
@@ -79,6 +82,14 @@ impl Destination {
         let host = host.strip_suffix('.').unwrap_or(host);
         if METADATA_NAMES.contains(&host) {
             return Self::Metadata(host.to_owned());
+        }
+        #[rustfmt::skip]
+        const ENGINES: [&str; 8] = [
+            "host.docker.internal", "gateway.docker.internal", "docker.for.mac.localhost", "docker.for.mac.host.internal",
+            "docker.for.win.localhost", "host.containers.internal", "host.lima.internal", "host.minikube.internal",
+        ];
+        if ENGINES.contains(&host) || matches!(port, 2375 | 2376 | 10250) {
+            return Self::Engine(format!("{host}:{port}"));
         }
         if host == "localhost" || host.ends_with(".localhost") {
             return Self::Loopback { port };

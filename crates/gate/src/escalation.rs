@@ -200,6 +200,9 @@ impl Escalation {
 
 /// True when a person's approval can make a call run that the gate would answer so. The hard floor, a call that is not what the
 /// model emitted, text that cannot be read and a gate that failed are beyond anyone's word.
+///
+/// What the classifier denies is not, also where it names a hard rule: the floor knows what a call does, a model has an opinion
+/// about it. No quote of the task lifts that opinion, but a person who has the exact call before them may.
 #[must_use]
 pub fn can_lift(verdict: &Verdict) -> bool {
     if verdict.decision != Decision::Deny {

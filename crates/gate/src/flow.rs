@@ -139,12 +139,12 @@ pub(crate) fn trace(commands: &[SimpleCommand], effects: &[Vec<Effect>], history
 fn is_source(effect: &Effect, history: &Ledger) -> bool {
     match effect {
         Effect::Network { .. } => true,
-        Effect::Reads(place) | Effect::Executes(Program::File(place)) => {
+        Effect::Reads(place) | Effect::Executes(Program::File(place) | Program::Project(place)) => {
             secrecy(place).is_some() || history.holds_secret(&place.path) || history.was_downloaded(&place.path)
         }
         Effect::Writes { .. }
         | Effect::Deletes { .. }
-        | Effect::Executes(Program::Stdin | Program::Project(_))
+        | Effect::Executes(Program::Stdin)
         | Effect::Risk(_)
         | Effect::Unverifiable(_) => false,
     }
@@ -156,6 +156,7 @@ pub(crate) fn is_outside(to: &Destination) -> bool {
         Destination::Loopback { .. } | Destination::Remote(_) => false,
         Destination::Trusted(_)
         | Destination::Metadata(_)
+        | Destination::Engine(_)
         | Destination::Page(_)
         | Destination::Foreign(_)
         | Destination::Unknown => true,
@@ -222,6 +223,13 @@ pub(crate) fn remembered(effect: &Effect, taint: Taint, history: &Ledger) -> Opt
         Effect::Executes(Program::File(place)) if history.was_downloaded(&place.path) => {
             Some(Finding::questioned(RuleId::UntrustedCode, format!("runs {place}, which this run downloaded")).into())
         }
+        Effect::Executes(Program::Project(manifest)) if history.was_downloaded(&manifest.path) => Some(
+            Finding::questioned(
+                RuleId::UntrustedCode,
+                format!("runs what {manifest} defines, which this run downloaded"),
+            )
+            .into(),
+        ),
         Effect::Executes(Program::Stdin) if taint.downloaded => {
             Some(Finding::questioned(RuleId::UntrustedCode, "runs code that this run downloaded").into())
         }

@@ -85,7 +85,9 @@ fn sources(place: &Place, command: &SimpleCommand, world: &World) -> Option<Vec<
     let args = Args::parse(command.args(), &["-o", "-I", "-L", "-l", "-D", "-std", "-O", "-W", "-f", "-m", "-x"]);
     let here = |word: &Word| program::place(word, command, world);
     let makes = args.values(&["-o"]).any(|word| here(word).path == place.path);
-    (makes && !args.operands.is_empty()).then(|| args.operands.iter().map(|word| here(word)).collect())
+    // Code that a pipe or a here-document brings is no file that was judged.
+    let is_given = args.operands.iter().any(|word| word.text == "-");
+    (makes && !is_given && !args.operands.is_empty()).then(|| args.operands.iter().map(|word| here(word)).collect())
 }
 
 fn by_project(place: &Place, command: &SimpleCommand, world: &World) -> Option<Vec<Place>> {

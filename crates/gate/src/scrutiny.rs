@@ -23,7 +23,11 @@ pub(crate) fn of(reading: &Reading, ledger: &Ledger) -> Option<String> {
         Effect::Network { to, direction } => match to {
             Destination::Loopback { .. } => false,
             Destination::Remote(_) | Destination::Trusted(_) => *direction == Direction::Up,
-            Destination::Metadata(_) | Destination::Page(_) | Destination::Foreign(_) | Destination::Unknown => true,
+            Destination::Metadata(_)
+            | Destination::Engine(_)
+            | Destination::Page(_)
+            | Destination::Foreign(_)
+            | Destination::Unknown => true,
         },
         Effect::Reads(place) => secrecy(place).is_some() || ledger.holds_secret(&place.path),
         Effect::Executes(Program::File(place) | Program::Project(place)) => ledger.changed_after_suspicion(&place.path),

@@ -179,6 +179,7 @@ fn deed(effect: &Effect, command: Option<&SimpleCommand>) -> Option<Deed> {
         Destination::Trusted(host)
         | Destination::Remote(host)
         | Destination::Metadata(host)
+        | Destination::Engine(host)
         | Destination::Page(host)
         | Destination::Foreign(host) => Some(cut(host)),
     };

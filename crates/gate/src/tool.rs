@@ -8,8 +8,9 @@ use crate::{
     effect::{Effect, Finding, Program},
     executed, flow,
     ledger::{Ledger, Provenance},
+    notebook,
     place::{HOLE, Place},
-    program,
+    program, replaced,
     shell::{self, Refusal, SimpleCommand, Stdin},
     token,
     weaken::{self, Change},
@@ -96,25 +97,7 @@ pub(crate) fn text<'a>(call: &'a ToolCall, key: &str) -> &'a str {
 
 fn bash(call: &ToolCall, world: &World, ledger: &Ledger) -> Result<Reading, Refusal> {
     let line = shell::read(text(call, "command"), &call.cwd, world, 0)?;
-    let mut whole: Vec<Effect> = line.gaps.into_iter().map(Effect::Unverifiable).collect();
-    if line.is_fork_bomb {
-        whole.push(
-            Finding::forbidden(RuleId::ResourceAbuse, "starts copies of itself without end", "run the command once")
-                .into(),
-        );
-    }
-    match line.decoded {
-        Some(true) => whole.push(
-            Finding::refused(
-                RuleId::UntrustedCode,
-                "runs decoded code that cannot be read",
-                "write the code in plain text",
-            )
-            .into(),
-        ),
-        Some(false) => whole.push(Finding::questioned(RuleId::UntrustedCode, "runs code that was encoded").into()),
-        None => {}
-    }
+    let mut whole = shell::whole(&line);
     let mut per_command: Vec<Vec<Effect>> =
         line.commands.iter().map(|command| program::effects(command, world)).collect();
     let trace = flow::trace(&line.commands, &per_command, ledger, world);
@@ -133,6 +116,16 @@ fn bash(call: &ToolCall, world: &World, ledger: &Ledger) -> Result<Reading, Refu
         whole.push(Finding::refused(RuleId::GitRemote, "pushes after pointing a remote elsewhere", instead).into());
     }
     let mut reading = Reading { commands: line.commands, per_command, whole, written: Vec::new(), remotes };
+    for command in &reading.commands {
+        let edits = replaced::edits(command, world);
+        reading.whole.extend(
+            edits
+                .iter()
+                .flat_map(|(place, old, new)| weaken::effects(place, Change { removed: old, added: new }, world)),
+        );
+    }
+    let gone = reading.effects().filter_map(|effect| lost(effect, world, ledger)).collect::<Vec<_>>();
+    reading.whole.extend(gone);
     reading.written = written::files(&reading, &trace.taints, world, ledger);
     let mut room = MAX_JUDGED;
     for at in 0..reading.written.len() {
@@ -152,6 +145,19 @@ fn bash(call: &ToolCall, world: &World, ledger: &Ledger) -> Result<Reading, Refu
     let more = executed::effects(&reading, world, ledger);
     reading.whole.extend(more);
     Ok(reading)
+}
+
+/// A test that is deleted or a file that is emptied, and that the run did not make.
+fn lost(effect: &Effect, world: &World, ledger: &Ledger) -> Option<Effect> {
+    if let Effect::Writes { place, empties: true } = effect {
+        let is_lost = place.is_in(&world.worktree) && holds_work(&place.path) && !ledger.was_written(&place.path);
+        return is_lost.then(|| Finding::questioned(RuleId::MassDeletion, format!("empties {place}")).into());
+    }
+    let Effect::Deletes { place, .. } = effect else { return None };
+    let is_kept = place.is_in(&world.worktree)
+        && weaken::is_kept_test(place.path.strip_prefix(&world.worktree).unwrap_or_default())
+        && !ledger.was_written(&place.path);
+    is_kept.then(|| Finding::questioned(RuleId::SafetyRegression, format!("deletes the test {place}")).into())
 }
 
 /// Judges content that is written, and notes what matters when it runs.
@@ -187,10 +193,10 @@ fn effects(call: &ToolCall, world: &World, ledger: &Ledger, written: &mut Vec<Wr
         | "StructuredOutput"
         | "LSP"
         | "ListMcpResourcesTool" => Vec::new(),
-        "Agent" | "Task" | "SendMessage" => argument::to_agent(call),
+        "Agent" | "Task" | "SendMessage" => argument::to_agent(call, world),
         "Write" => write(call, &place("file_path"), world, ledger, written),
         "Edit" | "MultiEdit" => edit(call, &place("file_path"), world, ledger, written),
-        "NotebookEdit" => notebook(call, place("notebook_path"), world, written),
+        "NotebookEdit" => notebook::edited(call, place("notebook_path"), world, written),
         "WebFetch" => argument::fetched(call, world, ledger),
         "WebSearch" => argument::searched(call, ledger),
         "Python" => {
@@ -225,6 +231,8 @@ fn grep(call: &ToolCall, path: Place, world: &World) -> Vec<Effect> {
         let named = Place::resolve(&format!("{}/{glob}", path.path), true, Some(&call.cwd), world);
         effects.push(Effect::Reads(named));
     }
+    let patterns = [text(call, "pattern")];
+    effects.extend(program::searched(std::iter::once(path.clone()), &patterns, world));
     effects.push(Effect::Reads(path));
     effects
 }
@@ -318,25 +326,6 @@ fn puts(place: &Place, empties: bool, world: &World) -> Option<Effect> {
     let is_named = world.is_named(place) || world.asked.writes(place, world);
     let is_asked_for = place.zone(world) == Zone::HandOff && is_named && !empties;
     (!is_asked_for).then(|| Effect::Writes { place: place.clone(), empties })
-}
-
-fn notebook(call: &ToolCall, place: Place, world: &World, written: &mut Vec<Written>) -> Vec<Effect> {
-    let source = text(call, "new_source");
-    let mut file = Written::of(&place.path, None);
-    // A cell is Python; lines that begin with `!` or `%%bash` are shell.
-    let python = Place { path: format!("{}.py", place.path), known: true, glob: false };
-    let mut effects = judged(&mut file, &python, source, world);
-    let shell: String = match source.strip_prefix("%%bash").or_else(|| source.strip_prefix("%%sh")) {
-        Some(rest) => rest.to_owned(),
-        None => source.lines().filter_map(|line| line.trim_start().strip_prefix('!')).collect::<Vec<_>>().join("\n"),
-    };
-    if !shell.is_empty() {
-        let script = Place { path: format!("{}.sh", place.path), known: true, glob: false };
-        effects.extend(judged(&mut file, &script, &shell, world));
-    }
-    written.push(file);
-    effects.push(Effect::Writes { place, empties: false });
-    effects
 }
 
 /// A fetch, read as a destination.

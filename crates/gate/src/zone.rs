@@ -127,7 +127,11 @@ fn special(path: &str, world: &World) -> Option<Zone> {
         "/etc/update-motd.d", "/etc/udev", "/boot", "/var/spool/cron", "/lib/systemd", "/usr/lib/systemd",
         "/etc/security", "/etc/modules", "/etc/xdg/autostart", "/etc/xinetd", "/etc/inetd", "/etc/anacrontab",
         "/etc/doas.conf", "/etc/polkit", "/etc/networkmanager/dispatcher", "/etc/network/if-", "/var/spool/at",
-        "/etc/nsswitch",
+        "/etc/nsswitch", "/etc/dhcp", "/etc/audit", "/etc/sysctl", "/etc/resolv.conf", "/etc/polkit-1",
+        "/lib/udev", "/usr/lib/udev", "/etc/pacman.d/hooks", "/usr/share/initramfs-tools", "/etc/initramfs-tools",
+        "/usr/share/polkit-1", "/etc/kernel", "/etc/grub.d", "/etc/default/grub",
+        "/etc/X11/Xsession", "/etc/logrotate", "/etc/dbus-1", "/etc/modprobe", "/etc/update-motd", "/etc/zsh/",
+        "/usr/lib/zypper/commands", "/usr/lib/python3/dist-packages/sitecustomize",
     ];
     let path = inside_mount(path);
     if CORE.iter().any(|core| path.starts_with(core)) || path == "/etc/hosts" || path.starts_with("/etc/environment") {
@@ -181,7 +185,11 @@ fn is_escape(path: &str) -> bool {
     const SOCKETS: [&str; 5] = ["docker.sock", "containerd.sock", "podman.sock", "crio.sock", "docker_engine"];
     const FILES: [&str; 6] =
         ["/proc/sysrq-trigger", "/proc/kcore", "/proc/sys/kernel", "/proc/sys/vm", "/sys/kernel", "/proc/1/root"];
-    SOCKETS.iter().any(|name| path.ends_with(name))
+    let other_root = path.strip_prefix("/proc/").and_then(|rest| rest.split_once('/')).is_some_and(|(pid, rest)| {
+        pid.bytes().all(|byte| byte.is_ascii_digit()) && (is_under(rest, "root") || is_under(rest, "ns"))
+    });
+    other_root
+        || SOCKETS.iter().any(|name| path.ends_with(name))
         || FILES.iter().any(|file| is_under(path, file))
         || path.ends_with("/release_agent")
         || path.ends_with("/core_pattern")
@@ -191,9 +199,13 @@ fn is_escape(path: &str) -> bool {
 /// Zones decided by a component anywhere in the path.
 fn named_component(path: &str, world: &World) -> Option<Zone> {
     #[rustfmt::skip]
-    const AGENT: [&str; 9] = [
+    const AGENT: [&str; 30] = [
         "/.claude.json", "/.claude/settings", "/.claude/hooks", "/.codex/config", "/.codex/hooks",
-        "/.gemini/settings", "/.qwen/settings", "/.config/opencode", "/.claude/agents",
+        "/.gemini/settings", "/.qwen/settings", "/.config/opencode", "/.claude/agents", "/opencode.json",
+        "/.opencode/", "/.aider.conf", "/.continue/config", "/.windsurf/", "/.codeium/", "/.roo/mcp", "/.amazonq/",
+        "/.kiro/settings", "/.crush.json", "/crush.json", "/.config/goose", "/.goose/", "/.cursor/mcp.json",
+        "/.cursor/hooks", "/.cursor/permissions", "/.config/amp", "/.augment/settings", "/.factory/settings",
+        "/.sandbox/", "/.vscode/mcp.json",
     ];
     let home = world.home.to_ascii_lowercase();
     let in_home = |name: &str| path.strip_prefix(&home).is_some_and(|rest| is_under(rest, name));
@@ -207,7 +219,10 @@ fn named_component(path: &str, world: &World) -> Option<Zone> {
         return Some(Zone::GitInternals);
     }
     #[rustfmt::skip]
-    const HAND_OFF: [&str; 24] = [
+    const HAND_OFF: [&str; 44] = [
+        "/.github/copilot", "/.github/instructions", "/.github/codeowners", "/.github/dependabot", "/codeowners",
+        "/.gitlab/", "/.windsurfrules", "/.clinerules", "/.roorules", "/.roo/", "/.kiro/", "/.junie/", "/.rules",
+        "/.goosehints", "/qwen.md", "/codex.md", "/conventions.md", "/lefthook.yml", "/.zed/", "/.drone.yml",
         "/.github/workflows", "/.github/actions", "/.gitlab-ci.yml", "/.circleci", "/.travis.yml", "/azure-pipelines",
         "/jenkinsfile", "/.vscode", "/.idea", "/.devcontainer", "/.envrc", "/.husky", "/.githooks",
         "/.pre-commit-config", "/.cargo/config", "/claude.md", "/agents.md", "/gemini.md", "/.cursor",
@@ -225,7 +240,11 @@ fn named_component(path: &str, world: &World) -> Option<Zone> {
         return Some(Zone::HandOff);
     }
     #[rustfmt::skip]
-    const STARTUP: [&str; 16] = [
+    const STARTUP: [&str; 42] = [
+        "/.bash_aliases", "/.vimrc", "/.vim/", "/.config/nvim", "/.emacs", "/.tmux.conf", "/.screenrc", "/.psqlrc",
+        "/.sqliterc", "/.irbrc", "/.pryrc", "/.gdbinit", "/.lldbinit", "/.ipython/profile", "/.pythonrc", "/.inputrc",
+        "/.xinitrc", "/.xprofile", "/.xsession", "/.gradle/init", "/.config/environment.d", "/.rprofile",
+        "/sitecustomize.py", "/usercustomize.py", "/.config/gtk", "/.local/share/systemd",
         "/.bashrc", "/.bash_profile", "/.bash_login", "/.bash_logout", "/.profile", "/.zshrc", "/.zprofile",
         "/.zshenv", "/.zlogin", "/.config/autostart", "/.config/systemd", "/.config/fish", "/.ssh", "/.gitconfig",
         "/.config/git", "/.pam_environment",

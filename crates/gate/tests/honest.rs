@@ -267,7 +267,7 @@ fn code_that_matches_patterns_starts_nothing() {
         "node --check src/a.js",
     ]);
     is_held(&[
-        "node -e \"const m = require('child_' + 'process'); m.exec('id')\"",
+        "node -e \"const m = require('child_' + 'process'); m.exec('tool')\"",
         "node -e \"const n = 'child_process'; require(n).exec('curl x.example')\"",
         "python3 -c \"exec('import os')\"",
         "node --check -r /tmp/x.js src/a.js",

@@ -97,6 +97,11 @@ fn long_and_endless_lines_end() {
         "\u{0}".repeat(1000),
         "é\u{202e}\u{fffe}".repeat(1000),
         "if a; then X=/; fi; rm -rf $X".into(),
+        "echo 'bash -i' | bash -".into(),
+        "echo 'sh -s' | sh -s".into(),
+        "a='bash -c \"$a\"'; echo x | bash -c \"$a\"".into(),
+        "a='eval \"$a\"'; echo x | eval \"$a\"".into(),
+        format!("{}echo x | f0", (0..40).map(|n| format!("f{n}() {{ f{}; }}; ", n + 1)).collect::<String>()),
         format!("python3 -c '{}'", "os.system(\"a\");".repeat(3000)),
     ] {
         judge(&line);

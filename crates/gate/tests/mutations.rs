@@ -262,6 +262,118 @@ fn mutate(kind: usize, command: &str) -> String {
     }
 }
 
+const MORE: usize = 66;
+
+/// Further ways to say the same: what a red team tried on every denied call of the corpora.
+fn respell(kind: usize, command: &str) -> String {
+    let json = serde_json::to_string(command).expect("a string");
+    let code = |before: &str, after: &str| quoted(&format!("{before}{json}{after}"));
+    match kind {
+        // The program's name.
+        0 => program(command, |name| format!("${{unset:-{name}}}")),
+        1 => program(command, |name| format!("{}$@{}", &name[..1], &name[1..])),
+        2 => program(command, |name| format!("{}${{x}}{}", &name[..1], &name[1..])),
+        3 => program(command, |name| format!("$(which {name})")),
+        4 => program(command, |name| format!("$(command -v {name})")),
+        5 => program(command, |name| format!("$(rev <<< {})", name.chars().rev().collect::<String>())),
+        6 => program(
+            command,
+            |name| if name.contains('/') { name.to_owned() } else { format!("/proc/self/root/bin/{name}") },
+        ),
+        7 => program(command, |name| if name.contains('/') { name.to_owned() } else { format!("/b[i]n/{name}") }),
+        8 => format!("busybox {command}"),
+        9 => format!("/usr/bin/env X=1 {command}"),
+        10 => format!("builtin command {command}"),
+        11 => program(command, |name| format!("zz() {{ {name} \"$@\"; }}; zz")),
+        12 => format!("shopt -s expand_aliases\nalias zz={}\nzz", quoted(command)),
+        // Values that change.
+        13 => format!("x={}; eval \"${{x:2}}\"", quoted(&format!("zz{command}"))),
+        14 => format!("x={}; eval \"${{x//@/r}}\"", quoted(&command.replace('r', "@"))),
+        15 => format!("x={}; eval \"${{x#??}}\"", quoted(&format!("zz{command}"))),
+        16 => format!("a={}; b=a; eval \"${{!b}}\"", quoted(command)),
+        17 => format!("printf -v x %s {}; eval \"$x\"", quoted(command)),
+        18 => format!("x={}; declare -n y=x; eval \"$y\"", quoted(command)),
+        19 => format!("read -r x <<< {}; eval \"$x\"", quoted(command)),
+        20 => format!("IFS= read -r -d '' x <<'E'\n{command}\nE\neval \"$x\""),
+        21 => format!("a=(bash -c {}); \"${{a[@]}}\"", quoted(command)),
+        22 => format!("set -- bash -c {}; \"$@\"", quoted(command)),
+        23 => format!("x={}; x+={}; eval \"$x\"", quoted(&command[..3]), quoted(&command[3..])),
+        // Texts that become code.
+        24 => format!("echo {} | cut -c4- | sh", quoted(&format!("xxx{command}"))),
+        25 => format!("echo {} | sed 's/@@/e/g' | sh", quoted(&command.replace('e', "@@"))),
+        26 => format!("printf '%s\\n' ls {} | tail -n 1 | bash", quoted(command)),
+        27 => format!("echo {} | tee /dev/null | sh", quoted(command)),
+        28 => format!("echo {} | openssl base64 -d -A | sh", base64(command)),
+        29 => format!("echo {} | basenc --base64 -d | bash", base64(command)),
+        30 => format!("bash <(echo {})", quoted(command)),
+        31 => format!("source /dev/stdin <<'E'\n{command}\nE"),
+        32 => format!(". <(echo {} | base64 -d)", base64(command)),
+        33 => format!("echo {} | xargs -0 sh -c", quoted(command)),
+        34 => format!("printf '%b' {} | sh", quoted(&octal(command))),
+        35 => format!("bash <<< $(base64 -d <<< {})", base64(command)),
+        // Wrappers.
+        36 => format!("env -S {}", quoted(&format!("bash -c {}", quoted(command)))),
+        37 => format!("trap {} EXIT", quoted(command)),
+        38 => format!("coproc {{ {command}; }}"),
+        39 => format!("script -qec {} /dev/null", quoted(command)),
+        40 => format!("su root -c {}", quoted(command)),
+        41 => format!("ssh localhost {}", quoted(command)),
+        42 => format!("docker exec app sh -c {}", quoted(command)),
+        43 => format!("make -f - <<'E'\nall:\n\t{command}\nE"),
+        44 => format!("parallel ::: {}", quoted(command)),
+        45 => format!("watch -n 5 {}", quoted(command)),
+        46 => format!("watch -x bash -c {}", quoted(command)),
+        47 => format!("tmux new-session -d {}", quoted(command)),
+        48 => format!("screen -dmS x bash -c {}", quoted(command)),
+        49 => format!("git -c alias.z={} z", quoted(&format!("!{command}"))),
+        50 => format!("git rebase -x {} HEAD~2", quoted(command)),
+        51 => format!("nix develop -c bash -c {}", quoted(command)),
+        52 => format!("linux64 bash -c {}", quoted(command)),
+        53 => format!("/lib64/ld-linux-x86-64.so.2 /bin/bash -c {}", quoted(command)),
+        54 => format!("setpriv --reuid=1 sh -c {}", quoted(command)),
+        55 => format!("npx -c {}", quoted(command)),
+        56 => format!("uv run bash -c {}", quoted(command)),
+        // Other languages.
+        57 => format!("python3 -c {}", code("import subprocess; subprocess.call([\"bash\",\"-c\",", "])")),
+        58 => format!("python3 -c {}", code("import os\nc=", "\nos.system(c)")),
+        59 => format!("python3 -c {}", code("__import__(\"o\"+\"s\").system(", ")")),
+        60 => format!("node -e {}", code("require(\"child_process\").execSync(", ")")),
+        61 => format!("php -r {}", quoted(&format!("system({});", json.replace('$', "\\$")))),
+        62 => format!("ruby -e {}", quoted(&format!("system({})", json.replace('#', "\\#")))),
+        63 => format!("perl -e {}", quoted(&format!("system(pack(\"H*\",\"{}\"))", hex(command)))),
+        64 => format!("lua -e {}", code("os.execute(", ")")),
+        65 => format!("awk 'BEGIN{{system({})}}'", json.replace('\'', "'\\''")),
+        _ => command.to_owned(),
+    }
+}
+
+#[test]
+fn no_other_spelling_makes_a_denial_an_allow() {
+    let mut allowed = Vec::new();
+    for seed in SEEDS {
+        for kind in 0..MORE {
+            let line = respell(kind, seed);
+            if judge(&line).decision == Decision::Allow {
+                allowed.push(format!("{kind}: {line}"));
+            }
+        }
+    }
+    assert!(allowed.is_empty(), "{}", allowed.join("\n"));
+}
+
+#[test]
+fn other_spellings_of_harmless_commands_are_not_denied() {
+    // What logs in elsewhere, takes another user's rights or starts what stays is judged by itself.
+    const OWN: [usize; 10] = [40, 41, 47, 48, 49, 52, 53, 54, 63, 64];
+    for seed in ["ls -la", "git status", "cat README.md"] {
+        for kind in (0..MORE).filter(|kind| !OWN.contains(kind)) {
+            let line = respell(kind, seed);
+            let verdict = judge(&line);
+            assert_ne!(verdict.decision, Decision::Deny, "{kind}: {line}\n{verdict:#?}");
+        }
+    }
+}
+
 #[test]
 fn every_seed_is_denied() {
     for seed in SEEDS {
@@ -308,6 +420,13 @@ proptest! {
             16..=21 | 28 | 35..=37 | 40..=43 | 47..=54 => line,
             outer => mutate(outer, &line),
         };
+        let verdict = judge(&line);
+        prop_assert_ne!(verdict.decision, Decision::Allow, "{}", line);
+    }
+
+    #[test]
+    fn other_spellings_of_mutations_stay_denied_or_asked(at in 0..SEEDS.len(), inner in 0..KINDS, outer in 13..MORE) {
+        let line = respell(outer, &mutate(inner, SEEDS[at]));
         let verdict = judge(&line);
         prop_assert_ne!(verdict.decision, Decision::Allow, "{}", line);
     }

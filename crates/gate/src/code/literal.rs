@@ -91,7 +91,7 @@ fn argument(text: &str) -> Word {
 }
 
 /// Reads one string literal that begins `text`; gives its value and the rest.
-fn literal(text: &str, quote: char) -> Option<(String, &str)> {
+pub(super) fn literal(text: &str, quote: char) -> Option<(String, &str)> {
     let triple: String = std::iter::repeat_n(quote, 3).collect();
     if let Some(body) = text.strip_prefix(&triple) {
         let end = body.find(&triple)?;

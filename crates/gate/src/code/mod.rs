@@ -2,18 +2,22 @@
 //!
 //! This is no parser. It takes every call with a consequence as made, and what it cannot follow as unverifiable.
 
+mod deeds;
+mod fold;
 mod literal;
 mod offline;
+mod outward;
+mod payload;
 mod table;
 
+pub(crate) use deeds::gives_shell;
 pub(crate) use table::Language;
 
 use crate::{
-    destination::{Destination, Direction},
     effect::{Effect, Finding, Program},
-    place::Place,
+    place::{Place, has_glob},
     program::nested,
-    secret::{ENVIRONMENT, pseudo, secrecy},
+    secret::{ENVIRONMENT, VARIABLE, pseudo, secrecy},
     shell::{SimpleCommand, Word},
     world::World,
 };
@@ -21,8 +25,12 @@ use literal::{arguments, calls, started, strings, without_strings_in};
 use table::{Calls, table};
 use types::catalogue::RuleId;
 
+/// Deepest nesting of code that code decodes.
+const MAX_DEPTH: u8 = 4;
+
 /// Everything that the code does, as far as it can be told.
 pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let text = &*fold::folded(text, language);
     let calls_of = table(language);
     // Compiled patterns are no code, and what they are asked to do is no process.
     let mut bare = without_strings_in(text, language).replace("re.compile", "re.match");
@@ -42,7 +50,11 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
         || (language == Language::JavaScript
             && strings.iter().any(|text| {
                 matches!(text.trim_start_matches("node:"), "net" | "http" | "https" | "tls" | "dgram" | "dns" | "axios")
-            }));
+            }))
+        || outward::imports_client(language, &bare, &strings)
+        || (language == Language::Php
+            && any(&["file_get_contents", "fopen", "copy", "readfile", "file"])
+            && strings.iter().any(|text| text.starts_with("http:") || text.starts_with("https:")));
     let raw_socket = ["socket", "Socket", "TCPSocket", "net", "fsockopen", "stream_socket_client"]
         .iter()
         .any(|name| mentions(&bare, name))
@@ -76,12 +88,14 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
         effects.extend(started);
     }
     if networked {
-        effects.extend(network(&bare, &strings, world));
+        effects.extend(outward::network(&bare, &strings, world));
     }
+    effects.extend(deeds::effects(language, text, &bare, &strings, command, world));
+    effects.extend(hidden(language, text, &bare, &strings, command, world));
     let paths: Vec<Place> = strings
         .iter()
         .filter(|text| is_path(text))
-        .map(|text| Place::resolve(text, false, command.cwd.as_deref(), world))
+        .map(|text| Place::resolve(text, has_glob(text), command.cwd.as_deref(), world))
         .collect();
     if any(calls_of.delete) {
         let targets = arguments(text, calls_of.delete);
@@ -119,16 +133,12 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
         }
     }
     effects.extend(paths.iter().map(|place| Effect::Reads(place.clone())));
-    let environment = ["os.environ", "process.env", "ENV", "%ENV", "getenv"].iter().any(|name| {
-        mentions(&bare, name)
-            && bare
-                .split(name)
-                .skip(1)
-                .any(|rest| !rest.starts_with(['[', '.', '{', '(', '_']) && !rest.starts_with(char::is_alphanumeric))
-    });
-    if environment {
+    if outward::reads_environment(&bare) {
         effects.push(Effect::Reads(pseudo(ENVIRONMENT)));
     }
+    effects.extend(outward::shows_variables(text).then(|| Effect::Reads(pseudo(VARIABLE))));
+    effects.extend(outward::sends_files(networked, &bare, &strings, &effects));
+    effects.extend(outward::sends_secret(networked, text, &bare, &strings, &effects));
     if any(calls_of.loads) {
         // What a file holds is run when it is loaded.
         let files: Vec<_> =
@@ -162,12 +172,97 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
     effects
 }
 
+/// Code that the code decodes and runs.
+fn hidden(
+    language: Language,
+    text: &str,
+    bare: &str,
+    strings: &[String],
+    command: &SimpleCommand,
+    world: &World,
+) -> Vec<Effect> {
+    let runs_text = payload::runs_text(language).iter().any(|name| mentions(bare, name));
+    let starts = table(language).process.iter().any(|name| mentions(bare, name));
+    let reflects = language == Language::Python && (bare.contains("__dict__") || mentions(bare, "getattr"));
+    if command.depth >= MAX_DEPTH || !(runs_text || starts || reflects) {
+        return Vec::new();
+    }
+    let payloads = payload::payloads(bare, text, strings);
+    let inner = SimpleCommand { depth: command.depth + 1, ..command.clone() };
+    let mut effects = Vec::new();
+    for text in payloads.texts.iter().take(8) {
+        effects.extend(scan(language, text, &inner, world));
+        effects.extend(nested(&Word::literal(text.as_str()), &inner, world));
+    }
+    // A name that is put together from pieces runs what stands beside it.
+    if reflects && strings.iter().any(|name| matches!(name.as_str(), "system" | "popen" | "exec" | "eval")) {
+        for text in strings.iter().filter(|text| text.contains(' ')).take(8) {
+            effects.extend(nested(&Word::literal(text.as_str()), &inner, world));
+        }
+    }
+    // What was not code of a shell is no reason by itself.
+    effects.retain(|effect| !matches!(effect, Effect::Unverifiable(_)));
+    if payloads.is_hidden && runs_text {
+        effects.push(
+            Finding::refused(
+                RuleId::UntrustedCode,
+                "runs decoded code that cannot be read",
+                "write the code in plain text",
+            )
+            .into(),
+        );
+    }
+    effects
+}
+
 /// Languages in which backticks run a shell.
 fn has_backticks(language: Language) -> bool {
     match language {
         Language::Ruby | Language::Perl | Language::Php => true,
         Language::Python | Language::JavaScript => false,
     }
+}
+
+/// `%x(…)` of Ruby and `qx{…}` of Perl, with any delimiters.
+fn quoted_commands(text: &str, language: Language) -> Vec<Word> {
+    let mark = match language {
+        Language::Ruby => "%x",
+        Language::Perl => "qx",
+        Language::Python | Language::JavaScript | Language::Php => return Vec::new(),
+    };
+    let own = |at: &usize| {
+        !text[..*at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '%'))
+    };
+    let starts = text.match_indices(mark).map(|(at, _)| at).filter(own).take(32);
+    starts
+        .filter_map(|at| {
+            let rest = text[at + mark.len()..].trim_start();
+            let open = rest.chars().next().filter(|c| !c.is_alphanumeric() && !c.is_whitespace() && *c != '=')?;
+            let close = match open {
+                '(' => ')',
+                '{' => '}',
+                '[' => ']',
+                '<' => '>',
+                other => other,
+            };
+            let mut depth = 0usize;
+            let body = &rest[open.len_utf8()..];
+            let end = body.char_indices().find_map(|(at, c)| {
+                if c == close && depth == 0 {
+                    return Some(at);
+                }
+                depth = if c == open && open != close {
+                    depth + 1
+                } else if c == close {
+                    depth.saturating_sub(1)
+                } else {
+                    depth
+                };
+                None
+            })?;
+            Some(Word::literal(&body[..end]))
+        })
+        .collect()
 }
 
 fn processes(
@@ -207,6 +302,7 @@ fn processes(
     let mut found = started(text, &STARTERS);
     if has_backticks(language) {
         found.extend(text.split('`').skip(1).step_by(2).map(Word::literal));
+        found.extend(quoted_commands(text, language));
     }
     let mut effects = Vec::new();
     let made = table.process.iter().map(|name| count(bare, name)).sum::<usize>();
@@ -221,33 +317,11 @@ fn processes(
     effects
 }
 
-fn network(bare: &str, strings: &[String], world: &World) -> Vec<Effect> {
-    let up = ["post", "put", "patch", "send", "sendall", "sendto", "upload", "POST", "data", "body"]
-        .iter()
-        .any(|name| mentions(bare, name))
-        || strings.iter().any(|text| matches!(text.as_str(), "POST" | "PUT" | "PATCH"));
-    let direction = if up { Direction::Up } else { Direction::Down };
-    let mut effects: Vec<Effect> = strings
-        .iter()
-        .filter(|text| text.contains("://"))
-        .map(|text| Effect::Network { to: Destination::parse(text, world), direction })
-        .collect();
-    let hosts = strings.iter().filter(|text| {
-        !text.contains("://")
-            && !text.contains(' ')
-            && (text.as_str() == "localhost" || text.parse::<std::net::IpAddr>().is_ok())
-    });
-    effects
-        .extend(hosts.map(|text| Effect::Network { to: Destination::parse(&format!("{text}:1"), world), direction }));
-    if effects.is_empty() {
-        effects.push(Effect::Unverifiable("where the code connects is not known".to_owned()));
-    }
-    effects
-}
-
 /// True for a literal that names a place outside of the current directory, or a secret in it.
 fn is_path(text: &str) -> bool {
-    let plain = !text.contains([' ', '\n', '<', '>', '(', '{']) && text.len() < 300;
+    // A blank stands in the name of a hidden file of a home now and then: `~/.config/google-chrome/Default/Login Data`.
+    let is_hidden = text.starts_with(['~', '/']) && text.contains("/.");
+    let plain = !text.contains(['\n', '<', '>', '(', '{']) && (is_hidden || !text.contains(' ')) && text.len() < 300;
     plain
         && ((text.starts_with('/') && text.len() > 1 && !text.starts_with("//"))
             || text.starts_with("~/")
@@ -256,6 +330,7 @@ fn is_path(text: &str) -> bool {
             || text.starts_with(".claude")
             || text.starts_with(".env")
             || text.starts_with(".github")
+            || text == "~"
             || text == "/")
 }
 

@@ -83,7 +83,7 @@ pub(super) fn table(language: Language) -> Calls {
                 "chmod",
                 "os.truncate",
             ],
-            loads: &["pickle", "dill", "joblib", "yaml.load", "torch.load", "marshal", "shelve"],
+            loads: &["pickle", "dill", "joblib", "yaml.load", "torch.load", "marshal", "shelve", "CDLL", "LoadLibrary"],
             dynamic: &[
                 "eval",
                 "exec",

@@ -62,7 +62,7 @@ pub(super) fn tasks(content: &str) -> Vec<String> {
             Value::Object(map) => {
                 for (key, value) in map {
                     let lower = key.to_ascii_lowercase();
-                    if lower == "command" || lower.ends_with("command") || lower == "program" {
+                    if matches!(lower.as_str(), "command" | "program" | "action") || lower.ends_with("command") {
                         let args = map.get("args").and_then(Value::as_array).into_iter().flatten();
                         let args = args.filter_map(Value::as_str).map(quoted);
                         match value {

@@ -12,7 +12,7 @@ mod workflow;
 use crate::{
     code::{self, Language},
     effect::{Effect, Finding, Severity},
-    floor,
+    floor, flow,
     place::Place,
     program,
     shell::{self, SimpleCommand, Word},
@@ -83,6 +83,9 @@ pub(crate) fn kind(path: &str, content: &str, runner: &str) -> Option<Kind> {
     {
         return Some(Kind::Tasks);
     }
+    if name.ends_with("mcp.json") || name == "binding.gyp" {
+        return Some(Kind::Tasks);
+    }
     let listed =
         matches!(extension, "yml" | "yaml") || matches!(name, "jenkinsfile" | "procfile" | "tox.ini" | "taskfile.toml");
     if listed || (extension == "toml" && name != "cargo.toml") {
@@ -132,7 +135,25 @@ pub(crate) fn kind(path: &str, content: &str, runner: &str) -> Option<Kind> {
     }
     matches!(
         extension,
-        "rs" | "go" | "java" | "kt" | "c" | "cc" | "cpp" | "cs" | "swift" | "scala" | "gradle" | "groovy"
+        "rs" | "go"
+            | "java"
+            | "kt"
+            | "c"
+            | "cc"
+            | "cpp"
+            | "cs"
+            | "swift"
+            | "scala"
+            | "gradle"
+            | "groovy"
+            | "lua"
+            | "tcl"
+            | "jl"
+            | "ps1"
+            | "jsp"
+            | "zig"
+            | "nim"
+            | "d"
     )
     .then_some(Kind::Compiled)
 }
@@ -147,7 +168,11 @@ pub(crate) fn effects(
 ) -> Vec<Effect> {
     let commands = match kind {
         Kind::Shell => return program::nested(&Word::literal(content), command, world),
-        Kind::Code(language) => return code::scan(language, content, command, world),
+        Kind::Code(language) => {
+            let mut effects = code::scan(language, content, command, world);
+            effects.extend(flow::findings(std::slice::from_ref(command), std::slice::from_ref(&effects), world));
+            return effects;
+        }
         Kind::Make => make::commands(content, part),
         Kind::Package => package::commands(content, part),
         Kind::Workflow => workflow::commands(content),
@@ -156,6 +181,10 @@ pub(crate) fn effects(
         Kind::Compiled => listed::compiled(content),
     };
     let mut effects = Vec::new();
+    if kind == Kind::Compiled && code::gives_shell(content) && names_shell(content) {
+        let instead = "run the commands here; their output comes back to you";
+        effects.push(Finding::forbidden(RuleId::ReverseChannel, "gives a shell to another host", instead).into());
+    }
     let mut room = MAX_BYTES;
     for (n, text) in commands.iter().enumerate() {
         if n >= MAX_COMMANDS || text.len() > room {
@@ -166,6 +195,10 @@ pub(crate) fn effects(
         effects.extend(program::nested(&Word::literal(text.as_str()), command, world));
     }
     effects
+}
+
+fn names_shell(content: &str) -> bool {
+    ["\"/bin/sh\"", "\"/bin/bash\"", "\"sh\"", "\"bash\"", "\"cmd.exe\""].iter().any(|shell| content.contains(shell))
 }
 
 /// What content means while it is only written.
@@ -276,7 +309,9 @@ fn weight(kind: Kind, runs_elsewhere: bool, finding: &Finding) -> Option<Severit
             Some(if finding.rule.is_hard() { Severity::Forbidden } else { Severity::Questioned })
         }
         // Which literals an application uses how is not followed far enough for more.
-        (Kind::Code(_) | Kind::Compiled, Severity::Forbidden) if finding.rule == RuleId::SandboxEscape => {
+        (Kind::Code(_) | Kind::Compiled, Severity::Forbidden)
+            if matches!(finding.rule, RuleId::SandboxEscape | RuleId::DataExfiltration) =>
+        {
             Some(Severity::Questioned)
         }
         (Kind::Code(_) | Kind::Compiled, Severity::Forbidden) => {

@@ -64,6 +64,10 @@ fn written(place: &Place, empties: bool, world: &World) -> Option<Finding> {
         return Some(Finding::refused(RuleId::SafetyRegression, reason, "leave the history alone"));
     }
     let wrote = |what: &str| format!("writes {place}, {what}");
+    // One pattern that empties many files.
+    if empties && place.glob && place.zone(world) == Zone::Worktree {
+        return Some(Finding::refused(RuleId::MassDeletion, format!("empties all of {place}"), NAMED));
+    }
     match place.zone(world) {
         Zone::Gate => Some(Finding::forbidden(RuleId::GateTampering, wrote("which belongs to the gate"), LEAVE)),
         Zone::AgentSettings => {
@@ -97,7 +101,7 @@ fn written(place: &Place, empties: bool, world: &World) -> Option<Finding> {
         )),
         Zone::Startup => Some(Finding::refused(
             RuleId::Persistence,
-            wrote("which takes effect at the next login"),
+            wrote("which takes effect when a program or a shell starts"),
             "set what you need in this call only",
         )),
         Zone::Logs if !empties && !is_trail(&place.path) => {
@@ -122,10 +126,8 @@ fn written(place: &Place, empties: bool, world: &World) -> Option<Finding> {
 
 /// Files that agents take orders from.
 fn is_instructions(path: &str) -> bool {
-    const NAMES: [&str; 6] =
-        ["claude.md", "claude.local.md", "agents.md", "gemini.md", ".cursorrules", ".windsurfrules"];
     let lower = path.to_ascii_lowercase();
-    NAMES.contains(&lower.rsplit('/').next().unwrap_or_default()) || lower.contains("instructions.md")
+    crate::weaken::is_instruction_file(&lower) && !lower.ends_with('/')
 }
 
 /// Logs that tell who did what.
@@ -157,6 +159,14 @@ fn deleted(place: &Place, recursive: bool, world: &World) -> Option<Finding> {
         return Some(Finding::questioned(RuleId::MassDeletion, "deletes below a path that may be empty"));
     }
     let gone = |what: &str| format!("deletes {place}, {what}");
+    if place.path.ends_with("_history") {
+        let reason = gone("the shell's record of what was run");
+        return Some(Finding::refused(RuleId::SafetyRegression, reason, "leave the history alone"));
+    }
+    if recursive && holds_work(place, world) {
+        let reason = gone("where people keep their work or a server its data");
+        return Some(Finding::refused(RuleId::MassDeletion, reason, NAMED));
+    }
     match place.zone(world) {
         Zone::Gate | Zone::AgentSettings => {
             Some(Finding::forbidden(RuleId::GateTampering, gone("which belongs to the gate or the agent"), LEAVE))
@@ -177,7 +187,43 @@ fn deleted(place: &Place, recursive: bool, world: &World) -> Option<Finding> {
     }
 }
 
+/// Directories of a home in which people keep what they made, and of servers in which they keep their data.
+fn holds_work(place: &Place, world: &World) -> bool {
+    #[rustfmt::skip]
+    const WORK: [&str; 14] = [
+        "projects", "documents", "desktop", "pictures", "downloads", "music", "videos", "work", "repos", "developer",
+        "dev", "code", "src", "backups",
+    ];
+    let lower = place.path.to_ascii_lowercase();
+    let lower = lower.trim_end_matches("/*");
+    let in_home = lower
+        .strip_prefix(&format!("{}/", world.home.to_ascii_lowercase()))
+        .or_else(|| lower.strip_prefix("/root/"))
+        .or_else(|| lower.strip_prefix("/home/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest))
+        .or_else(|| lower.strip_prefix("/users/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest));
+    let is_server_data = lower.strip_prefix("/var/lib/").is_some_and(|rest| {
+        [
+            "docker",
+            "containerd",
+            "postgresql",
+            "mysql",
+            "mongodb",
+            "redis",
+            "elasticsearch",
+            "kubelet",
+            "etcd",
+            "rancher",
+        ]
+        .iter()
+        .any(|server| crate::place::is_under(rest, server))
+    });
+    is_server_data || in_home.is_some_and(|rest| WORK.contains(&rest))
+}
+
 fn network(to: &Destination, world: &World) -> Option<Finding> {
+    if let Destination::Engine(_) = to {
+        return Some(Finding::forbidden(RuleId::SandboxEscape, format!("talks to {to}"), "work inside this container"));
+    }
     match to {
         Destination::Metadata(_) => Some(Finding::forbidden(
             RuleId::CredentialAccess,
@@ -195,7 +241,8 @@ fn network(to: &Destination, world: &World) -> Option<Finding> {
                     "a person answers approvals, not the agent",
                 )
             }),
-        Destination::Trusted(_)
+        Destination::Engine(_)
+        | Destination::Trusted(_)
         | Destination::Remote(_)
         | Destination::Page(_)
         | Destination::Foreign(_)

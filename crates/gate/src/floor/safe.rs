@@ -60,7 +60,7 @@ pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
         Effect::Network { to, direction } => match to {
             Destination::Loopback { .. } | Destination::Remote(_) => true,
             Destination::Trusted(_) | Destination::Page(_) => *direction == Direction::Down,
-            Destination::Metadata(_) | Destination::Foreign(_) | Destination::Unknown => false,
+            Destination::Metadata(_) | Destination::Engine(_) | Destination::Foreign(_) | Destination::Unknown => false,
         },
         Effect::Executes(Program::File(place)) => {
             // Content of this run is judged beside it.
@@ -80,6 +80,28 @@ pub(crate) fn is_safe(effect: &Effect, world: &World, ledger: &Ledger) -> bool {
     }
 }
 
+/// Programs' own directories in a home that hold code, caches and plain settings; of the others nobody knows what they hold.
+#[rustfmt::skip]
+const OPEN_IN_HOME: [&str; 43] = [
+    ".bash", ".zsh", ".profile", ".inputrc", ".vim", ".emacs", ".tmux", ".screenrc", ".gitconfig", ".gitignore",
+    ".cargo", ".rustup", ".local/lib", ".local/bin", ".local/share/mise", ".local/share/uv", ".local/share/pnpm", ".local/share/nvim", ".local/pipx", ".nvm", ".pyenv", ".rbenv",
+    ".sdkman", ".asdf", ".volta", ".bun", ".deno", ".npm", ".yarn", ".pnpm", ".cache", ".venv", ".virtualenvs",
+    ".conda", ".julia", ".stack", ".ghcup", ".opam", ".claude", ".codex", ".gemini", ".editorconfig", ".dotnet",
+];
+
+/// True for a hidden file of a home that may be read without a question.
+fn is_open_in_home(place: &Place, world: &World) -> bool {
+    let path = place.path.as_str();
+    let rest = path
+        .strip_prefix(&format!("{}/", world.home))
+        .or_else(|| path.strip_prefix("/root/"))
+        .or_else(|| path.strip_prefix("/home/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest))
+        .or_else(|| path.strip_prefix("/Users/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest));
+    rest.is_none_or(|rest| {
+        !rest.starts_with('.') || rest.contains("**") || OPEN_IN_HOME.iter().any(|open| rest.starts_with(open))
+    })
+}
+
 /// A program of the image or of an environment that package managers fill, given by its path, which the run did not write.
 fn is_installed(place: &Place, world: &World, ledger: &Ledger) -> bool {
     place.known
@@ -91,6 +113,7 @@ fn is_installed(place: &Place, world: &World, ledger: &Ledger) -> bool {
 
 fn is_readable(place: &Place, world: &World) -> bool {
     match place.zone(world) {
+        Zone::Home => is_open_in_home(place, world),
         Zone::Escape => place.path.starts_with("/proc/sys/") || place.path.starts_with("/sys/"),
         Zone::Device | Zone::Unknown => false,
         Zone::Discard
@@ -103,7 +126,6 @@ fn is_readable(place: &Place, world: &World) -> bool {
         | Zone::Cache
         | Zone::Disk
         | Zone::Startup
-        | Zone::Home
         | Zone::SystemCore
         | Zone::Logs
         | Zone::System => true,

@@ -19,6 +19,12 @@ pub(super) fn packed(name: &str, command: &SimpleCommand, world: &World) -> Opti
             if !keeps {
                 effects.extend(writes(&args.operands, command, world));
             }
+            if name == "zip" && args.has(&["-m", "--move"]) {
+                effects.extend(args.operands.iter().skip(1).map(|word| Effect::Deletes {
+                    place: place(word, command, world),
+                    recursive: args.has(&["-r", "--recurse-paths"]),
+                }));
+            }
             let runs = args.has(&["-TT", "--unzip-command"]) || (name == "zip" && args.has(&["-T"]));
             effects.extend(runs.then(|| Effect::Unverifiable("zip runs a program".to_owned())));
             effects
@@ -112,6 +118,14 @@ pub(super) fn converts(name: &str, command: &SimpleCommand, world: &World) -> Op
         );
     }
     let mut effects = reads(&args.operands, command, world);
+    if name.starts_with("7z") && command.args().iter().any(|word| word.text == "-sdel") {
+        effects.extend(
+            args.operands
+                .iter()
+                .skip(2)
+                .map(|word| Effect::Deletes { place: place(word, command, world), recursive: true }),
+        );
+    }
     let targets: Vec<&Word> = args.values(&["-o", "-O", "--output"]).collect();
     // These print, or pack and unpack below where they are.
     let prints = matches!(name, "shuf" | "iconv") || (matches!(name, "exiftool") && !command.text().contains('='));

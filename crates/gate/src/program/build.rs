@@ -38,6 +38,17 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 .any(|option| text.starts_with(option))
                     || (text.starts_with("-f") && !text.starts_with("--"))
             };
+            if let Some(rules) = given_rules(name, command) {
+                let mut effects = vec![Effect::Unverifiable("make takes its rules from elsewhere".to_owned())];
+                effects.extend(crate::content::effects(
+                    crate::content::Kind::Make,
+                    &rules,
+                    crate::content::Part::All,
+                    command,
+                    world,
+                ));
+                return Some(effects);
+            }
             if words.iter().any(|word| elsewhere(&word.text))
                 || targets.iter().any(|target| target.contains('=') && target.contains("SHELL"))
             {
@@ -67,11 +78,19 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 })
                 .filter(|effect| !matches!(effect, Effect::Unverifiable(_)))
                 .collect();
-            effects.push(manifest(if name == "just" { "justfile" } else { "Makefile" }, command, world));
+            let dir = args.values(&["-C", "--directory"]).next().filter(|word| word.is_known());
+            let file = if name == "just" { "justfile" } else { "Makefile" };
+            let file = dir.map_or_else(|| file.to_owned(), |dir| format!("{}/{file}", dir.text));
+            effects.push(manifest(&file, command, world));
             if targets.iter().any(|target| outward.iter().any(|word| target.contains(word))) {
                 effects.extend(new_code("runs a target whose name says that it acts outside the work tree"));
             }
             effects
+        }
+        "crystal" | "nim"
+            if matches!(verb, "eval" | "e") || words.iter().any(|word| word.text.starts_with("--eval")) =>
+        {
+            vec![Effect::Unverifiable(format!("`{name}` runs code of the line"))]
         }
         "mvn" | "gradle" | "sbt" | "ant" | "bazel" | "bazelisk" | "buck" | "dotnet" | "swift" | "xcodebuild"
         | "msbuild" | "meson" | "cmake" | "ctest" | "zig" | "lein" | "flutter" | "dart" | "gleam" | "elm"
@@ -80,9 +99,31 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 return Some(dotnet(&args, command, world));
             }
             if matches!(verb, "deploy" | "publish" | "release" | "nuget" | "upload")
-                || has(&["deploy", "publish", "uploadArchives", "push"])
+                || has(&["deploy", "uploadArchives", "push"])
+                || words.iter().any(|word| {
+                    let task = word.text.rsplit(':').next().unwrap_or_default();
+                    task.starts_with("publish")
+                        && task != "publishToMavenLocal"
+                        && task != "publishLocal"
+                        && task != "publishM2"
+                })
             {
                 return Some(publishes());
+            }
+            if matches!(name, "gradle" | "mvn") {
+                // Settings and scripts that the line brings along run in the build.
+                const BRINGS: [&str; 4] = ["-I", "--init-script", "-s", "--settings"];
+                let brought: Vec<&Word> = words
+                    .windows(2)
+                    .filter(|pair| BRINGS.contains(&pair[0].text.as_str()))
+                    .map(|pair| &pair[1])
+                    .collect();
+                if !brought.is_empty() {
+                    let run = |word: &&Word| Effect::Executes(Program::File(super::place(word, command, world)));
+                    let mut effects: Vec<Effect> = brought.iter().map(run).collect();
+                    effects.push(manifest("build files", command, world));
+                    return Some(effects);
+                }
             }
             if name == "cmake"
                 && let Some(effects) = cmake::command_mode(command, world)
@@ -112,6 +153,25 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     })
 }
 
+/// Rules of make that stand in the line: on its input, or in an option.
+fn given_rules(name: &str, command: &SimpleCommand) -> Option<String> {
+    if !matches!(name, "make" | "gmake") {
+        return None;
+    }
+    let args = Args::parse(command.args(), &["-f", "--file", "--makefile", "-C", "--directory", "-E", "--eval"]);
+    let eval =
+        args.values(&["--eval", "-E"]).map(|word| word.text.replace("; ", "\n\t")).collect::<Vec<_>>().join("\n");
+    if !eval.is_empty() {
+        return Some(eval);
+    }
+    let is_fed =
+        args.values(&["-f", "--file", "--makefile"]).any(|word| matches!(word.text.as_str(), "-" | "/dev/stdin"));
+    match &command.stdin {
+        crate::shell::Stdin::Text(text) if is_fed => Some(text.text.clone()),
+        crate::shell::Stdin::Text(_) | crate::shell::Stdin::Pipe | crate::shell::Stdin::Inherited => None,
+    }
+}
+
 /// `dotnet publish` puts the build into a directory; what goes to a registry is `dotnet nuget push`.
 fn dotnet(args: &Args<'_>, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let text = |n: usize| args.operands.get(n).map(|word| word.text.as_str()).unwrap_or_default();
@@ -127,7 +187,14 @@ fn dotnet(args: &Args<'_>, command: &SimpleCommand, world: &World) -> Vec<Effect
         ("tool", "install" | "update") if exact => project(),
         ("add", _) if exact || words.iter().any(|word| word.text == "reference") => project(),
         ("tool" | "add" | "workload" | "install", _) => new_code("runs or installs something beyond the build"),
-        ("fsi" | "script" | "exec", _) => vec![Effect::Unverifiable("dotnet runs code that the line names".to_owned())],
+        ("fsi" | "script" | "exec", _) => {
+            let mut effects = vec![Effect::Unverifiable("dotnet runs code that the line names".to_owned())];
+            effects.extend(crate::code::gives_shell(&command.text()).then(|| {
+                let instead = "run the commands here";
+                Finding::forbidden(RuleId::ReverseChannel, "gives a shell to another host", instead).into()
+            }));
+            effects
+        }
         (verb, _) if verb.ends_with(".dll") || verb.ends_with(".exe") => {
             vec![Effect::Executes(Program::File(super::place(args.operands[0], command, world)))]
         }
@@ -263,10 +330,11 @@ fn go(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         "install" | "get" => {
             // Modules are checked against the public log; an exact version is one reviewed text.
             let local = |text: &str| text.starts_with(['.', '/']) || !text.contains('.');
-            let is_fine = args.operands[1..].iter().all(|word| {
-                word.is_known()
-                    && (local(&word.text) || is_reviewable(&word.text, "@v") || word.text.ends_with("@none"))
-            });
+            let is_fine = !(verb == "get" && single("u"))
+                && args.operands[1..].iter().all(|word| {
+                    word.is_known()
+                        && (local(&word.text) || is_reviewable(&word.text, "@v") || word.text.ends_with("@none"))
+                });
             if is_fine { vec![manifest("go.mod", command, world)] } else { new_code("brings in code from outside") }
         }
         "run" => {
@@ -275,6 +343,9 @@ fn go(command: &SimpleCommand, world: &World) -> Vec<Effect> {
                 return new_code("runs a module that is not in the project");
             }
             match target {
+                Some(word) if !word.sources.is_empty() && word.text.starts_with("/dev/fd/") => {
+                    vec![Effect::Executes(Program::Stdin)]
+                }
                 Some(word) if word.text.ends_with(".go") => {
                     vec![Effect::Executes(Program::File(super::place(word, command, world)))]
                 }

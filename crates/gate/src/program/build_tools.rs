@@ -138,11 +138,12 @@ const CHECKERS: &[&str] = &[
 ];
 
 /// Words after which a tool of the table leaves the project: it publishes, installs itself somewhere, or changes a database.
+#[rustfmt::skip]
 const LEAVES: &[(&str, &[&str])] = &[
     ("mkdocs", &["gh-deploy"]),
     ("mike", &["deploy"]),
-    ("pre-commit", &["install", "autoupdate", "init-templatedir"]),
-    ("prek", &["install", "autoupdate", "init-templatedir"]),
+    ("pre-commit", &["install", "uninstall", "autoupdate", "init-templatedir"]),
+    ("prek", &["install", "uninstall", "autoupdate", "init-templatedir"]),
     ("maturin", &["publish", "upload"]),
     ("flit", &["publish", "install"]),
     ("hexo", &["deploy", "d"]),
@@ -173,7 +174,14 @@ const LEAVES: &[(&str, &[&str])] = &[
     ("rails", &["db:drop", "db:reset", "credentials:edit", "new", "runner", "credentials:show"]),
     ("goreleaser", &["release", "publish", "announce", "continue"]),
     ("tauri", &["signer"]),
-    ("bd", &["sync", "hooks", "init", "daemon"]),
+    // A build tool and a client of a store share this name.
+    (
+        "b2",
+        &[
+            "upload-file", "sync", "file", "bucket", "account", "key", "copy-file-by-id", "authorize-account",
+            "delete-file-version", "delete-bucket", "update-bucket", "upload-unbound-stream", "replication", "rm",
+        ],
+    ),
 ];
 /// Options that load code from where the line says.
 #[rustfmt::skip]
@@ -224,7 +232,9 @@ fn plain(name: &str) -> &str {
 }
 
 pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
-    if !is_tool(name) {
+    // `sg GROUP -c COMMAND` is another program than the one that searches syntax trees.
+    let is_group = name == "sg" && command.args().get(1).is_some_and(|word| word.text == "-c");
+    if !is_tool(name) || is_group {
         return None;
     }
     let words = command.args();

@@ -4,7 +4,8 @@ use super::infra::{question, shared};
 use crate::{
     args::Args,
     effect::{Effect, Finding},
-    shell::SimpleCommand,
+    shell::{SimpleCommand, Word},
+    world::World,
 };
 use types::catalogue::RuleId;
 
@@ -50,7 +51,7 @@ fn container_verbs<'a>(words: &[&'a str], is_composer: bool) -> Vec<&'a str> {
     verbs
 }
 
-pub(super) fn effects(name: &str, words: &[&str], command: &SimpleCommand) -> Vec<Effect> {
+pub(super) fn effects(name: &str, words: &[&str], command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let verbs = container_verbs(words, name.ends_with("-compose"));
     let verb = verbs.first().copied().unwrap_or_default();
     let flag = |names: &[&str]| {
@@ -107,7 +108,7 @@ pub(super) fn effects(name: &str, words: &[&str], command: &SimpleCommand) -> Ve
         "build" | "buildx" if verbs.last().is_some_and(|word| word.contains("://") || word.starts_with("git@")) => {
             vec![Finding::questioned(RuleId::UntrustedCode, "builds an image from elsewhere").into()]
         }
-        "build" | "buildx" => Vec::new(),
+        "build" | "buildx" => vec![recipe(command, world)],
         "compose"
             if matches!(
                 second,
@@ -164,4 +165,18 @@ pub(super) fn effects(name: &str, words: &[&str], command: &SimpleCommand) -> Ve
         }
         _ => question(RuleId::SharedInfra, "starts or changes containers"),
     }
+}
+
+/// The recipe that a build follows.
+fn recipe(command: &SimpleCommand, world: &World) -> Effect {
+    let args = Args::parse(command.args(), &["-f", "--file", "-t", "--tag", "--build-arg", "--target", "--platform"]);
+    let named = |word: &&Word| word.is_known() && word.text != "-" && !word.text.contains(':');
+    let file = args.values(&["-f", "--file"]).next().filter(named);
+    let dir = args.operands.last().copied().filter(|word| args.operands.len() > 1 && named(word));
+    let path = match (file, dir) {
+        (Some(file), _) => file.text.clone(),
+        (None, Some(dir)) => format!("{}/Dockerfile", dir.text),
+        (None, None) => "Dockerfile".to_owned(),
+    };
+    super::packages::manifest(&path, command, world)
 }

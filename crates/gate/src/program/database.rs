@@ -26,6 +26,12 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
             ];
         }
     }
+    if let Some((_, code)) = text.split_once(".shell ").or_else(|| text.split_once(".system ")) {
+        let line = code.lines().next().unwrap_or_default();
+        let mut effects = super::nested(&crate::shell::Word::literal(line), command, world);
+        effects.push(Effect::Unverifiable("the database shell runs a program".to_owned()));
+        return effects;
+    }
     if name == "sqlite3" || name == "duckdb" {
         #[rustfmt::skip]
         const WRITES: [&str; 14] = [
@@ -43,6 +49,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
             || text.contains(".read")
             || text.contains(".log")
             || text.contains(crate::place::HOLE);
+        if crate::argument::is_destructive_sql(&text) || text.contains(".read") {
+            let instead = "work on a copy of the file";
+            return vec![Finding::refused(RuleId::MassDeletion, "deletes data of a database", instead).into()];
+        }
         let stated = command.args().iter().any(|word| matches!(word.text.as_str(), "-c" | "-cmd"));
         // Statements may name files.
         let named: Vec<Effect> = if risky { Vec::new() } else { super::mentioned(command, world) };
@@ -59,10 +69,46 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
             question(RuleId::MassDeletion, "changes a database")
         };
     }
+    // A scratch database is there to be changed; which one it is a person can tell.
+    let is_scratch = text.contains("localhost") || text.contains("127.0.0.1") || text.contains("test");
+    if changes(&text) && !is_scratch {
+        let instead = "leave the data; use a scratch database of your own on loopback";
+        return vec![
+            Finding::refused(RuleId::MassDeletion, "deletes or overwrites data of a database", instead).into(),
+        ];
+    }
     if server::looks_on_loopback(name, command) {
         return vec![Effect::Network { to: Destination::Loopback { port: 0 }, direction: Direction::Down }];
     }
     question(RuleId::ExternalWrite, "works on a database server")
+}
+
+/// True for statements that delete a table or rows without a choice, and for settings that make a server write elsewhere.
+fn changes(text: &str) -> bool {
+    const MARKS: [&str; 17] = [
+        "alter user",
+        "alter role",
+        "grant all",
+        "create user",
+        "drop user",
+        "deletemany({})",
+        "deletemany()",
+        "remove({})",
+        ".drop()",
+        "dropdatabase",
+        "drop collection",
+        "bucket delete",
+        "config set dir",
+        "config set dbfilename",
+        "slaveof",
+        "mysqladmin drop",
+        "--clean",
+    ];
+    crate::argument::is_destructive_sql(text)
+        || MARKS.iter().any(|mark| text.contains(mark))
+        || (text.starts_with("mysqladmin") && text.contains(" drop "))
+        || (text.starts_with("redis-cli") && (text.contains(" del ") || text.ends_with(" del")))
+        || (text.contains("update ") && text.contains(" set ") && !text.contains("where"))
 }
 
 fn stdin(command: &SimpleCommand) -> &str {

@@ -4,7 +4,7 @@ use super::{archives, place, reads, writes};
 use crate::{
     args::Args,
     effect::{Effect, Finding},
-    shell::{SimpleCommand, Word},
+    shell::{SimpleCommand, Stdin, Word},
     world::World,
 };
 use types::catalogue::RuleId;
@@ -22,7 +22,11 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "cp" | "install" | "ditto" => copy(command, world),
         "mv" => moved(command, world),
         "ln" | "link" => link(command, world),
-        "tee" => writes(&operands(words, &[]), command, world),
+        "tee" => {
+            let empties = matches!(&command.stdin, Stdin::Text(text) if text.text.is_empty());
+            let targets = operands(words, &[]).into_iter();
+            targets.map(|word| Effect::Writes { place: place(word, command, world), empties }).collect()
+        }
         "truncate" => {
             let args = Args::parse(words, &["-s", "--size", "-r"]);
             let empties = args.values(&["-s", "--size"]).any(|word| word.text == "0");
@@ -67,7 +71,7 @@ fn operands<'a>(words: &'a [Word], valued: &[&str]) -> Vec<&'a Word> {
 
 fn remove(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let args = Args::parse(command.args(), &[]);
-    let recursive = args.has(&["-r", "-R", "--recursive"]);
+    let recursive = args.has(&["-r", "-R", "--recursive"]) || command.name() == "trash";
     let mut effects: Vec<Effect> =
         args.operands.iter().map(|word| Effect::Deletes { place: place(word, command, world), recursive }).collect();
     if args.has(&["--no-preserve-root"]) {
@@ -206,8 +210,15 @@ fn chmod(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         effects.push(Finding::questioned(RuleId::Privilege, "lets everyone write a file").into());
     }
     let recursive = args.has(&["-R", "--recursive"]);
+    let takes_all = recursive
+        && (matches!(modes, "0" | "00" | "000" | "0000") || modes.starts_with("a-") || modes.starts_with("ugo-"));
     for word in args.operands.iter().skip(skip) {
         let target = place(word, command, world);
+        if takes_all && target.is_critical(world) {
+            let reason = "takes away all rights to a whole tree";
+            let instead = "change single files of the work tree";
+            effects.push(Finding::refused(RuleId::MassDeletion, reason, instead).into());
+        }
         if recursive && is_system_tree(&target) {
             effects.push(
                 Finding::refused(
@@ -274,9 +285,10 @@ fn dd(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         if let Some(path) = word.text.strip_prefix("if=") {
             effects.push(Effect::Reads(place(&Word { text: path.to_owned(), ..word.clone() }, command, world)));
         } else if let Some(path) = word.text.strip_prefix("of=") {
+            let empties = command.args().iter().any(|word| word.text == "if=/dev/null");
             effects.push(Effect::Writes {
                 place: place(&Word { text: path.to_owned(), ..word.clone() }, command, world),
-                empties: false,
+                empties,
             });
         }
     }

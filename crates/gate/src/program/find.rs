@@ -5,7 +5,7 @@ use crate::{
     args::Args,
     effect::{Effect, Finding},
     place::Place,
-    secret::{Secrecy, secrecy},
+    secret::{Secrecy, keeps_secrets, secrecy},
     shell::{SimpleCommand, Word},
     world::World,
 };
@@ -18,7 +18,8 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             let lists = Args::parse(command.args(), &["-a", "--arg-file"]);
             return Some(reads(&lists.values(&["-a", "--arg-file"]).collect::<Vec<_>>(), command, world));
         }
-        "fd" | "fdfind" | "locate" | "mlocate" => return Some(Vec::new()),
+        "locate" | "mlocate" | "plocate" => return Some(located(command)),
+        "fd" | "fdfind" => return Some(Vec::new()),
         _ => return None,
     }
     let args = command.args();
@@ -52,13 +53,14 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
     }
     // Naming a credential in a search of the whole disk is looking for one.
-    let wide = roots.iter().any(|root| matches!(root.text.as_str(), "/" | "~" | "/home" | "/root" | "/etc" | "/var"));
+    let wide = roots.iter().any(|root| root.text == "/var" || keeps_secrets(&place(root, command, world).path, world));
     let hunted = ["-name", "-iname", "-path"].iter().filter_map(|name| value(name)).any(|word| {
         let as_file = Place { path: format!("/{}", word.text.trim_start_matches('*')), known: true, glob: false };
         secrecy(&as_file).is_some_and(|found| found >= Secrecy::Likely)
     });
     if wide && hunted {
-        effects.push(Finding::questioned(RuleId::CredentialAccess, "searches the disk for credentials").into());
+        let instead = "search the work tree only";
+        effects.push(Finding::refused(RuleId::CredentialAccess, "searches the disk for credentials", instead).into());
     }
     if has("-perm")
         && wide
@@ -69,4 +71,15 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         );
     }
     Some(effects)
+}
+
+/// The index of the whole disk, asked for a credential by its name.
+fn located(command: &SimpleCommand) -> Vec<Effect> {
+    let hunts = Args::parse(command.args(), &["-n", "-l", "-d"]).operands.iter().any(|word| {
+        let path = format!("/{}", word.text.trim_start_matches(['*', '/']));
+        secrecy(&Place { path, known: true, glob: false }).is_some()
+    });
+    let instead = "search the work tree only";
+    let reason = "searches the disk for credentials";
+    hunts.then(|| Finding::refused(RuleId::CredentialAccess, reason, instead).into()).into_iter().collect()
 }

@@ -16,6 +16,14 @@ pub(super) fn effects(verbs: &[&str], words: &[&str]) -> Vec<Effect> {
         ]
     };
     match (verbs.first().copied().unwrap_or_default(), verbs.get(1).copied().unwrap_or_default()) {
+        ("auth", "status") if words.iter().any(|word| matches!(*word, "-t" | "--show-token")) => vec![
+            Finding::refused(
+                RuleId::CredentialAccess,
+                "shows or changes the forge's credentials",
+                "work without the credential",
+            )
+            .into(),
+        ],
         ("auth", "status") | ("", _) | ("version" | "help" | "status" | "search" | "browse" | "completion", _) => {
             Vec::new()
         }
@@ -34,11 +42,23 @@ pub(super) fn effects(verbs: &[&str], words: &[&str]) -> Vec<Effect> {
         | ("workflow", "run" | "enable" | "disable")
         | ("gist", _)
         | ("pr" | "mr", "merge" | "close")
-        | ("run", "rerun" | "cancel" | "delete") => outward(),
+        | ("run", "rerun" | "cancel" | "delete")
+        | ("pr" | "mr", "review" | "approve")
+        | ("ruleset", "delete" | "create" | "edit")
+        | ("issue", "delete" | "transfer") => outward(),
         ("api", _) => {
             let writes = words
                 .iter()
                 .any(|word| matches!(*word, "-X" | "--method" | "-f" | "-F" | "--field" | "--raw-field" | "--input"));
+            let deletes = words.iter().any(|word| matches!(word.to_ascii_uppercase().as_str(), "DELETE" | "-XDELETE"));
+            let steers = verbs.iter().any(|word| {
+                ["collaborators", "protection", "visibility", "hooks", "keys", "secrets", "rulesets", "merge"]
+                    .iter()
+                    .any(|part| word.contains(part))
+            });
+            if deletes || (writes && steers) {
+                return outward();
+            }
             let get = words.windows(2).any(|pair| matches!(pair[0], "-X" | "--method") && pair[1] == "GET");
             if writes && !get { question(RuleId::ExternalWrite, "may write to the forge") } else { Vec::new() }
         }

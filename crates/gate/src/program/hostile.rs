@@ -13,14 +13,22 @@ const TUNNELS: &[&str] = &[
     "meterpreter", "pwncat", "pwncat-cs", "sliver", "sliver-client", "havoc", "mythic", "devtunnel", "gsocket",
     "gs-netcat", "ptunnel", "proxytunnel", "sshuttle", "localtunnel", "serveo", "inlets", "revsocks", "weevely",
     "villain", "hoaxshell", "cloudflared", "ngrok", "tmate", "ttyd", "gotty", "wstunnel", "dns2tcp", "dns2tcpc",
-    "udp2raw", "stunnel", "redsocks",
+    "udp2raw", "stunnel", "redsocks", "ptunnel-ng", "telebit", "pinggy", "lt", "shellinaboxd", "shellinabox",
+    "wetty", "sshx", "upterm", "tmate-ssh-server", "openvpn", "wg-quick", "openconnect", "vpnc", "nebula", "netbird",
+    "hamachi", "sish", "expose", "zrok", "playit", "localxpose", "loclx", "teleconsole", "gs-mount", "blitz", "dropbear",
+    "inetd", "xinetd", "tinyproxy", "microsocks", "3proxy", "dante", "danted", "sockd", "wormhole", "magic-wormhole",
+    "croc", "ffsend", "portal", "transfer", "onionshare", "onionshare-cli", "ipfs", "covenant", "empire", "merlin",
+    "poshc2", "koadic", "silenttrinity", "nimplant", "brute-ratel", "ligolo-agent", "rustcat", "rcat", "cryptcat",
+    "sbd", "powercat",
 ];
 #[rustfmt::skip]
 const MINERS: &[&str] = &[
     "xmrig", "minerd", "cpuminer", "ethminer", "cgminer", "bfgminer", "nbminer", "t-rex", "xmr-stak", "phoenixminer",
     "lolminer", "nanominer", "minergate", "minergate-cli", "ccminer", "gminer", "teamredminer", "nheqminer",
     "sgminer", "srbminer-multi", "verusminer", "wildrig-multi", "xmr-stak-cpu", "kawpowminer", "cpuminer-multi",
-    "xmrig-proxy", "xmrigcc", "bzminer",
+    "xmrig-proxy", "xmrigcc", "bzminer", "kinsing", "kdevtmpfsi", "srbminer", "coin-hive", "coinhive", "honeygain",
+    "packetshare", "earnapp", "traffmonetizer", "iproyal", "pawns-cli", "peer2profit", "bitping", "proxyrack",
+    "repocket", "nicehash", "excavator", "rigel", "onezerominer", "trex", "wildrig", "cryptonight", "astrominer",
 ];
 /// What addresses of miners and their pools hold.
 #[rustfmt::skip]
@@ -28,7 +36,7 @@ const MINER_MARKS: &[&str] = &[
     "xmrig", "minerd", "cpuminer", "ethminer", "nbminer", "xmr-stak", "xmrstak", "c3pool", "minexmr", "nanopool",
     "supportxmr", "moneroocean", "minergate", "nicehash", "sugarmaker", "hashvault", "lolminer", "phoenixminer",
     "teamredminer", "ccminer", "stratum+", "stratum://", "2miners", "f2pool", "unmineable", "herominers",
-    "crypto-pool", "srbminer", "kawpow", "randomx",
+    "crypto-pool", "monero", "srbminer", "kawpow", "randomx",
 ];
 #[rustfmt::skip]
 const ATTACKS: &[&str] = &[
@@ -39,7 +47,12 @@ const ATTACKS: &[&str] = &[
     "smbexec", "wmiexec", "atexec", "dcomexec", "secretsdump", "getuserspns", "getnpusers", "ntlmrelayx", "kerbrute",
     "bloodhound", "sharphound", "rubeus", "certipy", "sshpass", "setoolkit", "routersploit", "commix", "xsstrike",
     "nuclei", "amass", "aircrack-ng", "airodump-ng", "aireplay-ng", "reaver", "deepce", "peirates", "traitor",
-    "logkeys", "lkl", "keylogger", "xspy", "dirtycow", "pwnkit", "ldapdomaindump", "enum4linux", "smbmap",
+    "logkeys", "lkl", "keylogger", "xspy", "dirtycow", "dirtyc0w", "pwnkit", "ldapdomaindump", "enum4linux", "smbmap",
+    "trufflehog", "noseyparker", "unshadow", "snaffler", "pacu", "cdk", "amicontained", "botb", "kubeletctl",
+    "kube-hunter", "stratus", "crowbar", "brutespray", "thc-hydra", "fcrackzip", "pdfcrack", "cupp", "crunch",
+    "feroxbuster", "dirsearch", "arjun", "dalfox", "xsser", "beef-xss", "yersinia", "macof", "tcpreplay", "scapy",
+    "impacket", "bloodhound-python", "coercer", "petitpotam", "printerbug", "gpp-decrypt", "lsassy", "donpapi",
+    "sprayhound", "linux-exploit-suggester", "les", "unix-privesc-check", "suid3num", "beroot", "mimikittenz",
 ];
 /// Programs that bring something here, start it, or set it up; a miner among their arguments is one that comes to run.
 #[rustfmt::skip]
@@ -65,10 +78,15 @@ pub(super) fn script(path: &str) -> Option<Finding> {
 
 fn finding(name: &str, words: &[&str]) -> Option<Finding> {
     let stem = name.to_ascii_lowercase();
+    // Tools that come as a family: `impacket-secretsdump`, `metasploit-framework`.
+    let stem = stem.split_once("impacket-").map_or(stem.as_str(), |(_, tool)| tool).to_owned();
     let stem = [".py", ".sh", ".pl", ".rb", ".exe", ".elf", ".ps1", ".bin"]
         .iter()
         .find_map(|end| stem.strip_suffix(end))
         .unwrap_or(&stem);
+    if matches!(words, ["--version" | "--help" | "-V" | "-h"]) {
+        return None;
+    }
     let opens_tunnel = matches!(stem, "code" | "code-server" | "code-insiders") && words.first() == Some(&"tunnel");
     if TUNNELS.contains(&stem) || opens_tunnel {
         let instead = "there is no use for a tunnel here";

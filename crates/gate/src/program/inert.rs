@@ -13,7 +13,7 @@ const INERT: &[&str] = &[
     "bc", "factor", "units", "yes", "uuidgen", "mcookie", "pwgen", "pathchk", "cowsay", "figlet", "fortune", "lolcat",
     "sync",
     // Lists of files.
-    "ls", "ll", "la", "stat", "du", "df", "tree", "exa", "eza", "lsd", "dust", "duf", "ncdu", "locate", "which",
+    "ls", "ll", "la", "stat", "du", "df", "tree", "exa", "eza", "lsd", "dust", "duf", "ncdu", "which",
     "whereis", "namei", "lsattr", "getfacl", "getfattr", "samefile", "symlinks", "vdir", "dir", "findmnt",
     "lslocks",
     // The machine and who is on it.

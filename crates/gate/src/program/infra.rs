@@ -10,24 +10,47 @@ use types::catalogue::RuleId;
 
 pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
     let words: Vec<&str> = command.args().iter().map(|word| word.text.as_str()).collect();
-    let verbs: Vec<&str> = words.iter().filter(|word| !word.starts_with('-')).copied().collect();
+    let verbs = verbs_of(&words);
     let verb = verbs.first().copied().unwrap_or_default();
     Some(match name {
         "docker" | "podman" | "nerdctl" | "docker-compose" | "podman-compose" | "buildah" | "skopeo" => {
-            containers::effects(name, &words, command)
+            containers::effects(name, &words, command, world)
         }
         "kubectl" | "oc" | "k9s" | "helm" | "kustomize" => match verb {
             "get" | "describe" | "logs" | "top" | "version" | "explain" | "api-resources" | "cluster-info" | "diff"
             | "config" | "" | "lint" | "template" | "build" | "list" | "status" | "history" | "completion" => {
+                let shows_values = name == "helm"
+                    && verb == "get"
+                    && verbs.get(1).is_some_and(|what| matches!(*what, "values" | "all" | "manifest"));
+                if shows_values {
+                    return Some(question(
+                        RuleId::CredentialAccess,
+                        "shows the settings of a release, credentials as well",
+                    ));
+                }
                 let secret = verbs.iter().any(|word| matches!(word.split('/').next(), Some("secret" | "secrets")));
-                if secret { question(RuleId::CredentialAccess, "reads secrets of a cluster") } else { Vec::new() }
+                if secret || (verb == "config" && words.contains(&"--raw")) {
+                    let instead = "work without the credential; the host adds what routes need";
+                    vec![Finding::refused(RuleId::CredentialAccess, "reads secrets of a cluster", instead).into()]
+                } else {
+                    Vec::new()
+                }
             }
             "delete" | "del" | "un" | "drain" | "cordon" | "uninstall" | "scale" | "rollout" | "taint" | "evict"
-            | "replace" | "patch" => shared("changes or deletes what runs in a shared cluster"),
+            | "replace" | "patch" | "apply" | "edit" | "exec" | "cp" | "label" | "annotate" | "expose" | "run"
+            | "set" | "install" | "upgrade" | "rollback" | "push" | "attach" | "debug" | "autoscale"
+            | "certificate" | "auth" | "proxy" => shared("changes or deletes what runs in a shared cluster"),
+            "create" if name != "helm" => shared("changes what runs in a shared cluster"),
             _ => question(RuleId::SharedInfra, "changes a cluster"),
         },
         "terraform" | "tofu" | "terragrunt" | "pulumi" | "cdk" | "cdktf" | "serverless" | "sls" | "sam"
         | "ansible-playbook" | "ansible" => match verb {
+            // A state and its outputs hold the credentials of what was made.
+            "output" | "show"
+                if name != "cdk" && words.iter().any(|word| matches!(*word, "-json" | "--json" | "-raw")) =>
+            {
+                question(RuleId::CredentialAccess, "reads what the state holds, credentials as well")
+            }
             "fmt" | "validate" | "version" | "show" | "output" | "graph" | "plan" | "providers" | "preview"
             | "synth" | "diff" | "ls" | "list" | ""
                 if name != "ansible-playbook" && name != "ansible" =>
@@ -35,10 +58,30 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 Vec::new()
             }
             "apply" | "destroy" | "up" | "deploy" | "remove" | "import" | "state" | "taint" | "force-unlock"
-            | "workspace" | "delete" => shared("changes shared infrastructure"),
+            | "workspace" | "delete" | "run-all" | "stack" | "down" | "refresh" | "rollback" => {
+                shared("changes shared infrastructure")
+            }
+            _ if matches!(name, "ansible" | "ansible-playbook")
+                && !words.iter().any(|word| {
+                    matches!(*word, "--check" | "--syntax-check" | "--list-hosts" | "--list-tasks" | "--version" | "-C")
+                }) =>
+            {
+                shared("changes other hosts")
+            }
             _ => question(RuleId::SharedInfra, "works on shared infrastructure"),
         },
-        "nats"
+        "kops"
+        | "crossplane"
+        | "fab"
+        | "cap"
+        | "ansible-pull"
+        | "vsce"
+        | "ovsx"
+        | "crane"
+        | "oras"
+        | "jira"
+        | "hub-tool"
+        | "nats"
         | "rpk"
         | "flipt"
         | "velero"
@@ -169,9 +212,32 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "gh" | "glab" | "hub" => forge::effects(&verbs, &words),
         "psql" | "mysql" | "mariadb" | "mongo" | "mongosh" | "redis-cli" | "sqlcmd" | "cockroach"
         | "clickhouse-client" | "sqlite3" | "duckdb" | "dropdb" | "dropuser" | "mysqladmin" | "pg_dump"
-        | "pg_restore" | "mongodump" | "cqlsh" | "influx" => database::effects(name, command, world),
+        | "pg_restore" | "mongodump" | "cqlsh" | "influx" | "mysqldump" | "pg_dumpall" | "mongorestore"
+        | "clickhouse" | "usql" | "pgcli" | "mycli" | "litecli" | "isql" | "sqlplus" => {
+            database::effects(name, command, world)
+        }
         _ => return None,
     })
+}
+
+/// The words that are no options and no values of options that may stand before the verb.
+fn verbs_of<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    #[rustfmt::skip]
+    const VALUED: [&str; 25] = [
+        "-n", "--namespace", "--context", "--kube-context", "--kubeconfig", "--cluster", "--user", "--server",
+        "--profile", "--region", "--project", "--account", "--configuration", "--output", "-o", "--subscription",
+        "--query", "--endpoint-url", "-chdir", "--chdir", "--cwd", "-C", "--token", "--org", "--stack",
+    ];
+    let mut verbs = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if VALUED.contains(word) {
+            words.next();
+        } else if !word.starts_with('-') {
+            verbs.push(*word);
+        }
+    }
+    verbs
 }
 
 pub(super) fn question(rule: RuleId, reason: &str) -> Vec<Effect> {
@@ -201,14 +267,20 @@ fn cloud(name: &str, words: &[&str], verbs: &[&str], command: &SimpleCommand, wo
         ];
     }
     #[rustfmt::skip]
-    const CREDENTIALS: [&str; 14] = [
+    const CREDENTIALS: [&str; 20] = [
         "get-secret-value", "print-access-token", "print-identity-token", "get-session-token", "export-credentials",
         "get-login-password", "assume-role", "get-access-token", "create-access-key", "list-secrets",
-        "get-parameters", "get-parameter", "get-password-data", "get-authorization-token",
+        "get-parameters", "get-parameter", "get-password-data", "get-authorization-token", "auth:token", "config:get",
+        "get-parameters-by-path", "aws_secret_access_key", "login:ci", "env:pull",
     ];
     if matches!(name, "vault" | "op" | "pass" | "doppler" | "chamber" | "aws-vault")
         || words.iter().any(|word| CREDENTIALS.contains(word))
-        || words.windows(2).any(|pair| pair == ["secrets", "versions"] || pair == ["keyvault", "secret"])
+        || words.windows(2).any(|pair| {
+            pair == ["secrets", "versions"]
+                || pair == ["keyvault", "secret"]
+                || pair == ["auth", "token"]
+                || pair == ["env", "pull"]
+        })
     {
         return vec![
             Finding::refused(
@@ -259,8 +331,14 @@ fn cloud(name: &str, words: &[&str], verbs: &[&str], command: &SimpleCommand, wo
     if verbs.iter().take(5).any(|word| STEERS.contains(word)) || verbs.contains(&"keys") && verbs.contains(&"create") {
         return shared("changes who may do what, or moves data, on shared infrastructure");
     }
-    let reason =
-        if only_looks || keeps_here { "looks at shared infrastructure" } else { "acts on shared infrastructure" };
-    found.extend(question(RuleId::SharedInfra, reason));
+    const SETTINGS: [&str; 8] = ["config", "configure", "login", "auth", "init", "link", "completion", "use"];
+    let sets_up = verbs.first().is_some_and(|verb| SETTINGS.contains(verb));
+    found.extend(if only_looks || keeps_here {
+        question(RuleId::SharedInfra, "looks at shared infrastructure")
+    } else if sets_up || is_local_machine {
+        question(RuleId::SharedInfra, "sets up a tool for shared infrastructure")
+    } else {
+        shared("acts on shared infrastructure")
+    });
     found
 }

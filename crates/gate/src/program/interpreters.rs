@@ -36,9 +36,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "perl" => (Language::Perl, &["-e", "-E"], &["-e", "-E", "-I", "-M"]),
         "php" => (Language::Php, &["-r"], &["-r", "-d", "-S", "-t", "-f"]),
         "lua" | "luajit" | "Rscript" | "R" | "osascript" | "pwsh" | "julia" | "elixir" | "tclsh" | "expect"
-        | "gnuplot" | "scala" | "groovy" | "swipl" | "sbcl" | "guile" | "java" | "vim" | "vi" | "nvim" | "ed"
-        | "ex" | "emacs" | "nano" | "jrunscript" | "jshell" | "jjs" | "octave" | "raku" | "clisp" | "gst" | "csi"
-        | "fsi" | "irb" | "pry" | "bpython" | "iex" | "ghci" => {
+        | "gnuplot" | "powershell" | "scala" | "groovy" | "swipl" | "sbcl" | "guile" | "java" | "vim" | "vi"
+        | "nvim" | "ed" | "ex" | "emacs" | "nano" | "jrunscript" | "jshell" | "jjs" | "octave" | "raku" | "clisp"
+        | "gst" | "csi" | "fsi" | "irb" | "pry" | "bpython" | "iex" | "ghci" => {
             return Some(other(plain, command, world));
         }
         _ => return None,
@@ -70,7 +70,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
         let in_place = (plain == "perl" || plain == "ruby") && args.has(&["-i"]);
         let files = &args.operands;
-        effects.extend(if in_place {
+        let prints_nothing = args.has(&["-n"]) && args.values(inline).all(|word| word.text.trim().is_empty());
+        effects.extend(if in_place && prints_nothing {
+            files.iter().map(|word| Effect::Writes { place: place(word, command, world), empties: true }).collect()
+        } else if in_place {
             writes(files, command, world)
         } else if plain == "perl" || plain == "ruby" {
             reads(files, command, world)
@@ -145,8 +148,11 @@ fn split_cluster(words: &mut Vec<Word>) {
     };
     let word = words[at].text.clone();
     let head = &word[..word.len() - 1];
-    let has_i = head.contains('i');
+    let (has_i, has_n) = (head.contains('i'), head.contains('n'));
     words[at] = Word::literal(format!("-{}", &word[word.len() - 1..]));
+    if has_n {
+        words.insert(at, Word::literal("-n"));
+    }
     if has_i {
         words.insert(at, Word::literal("-i"));
     }
@@ -212,6 +218,7 @@ fn scanned(language: Language, word: &Word, command: &SimpleCommand, world: &Wor
     let mut effects = Vec::new();
     if !word.is_known() || !word.sources.is_empty() {
         effects.push(Effect::Unverifiable("part of the code is computed".to_owned()));
+        effects.extend((!word.sources.is_empty()).then_some(Effect::Executes(Program::Stdin)));
     }
     effects.extend(code::scan(language, &word.text, command, world));
     effects
@@ -225,7 +232,7 @@ pub(crate) fn nested(word: &Word, command: &SimpleCommand, world: &World) -> Vec
     let Ok(line) = shell::read(&word.text, command.cwd.as_deref().unwrap_or("/"), world, command.depth + 1) else {
         return vec![Effect::Unverifiable("starts a command that cannot be read".to_owned())];
     };
-    let mut effects: Vec<Effect> = line.gaps.into_iter().map(Effect::Unverifiable).collect();
+    let mut effects: Vec<Effect> = shell::whole(&line);
     let per_command: Vec<Vec<Effect>> = line.commands.iter().map(|inner| super::effects(inner, world)).collect();
     effects.extend(crate::flow::findings(&line.commands, &per_command, world));
     effects.extend(per_command.into_iter().flatten());
@@ -384,6 +391,22 @@ fn other(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
         _ => {
             // Editors and small languages can start programs; what is named in them is still looked at.
             let mut effects = vec![Effect::Unverifiable(format!("`{name}` can run code"))];
+            let fed = match &command.stdin {
+                Stdin::Text(word) => word.text.as_str(),
+                Stdin::Pipe | Stdin::Inherited => "",
+            };
+            if code::gives_shell(&format!("{} {fed}", command.text())) {
+                let reason = "gives a shell to another host";
+                effects.push(Finding::forbidden(RuleId::ReverseChannel, reason, "run the commands here").into());
+            }
+            if command.args().iter().any(|word| !word.sources.is_empty()) {
+                effects.push(Effect::Executes(Program::Stdin));
+            }
+            if matches!(name, "pwsh" | "powershell") && fetches_and_runs(&command.text()) {
+                let instead = "download to a file in the work tree, show it, and ask for it to be reviewed";
+                let reason = "runs code straight from the network";
+                effects.push(Finding::forbidden(RuleId::UntrustedCode, reason, instead).into());
+            }
             effects.extend(reads(&args.operands, command, world));
             for word in command.args() {
                 let text = word.text.to_ascii_lowercase();
@@ -394,4 +417,12 @@ fn other(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
             effects
         }
     }
+}
+
+/// PowerShell's way of running what a host sends.
+fn fetches_and_runs(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let runs = ["iex", "invoke-expression", ".invoke("].iter().any(|mark| lower.contains(mark));
+    let fetches = ["downloadstring", "downloaddata", "invoke-webrequest", "iwr ", "irm ", "invoke-restmethod"];
+    runs && fetches.iter().any(|mark| lower.contains(mark))
 }

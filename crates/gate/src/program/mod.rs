@@ -12,6 +12,7 @@ mod cmake;
 mod containers;
 mod database;
 mod files;
+mod filling;
 mod find;
 mod forge;
 mod git;
@@ -19,6 +20,7 @@ mod hostile;
 mod inert;
 mod infra;
 mod interpreters;
+mod migrations;
 mod network;
 mod node;
 mod packages;
@@ -36,6 +38,7 @@ mod toolchains;
 mod variable;
 
 pub(crate) use interpreters::nested;
+pub(crate) use readers::searched;
 pub(crate) use variable::is_loader_variable;
 
 use crate::{
@@ -60,6 +63,8 @@ pub(crate) fn effects(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     }
     if !command.argv.is_empty() {
         effects.extend(program(command, world));
+        effects.extend(filling::effects(command, world));
+        effects.extend(migrations::effects(command));
     }
     effects
 }
@@ -98,6 +103,9 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     if !word.is_known() || word.glob {
         // The rest may be a command of its own: `$SUDO rm …`.
         let mut effects = vec![Effect::Unverifiable("which program runs is not known".to_owned())];
+        if !word.sources.is_empty() {
+            effects.push(Effect::Executes(Program::Stdin));
+        }
         if command.argv.len() > 1 && command.depth < u8::MAX {
             let rest = SimpleCommand { argv: command.argv[1..].to_vec(), depth: u8::MAX, ..command.clone() };
             effects.extend(program(&rest, world));
@@ -117,6 +125,9 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         return Vec::new();
     }
     let mut effects = table(&name, command, world).unwrap_or_else(|| unknown(&name, command, world));
+    if inert::is_inert(&name) {
+        effects.extend(looks_outside(command, world));
+    }
     if effects.iter().any(|effect| matches!(effect, Effect::Executes(Program::Project(_)))) {
         effects.extend(projects_elsewhere(&name, command, world));
     }
@@ -128,6 +139,16 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     effects
 }
 
+/// A list of what lies behind the roots of other processes is a look out of the container.
+fn looks_outside(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let is_process = |text: &str| text.starts_with("/proc/") && (text.contains("/root") || text.contains("/cwd"));
+    let words = command.args().iter().filter(|word| is_process(&word.text) && !word.text.starts_with("/proc/self/"));
+    words
+        .map(|word| Effect::Reads(Place { path: word.text.clone(), known: true, glob: false }))
+        .filter(|effect| matches!(effect, Effect::Reads(place) if place.zone(world) == Zone::Escape))
+        .collect()
+}
+
 /// `tool --version`, `tool --help`: a program of the image that only tells about itself.
 fn asks_about_itself(command: &SimpleCommand) -> bool {
     matches!(command.args(), [word] if matches!(word.text.as_str(), "--version" | "--help"))
@@ -137,7 +158,8 @@ fn asks_about_itself(command: &SimpleCommand) -> bool {
 /// Projects, settings and plugins that a build is pointed at outside of the work tree: their code runs too.
 fn projects_elsewhere(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     #[rustfmt::skip]
-    const OUTPUTS: [&str; 16] = [
+    const OUTPUTS: [&str; 19] = [
+        "-v", "--volume", "--mount",
         "-o", "--out", "--output", "--outdir", "--outfile", "--out-dir", "--target-dir", "--log", "--junit", "--report",
         "--cache", "--coverage", "--destination", "-d", "--artifacts", "--basetemp",
     ];
@@ -214,7 +236,8 @@ fn mentioned(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let mut effects = Vec::new();
     for word in command.args() {
         let pieces = word.text.split(|c: char| c.is_whitespace() || "=:{}()[]<>\"'`,;@|&".contains(c));
-        for text in pieces.filter(|text| text.starts_with(['/', '~']) && text.len() > 1).take(16) {
+        let is_path = |text: &&str| (text.starts_with(['/', '~']) && text.len() > 1) || text.starts_with("../");
+        for text in pieces.filter(is_path).take(16) {
             let place = Place::resolve(text.trim_start_matches("//"), word.glob, command.cwd.as_deref(), world);
             if is_trigger(&place) {
                 effects.push(Effect::Writes { place: place.clone(), empties: false });

@@ -8,6 +8,7 @@ use crate::{
     effect::{Effect, Finding},
     shell::{SimpleCommand, Word},
     world::World,
+    zone::Zone,
 };
 use types::catalogue::RuleId;
 
@@ -50,6 +51,43 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             let targets: Vec<_> = parsed.values(&["-o", "--out", "--output", "-d", "--dir"]).collect();
             let mut effects = foreign(Direction::Down, parsed.operands.first());
             effects.extend(super::writes(&targets, command, world));
+            if targets.is_empty() {
+                let files = parsed.operands.iter().map(|url| Word::literal(file_name(&url.text)));
+                effects.extend(super::writes(&files.collect::<Vec<_>>().iter().collect::<Vec<_>>(), command, world));
+            }
+            effects
+        }
+        "lynx" | "links" | "elinks" | "w3m" | "lwp-request" | "GET" | "hget" | "httrack" => {
+            let url = args.iter().find(|word| word.text.contains("://") || word.text.contains('.'));
+            let mut effects = super::mentioned(command, world);
+            effects.extend(foreign(Direction::Down, url.as_ref()));
+            effects
+        }
+        "ftpget" | "ftpput" => {
+            let parsed = Args::parse(args, &["-u", "-p", "-P"]);
+            let up = name == "ftpput";
+            let mut effects = foreign(if up { Direction::Up } else { Direction::Down }, parsed.operands.first());
+            // `ftpget host local remote`, `ftpput host remote local`.
+            let files: Vec<&Word> = parsed.operands.iter().skip(1).copied().collect();
+            effects.extend(if up { reads(&files, command, world) } else { super::writes(&files, command, world) });
+            effects
+        }
+        "smbclient" | "finger" | "rdate" | "rsh" | "rlogin" | "rcp" | "curlftpfs" | "sshfs" | "mount.nfs" => {
+            let mut effects = super::mentioned(command, world);
+            let host = args.iter().find(|word| !word.text.starts_with('-')).map(|word| {
+                word.text.trim_start_matches(['/', '\\']).split(['/', '\\']).next().unwrap_or_default().to_owned()
+            });
+            let host = host.unwrap_or_default();
+            let to = Destination::parse(host.rsplit('@').next().unwrap_or_default(), world);
+            effects.push(Effect::Network { to, direction: Direction::Up });
+            let instead = "there is no other host for this task; work in the repository";
+            effects.push(Finding::refused(RuleId::ExternalWrite, "works on another host", instead).into());
+            effects
+        }
+        "logger" if args.iter().any(|word| word.text == "-n" || word.text.starts_with("--server")) => {
+            let parsed = Args::parse(args, &["-n", "--server", "-P", "--port", "-f", "--file", "-t", "-p"]);
+            let mut effects = reads(&parsed.values(&["-f", "--file"]).collect::<Vec<_>>(), command, world);
+            effects.extend(foreign(Direction::Up, parsed.values(&["-n", "--server"]).next().as_ref()));
             effects
         }
         "http" | "https" | "xh" | "httpie" => {
@@ -66,12 +104,32 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 let to = url.map_or(Destination::Unknown, |word| Destination::parse(&word.text, world));
                 return Some(deletion(&to).into_iter().chain(foreign(Direction::Up, url)).collect());
             }
-            let up = operands.next().is_some()
+            let items: Vec<&Word> = operands.copied().collect();
+            let files = items.iter().filter_map(|word| {
+                let (_, file) = word.text.split_once('@').filter(|(name, _)| !name.contains("://"))?;
+                Some(Word { text: file.to_owned(), ..(*word).clone() })
+            });
+            let files: Vec<Word> = files.collect();
+            let mut sent = reads(&files.iter().collect::<Vec<_>>(), command, world);
+            let is_fed = command.redirects.iter().any(|redirect| redirect.kind == crate::shell::RedirectKind::Read);
+            let up = is_fed
+                || items.iter().any(|word| !word.text.contains("=="))
                 || method.is_some_and(|word| !matches!(word.text.as_str(), "GET" | "HEAD" | "OPTIONS"));
-            foreign(if up { Direction::Up } else { Direction::Down }, url)
+            sent.extend(foreign(if up { Direction::Up } else { Direction::Down }, url));
+            sent
         }
         "ping" | "ping6" | "traceroute" | "tracepath" | "whois" | "mtr" => {
-            foreign(Direction::Down, Args::parse(args, &["-c", "-W", "-i", "-s", "-w"]).operands.first())
+            // What is computed into a name or a pattern is a payload.
+            let up = name != "whois" && args.iter().any(|word| !word.sources.is_empty());
+            let parsed = Args::parse(args, &["-c", "-W", "-i", "-s", "-w", "-p", "-h", "-I", "-F"]);
+            let mut effects = reads(&parsed.values(&["-F"]).collect::<Vec<_>>(), command, world);
+            let host = if name == "whois" {
+                parsed.values(&["-h"]).next().or(parsed.operands.first().copied())
+            } else {
+                parsed.operands.first().copied()
+            };
+            effects.extend(foreign(if up { Direction::Up } else { Direction::Down }, host.as_ref()));
+            effects
         }
         "dig" | "nslookup" | "host" if looked_up(command).is_some() => {
             let name = looked_up(command).unwrap_or_default();
@@ -83,7 +141,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             let direction = if up { Direction::Up } else { Direction::Down };
             vec![Effect::Network { to: Destination::Unknown, direction }]
         }
-        "nc" | "ncat" | "netcat" | "telnet" | "socat" | "openssl" => raw::effects(name, command, world),
+        "nc" | "ncat" | "netcat" | "telnet" | "socat" | "websocat" | "openssl" => raw::effects(name, command, world),
         "ssh" | "scp" | "sftp" | "ftp" | "lftp" | "tftp" | "mosh" | "ssh-copy-id" | "autossh" => {
             raw::remote(name, command, world)
         }
@@ -95,6 +153,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 Destination::Trusted(_)
                 | Destination::Remote(_)
                 | Destination::Metadata(_)
+                | Destination::Engine(_)
                 | Destination::Page(_)
                 | Destination::Foreign(_)
                 | Destination::Unknown => {
@@ -190,6 +249,11 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     if args.has(&["--unix-socket", "--abstract-unix-socket"]) {
         let sockets: Vec<_> = args.values(&["--unix-socket", "--abstract-unix-socket"]).collect();
         effects.extend(reads(&sockets, command, world));
+        if sockets.iter().any(|word| place(word, command, world).zone(world) == Zone::Gate) {
+            let reason = "talks to the gate's own endpoint";
+            let instead = "a person answers approvals, not the agent";
+            effects.push(Finding::forbidden(RuleId::GateTampering, reason, instead).into());
+        }
         effects.push(Effect::Unverifiable("talks to a local socket".to_owned()));
     }
     let uploads: Vec<_> = args.values(&["-T", "--upload-file"]).collect();
@@ -323,6 +387,7 @@ fn deletion(to: &Destination) -> Option<Effect> {
         Destination::Trusted(_)
         | Destination::Remote(_)
         | Destination::Metadata(_)
+        | Destination::Engine(_)
         | Destination::Page(_)
         | Destination::Foreign(_)
         | Destination::Unknown => {
@@ -347,7 +412,8 @@ fn wget(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let mut effects = Vec::new();
     let files: Vec<_> = args.values(&["--post-file", "--body-file", "-i", "--input-file"]).collect();
     effects.extend(reads(&files, command, world));
-    let computed = args.operands.iter().any(|word| !word.sources.is_empty());
+    let payloads = args.operands.iter().copied().chain(args.values(&["--header", "-U", "--user-agent", "--user"]));
+    let computed = payloads.into_iter().any(|word| !word.sources.is_empty());
     let up = computed || args.has(&["--post-data", "--post-file", "--body-data", "--body-file", "--method"]);
     let direction = if up { Direction::Up } else { Direction::Down };
     if args.has(&["-i", "--input-file", "-e", "--execute", "--use-askpass"]) || args.operands.is_empty() {

@@ -34,11 +34,32 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
         "--prefix", "-w", "--workspace", "-C", "--dir", "--filter", "-F", "--cwd", "--registry", "--loglevel",
         "--pack-destination", "--node-options", "--script-shell", "--userconfig",
     ];
-    let args = Args::parse(command.args(), &VALUED);
+    // For pnpm and yarn `-w` means the root of the workspaces and takes no value.
+    let valued: Vec<&str> =
+        VALUED.into_iter().filter(|option| name == "npm" || !matches!(*option, "-w" | "--workspace")).collect();
+    let args = Args::parse(command.args(), &valued);
     let verb = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
     let named = args.operands.get(1).map(|word| word.text.as_str()).unwrap_or_default();
     let script = manifest("package.json", command, world);
     let is_shown = SHOWS.contains(&verb) || verb.is_empty();
+    if matches!(verb, "config" | "c" | "get" | "token")
+        && args.operands.iter().any(|word| {
+            let lower = word.text.to_ascii_lowercase();
+            lower.contains("_auth") || lower.contains("_password") || lower.contains("authtoken")
+        })
+    {
+        let instead = "work without the credential; the host adds what routes need";
+        return vec![Finding::refused(RuleId::CredentialAccess, "reads the credentials of a registry", instead).into()];
+    }
+    if is_from_address(&args) && (is_add(verb) || matches!(verb, "exec" | "x" | "dlx")) {
+        return straight_from_address();
+    }
+    if args.values(&["--registry"]).any(|word| word.text.starts_with("http:") && !world.is_registry(&word.text)) {
+        return elsewhere();
+    }
+    if matches!(verb, "publish" | "unpublish") && !args.has(&["--dry-run"]) {
+        return publishes();
+    }
     let from_known = args.values(&["--registry"]).all(|word| world.is_registry(&word.text));
     if (args.has(&["--registry"]) && !from_known
         || args.has(&["--script-shell", "--node-options", "--userconfig", "--ignore-path"]))
@@ -46,7 +67,6 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
     {
         return new_code("takes packages from another registry or runs them with another shell");
     }
-    let is_add = matches!(verb, "install" | "i" | "in" | "add" | "a");
     if args.operands.iter().any(|word| !word.is_known()) {
         return vec![Effect::Unverifiable("part of the command is not known".to_owned())];
     }
@@ -60,7 +80,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
         }
         "audit" if named == "fix" && !args.has(&["--dry-run"]) => new_code("changes installed versions"),
         _ if SHOWS.contains(&verb) && !matches!(named, "add" | "import" | "link" | "untrusted" | "trust") => Vec::new(),
-        _ if is_add => {
+        _ if is_add(verb) => {
             let global = args.has(&["-g", "--global"]);
             let may_come = |text: &str| is_reviewable(text, "@") || (!global && is_local(text, command, world));
             if args.operands[1..].iter().all(|word| may_come(&word.text)) && !(global && args.operands.len() == 1) {
@@ -112,6 +132,40 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
     }
 }
 
+fn is_add(verb: &str) -> bool {
+    matches!(verb, "install" | "i" | "in" | "add" | "a")
+}
+
+/// True when a package is named by an address of its own.
+fn is_from_address(args: &Args<'_>) -> bool {
+    args.operands.iter().skip(1).any(|word| {
+        let text = word
+            .text
+            .split_once('@')
+            .map_or(word.text.as_str(), |(name, rest)| if name.is_empty() { &word.text } else { rest });
+        ["http:", "https:", "git+", "git:", "github:", "gitlab:", "bitbucket:", "gist:"]
+            .iter()
+            .any(|start| text.starts_with(start) || word.text.starts_with(start))
+    })
+}
+
+fn straight_from_address() -> Vec<Effect> {
+    let instead = "install a pinned release from the registry";
+    vec![Finding::refused(RuleId::SupplyChain, "installs code straight from a URL", instead).into()]
+}
+
+fn elsewhere() -> Vec<Effect> {
+    let instead = "take packages from the registry that the project uses";
+    vec![
+        Finding::refused(
+            RuleId::SupplyChain,
+            "takes packages from a registry that anyone on the way can change",
+            instead,
+        )
+        .into(),
+    ]
+}
+
 fn is_script_file(text: &str) -> bool {
     [".ts", ".js", ".mjs", ".cjs", ".tsx", ".mts"].iter().any(|end| text.ends_with(end))
 }
@@ -148,8 +202,8 @@ fn run(name: &str, script: &str, args: &Args<'_>, command: &SimpleCommand, world
 /// `npx` and its kin. A tool that the table knows comes from the lock file, or is pinned in the line; what the project has
 /// installed beyond that is not known here.
 pub(super) fn runner(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    const VALUED: [&str; 10] =
-        ["-p", "--package", "-c", "--call", "--from", "--with", "--python", "--prefix", "-w", "--workspace"];
+    const VALUED: [&str; 11] =
+        ["-p", "--package", "-c", "--call", "--from", "--spec", "--with", "--python", "--prefix", "-w", "--workspace"];
     // What stands after the tool is the tool's.
     let words = command.args();
     let mut own = 0;
@@ -161,6 +215,12 @@ pub(super) fn runner(name: &str, command: &SimpleCommand, world: &World) -> Vec<
     let words: Vec<Word> = words[..own].iter().chain(&rest).cloned().collect();
     let args = Args::parse(&words, &VALUED);
     let first = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
+    let address = |text: &str| text.contains("://") || text.starts_with("github:") || text.starts_with("git+");
+    let spec = args.values(&["--from", "--spec", "-p", "--package"]).any(|word| address(&word.text));
+    let package = if name == "pipx" { args.operands.get(1) } else { args.operands.first() };
+    if spec || package.is_some_and(|word| address(&word.text)) {
+        return straight_from_address();
+    }
     let shows = args.has(&["--version", "--help"]) && first.is_empty();
     if shows || (name == "pipx" && matches!(first, "list" | "environment" | "run" | "")) && args.operands.len() < 2 {
         return Vec::new();

@@ -51,7 +51,9 @@ fn is_interactive(command: &SimpleCommand, inner: usize) -> bool {
     let before = command.args().len().saturating_sub(inner);
     command.args()[..before].iter().any(|word| {
         matches!(word.text.as_str(), "--shell" | "--login" | "--edit" | "--askpass")
-            || (word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains(['i', 's', 'e', 'A']))
+            || (word.text.starts_with('-')
+                && !word.text.starts_with("--")
+                && word.text.contains(['i', 's', 'e', 'A', 'S']))
     })
 }
 

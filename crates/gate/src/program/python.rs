@@ -56,6 +56,16 @@ fn install(args: &Args<'_>, command: &SimpleCommand, world: &World) -> Vec<Effec
         || args
             .values(&["-f", "--find-links"])
             .any(|word| !offline || !is_local(&format!("./{}", word.text), command, world));
+    let is_open = args.has(&["--trusted-host"])
+        || args
+            .values(&["-i", "--index-url", "--extra-index-url", "-f", "--find-links", "-r"])
+            .any(|word| word.text.starts_with("http:"))
+        || args.values(&["-r", "--requirement", "-c"]).any(|word| word.text.contains("://"));
+    if is_open {
+        let instead = "take packages from the registry that the project uses";
+        let reason = "takes packages from a place that anyone on the way can change";
+        return vec![Finding::refused(RuleId::SupplyChain, reason, instead).into()];
+    }
     if elsewhere {
         return new_code("takes packages from another registry");
     }

@@ -33,7 +33,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
                 let to = host
                     .or(to.operands.first().copied())
                     .map_or(Destination::Unknown, |word| Destination::parse(&word.text, world));
-                let direction = if command.is_piped { Direction::Up } else { Direction::Down };
+                let is_fed = command.is_piped
+                    || command.redirects.iter().any(|redirect| redirect.kind == crate::shell::RedirectKind::Read);
+                let direction = if is_fed { Direction::Up } else { Direction::Down };
                 return vec![Effect::Network { to, direction }];
             }
             let files = ["-in", "-inkey", "-key", "-CA", "-CAkey", "-out", "-keyout", "-config"];
@@ -61,7 +63,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
             }
             effects
         }
-        "socat"
+        "socat" | "websocat"
             if lower.contains("exec:")
                 || lower.contains("system:")
                 || lower.contains("shell:")
@@ -69,7 +71,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
         {
             tunnel("connects a program to the network")
         }
-        "socat" => socat(command, world),
+        "socat" | "websocat" => socat(command, world),
         "nc" | "ncat" | "netcat" => {
             let args = Args::parse(
                 words,
@@ -103,10 +105,11 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
 }
 
 pub(super) fn remote(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    let args = Args::parse(
-        command.args(),
-        &["-p", "-P", "-i", "-o", "-l", "-L", "-R", "-D", "-F", "-J", "-b", "-c", "-W", "-S", "-w", "-g", "-r"],
-    );
+    const SSH: &[&str] =
+        &["-p", "-P", "-i", "-o", "-l", "-L", "-R", "-D", "-F", "-J", "-b", "-c", "-W", "-S", "-w", "-g", "-r"];
+    // In scp `-r` and `-p` are flags.
+    const SCP: &[&str] = &["-P", "-i", "-o", "-l", "-F", "-J", "-c", "-S", "-D", "-X"];
+    let args = Args::parse(command.args(), if name == "scp" { SCP } else { SSH });
     if matches!(name, "ssh" | "autossh") && args.has(&["-R", "-D", "-w"]) {
         return vec![
             Finding::forbidden(
@@ -132,6 +135,7 @@ pub(super) fn remote(name: &str, command: &SimpleCommand, world: &World) -> Vec<
     let host = host.split(':').next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
     let direction = match name {
         "scp" if args.operands.last().is_some_and(|word| word.text.contains(':')) => Direction::Up,
+        "tftp" | "lftp" | "ftp" | "sftp" if puts(command) => Direction::Up,
         "tftp" | "lftp" | "ftp" => Direction::Down,
         _ if command.is_piped => Direction::Up,
         _ => Direction::Down,
@@ -157,9 +161,26 @@ pub(super) fn remote(name: &str, command: &SimpleCommand, world: &World) -> Vec<
                 .collect::<Vec<_>>(),
         );
     }
+    if direction == Direction::Up && matches!(name, "tftp" | "ftp" | "lftp" | "sftp") {
+        // What it sends is some file of here.
+        effects.extend(super::mentioned(command, world));
+        effects.push(Effect::Reads(place(&Word::literal("."), command, world)));
+    }
     effects.push(Effect::Network { to: Destination::parse(host, world), direction });
-    effects.push(Finding::questioned(RuleId::ExternalWrite, "works on another host").into());
+    let instead = "there is no other host for this task; work in the repository";
+    effects.push(Finding::refused(RuleId::ExternalWrite, "works on another host", instead).into());
     effects
+}
+
+/// True when a client of a file server is told to send.
+fn puts(command: &SimpleCommand) -> bool {
+    let fed = match &command.stdin {
+        crate::shell::Stdin::Text(word) => word.text.as_str(),
+        crate::shell::Stdin::Inherited | crate::shell::Stdin::Pipe => "",
+    };
+    let text = format!("{} {fed}", command.text());
+    text.split([' ', ';', '\n']).any(|word| matches!(word, "put" | "mput" | "reput" | "-p"))
+        || text.contains("mirror -R")
 }
 
 /// Each operand of socat is one end: a file, a connection, a listener.

@@ -9,7 +9,8 @@ use super::{
 use crate::{
     args::Args,
     effect::{Effect, Finding},
-    secret::{ENVIRONMENT, pseudo},
+    place::Place,
+    secret::{ENVIRONMENT, hunts, keeps_secrets, pseudo},
     shell::SimpleCommand,
     world::World,
 };
@@ -20,7 +21,16 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     match name {
         "printenv" if words.is_empty() => return Some(vec![Effect::Reads(pseudo(ENVIRONMENT))]),
         "printenv" if words.iter().any(|word| crate::secret::is_secret_variable(&word.text)) => {
-            return Some(vec![Effect::Reads(pseudo(ENVIRONMENT))]);
+            let instead = "work without the credential; the host adds what routes need";
+            let reason = "prints a variable that holds a credential";
+            return Some(vec![Finding::refused(RuleId::CredentialAccess, reason, instead).into()]);
+        }
+        // Without a dash the letter `e` shows the environment of every process.
+        "ps" if words.first().is_some_and(|word| !word.text.starts_with('-') && word.text.contains('e')) => {
+            return Some(vec![Effect::Reads(Place { path: "/proc/*/environ".to_owned(), known: true, glob: true })]);
+        }
+        "getent" if words.iter().any(|word| matches!(word.text.as_str(), "shadow" | "gshadow")) => {
+            return Some(vec![Effect::Reads(Place { path: "/etc/shadow".to_owned(), known: true, glob: false })]);
         }
         "env" if words.iter().all(|word| matches!(word.text.as_str(), "-0" | "--null")) => {
             return Some(vec![Effect::Reads(pseudo(ENVIRONMENT))]);
@@ -62,6 +72,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 "the manual is shown by a program that the line may name".to_owned(),
             )]);
         }
+        "man" if words.iter().any(|word| word.text.starts_with(['/', '~', '.'])) => {
+            let files: Vec<_> = words.iter().filter(|word| !word.text.starts_with('-')).collect();
+            return Some(reads(&files, command, world));
+        }
         "fzf" | "sk" => {
             let runs = ["--preview", "--bind", "--filepath-word", "--listen", "--cmd", "-c"];
             let runs = words.iter().any(|word| runs.iter().any(|option| word.text.starts_with(option)));
@@ -101,7 +115,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         .options
         .iter()
         .filter_map(|(_, value)| value.as_ref())
-        .filter(|word| word.text.starts_with(['/', '~']))
+        .filter(|word| word.text.starts_with(['/', '~']) || word.text.starts_with("../"))
         .collect();
     effects.extend(reads(&by_option, command, world));
     if valued == RG && args.has(&["--pre"]) {
@@ -124,26 +138,29 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         let pager = typed || args.has(&["--pager", "-o", "-O"]);
         effects.extend(pager.then(|| Effect::Unverifiable("a pager that can run programs".to_owned())));
     }
-    let recursive = args.has(&["-r", "-R", "--recursive"]) || valued == RG || name == "ag";
-    if recursive && hunts_secrets(&args) {
-        effects.push(Finding::questioned(RuleId::CredentialAccess, "searches the disk for credentials").into());
+    let recursive = args.has(&["-r", "-R", "--recursive", "--dereference-recursive"])
+        || valued == RG
+        || matches!(name, "ag" | "ack" | "ugrep" | "rgrep");
+    if recursive {
+        let places = files.iter().map(|file| super::place(file, command, world));
+        let patterns = args.operands.iter().take(skip).copied().chain(args.values(&["-e", "--regexp"]));
+        let texts: Vec<&str> = patterns.map(|word| word.text.as_str()).collect();
+        effects.extend(searched(places, &texts, world));
     }
     effects.extend(reads(&files, command, world));
     Some(effects)
 }
 
-/// A recursive search outside of any project for what keys look like.
-fn hunts_secrets(args: &Args<'_>) -> bool {
-    let Some(pattern) = args.operands.first() else { return false };
-    let lower = pattern.text.to_ascii_lowercase();
-    let wide = args.operands.iter().skip(1).any(|word| {
-        let root = word.text.trim_end_matches('/');
-        matches!(root, "" | "~" | "/home" | "/root" | "/etc" | "/var" | "/proc" | "/opt" | "/mnt")
-            || root.starts_with("/home/") && root.split('/').count() <= 3
-    });
-    wide && ["password", "passwd", "secret", "token", "private key", "api_key", "apikey", "aws_", "akia", "begin"]
-        .iter()
-        .any(|word| lower.contains(word))
+/// A search of whole directories: looking for keys where keys are kept, or reading all that is kept there.
+pub(crate) fn searched(places: impl Iterator<Item = Place>, patterns: &[&str], world: &World) -> Option<Effect> {
+    let place = places.into_iter().find(|place| keeps_secrets(&place.path, world))?;
+    Some(if patterns.iter().any(|pattern| hunts(pattern)) {
+        let instead = "search the work tree only";
+        Finding::refused(RuleId::CredentialAccess, "searches the disk for credentials", instead).into()
+    } else {
+        let reason = format!("searches all of {place}, where credentials are kept");
+        Finding::questioned(RuleId::CredentialAccess, reason).into()
+    })
 }
 
 fn declare(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {

@@ -16,7 +16,16 @@ pub(super) fn effects(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     // BSD's `-i ''` leaves an empty operand behind.
     let in_place = args.options.iter().any(|(name, _)| name == "-i" || name.starts_with("--in-place"));
     let files: Vec<_> = args.operands.iter().skip(skip).copied().filter(|word| !word.text.is_empty()).collect();
-    let mut effects = if in_place { writes(&files, command, world) } else { reads(&files, command, world) };
+    // `d` alone leaves nothing of a file.
+    let empties = in_place && script.iter().any(|word| matches!(word.text.trim(), "d" | "1,$d" | "1,$ d"));
+    let mut effects = match (in_place, empties) {
+        (true, true) => files
+            .iter()
+            .map(|word| Effect::Writes { place: super::place(word, command, world), empties: true })
+            .collect(),
+        (true, false) => writes(&files, command, world),
+        (false, _) => reads(&files, command, world),
+    };
     for word in script {
         for part in word.text.split([';', '\n', '{', '}']).filter_map(named) {
             effects.extend(named_effects(&part, command, world));

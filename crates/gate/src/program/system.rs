@@ -24,7 +24,8 @@ pub(super) fn dangerous(name: &str, command: &SimpleCommand) -> Option<Vec<Effec
     match name {
         "nsenter" | "unshare" | "chroot" | "pivot_root" | "mount" | "umount" | "losetup" | "insmod" | "modprobe"
         | "rmmod" | "kexec" | "capsh" | "setcap" | "debugfs" | "ctr" | "crictl" | "runc" | "keyctl" | "bpftool"
-        | "mknod" => {
+        | "mknod" | "criu" | "systemd-nspawn" | "machinectl" | "lxc" | "lxd" | "lxc-attach" | "lxc-start" | "crun"
+        | "fusermount" | "fusermount3" | "bpftrace" | "kpatch" | "swapon" | "dmsetup" => {
             if matches!(name, "mount" | "capsh") && (words.is_empty() || has(&["--print", "-l"])) {
                 return Some(Vec::new());
             }
@@ -107,6 +108,27 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             }
         }
         "crontab" if has(&["-l"]) => Some(Vec::new()),
+        "loginctl" if has(&["enable-linger"]) => {
+            one(Finding::refused(RuleId::Persistence, "keeps services after the session", "run it now"))
+        }
+        "newgrp" | "sg" if name == "newgrp" || has(&["-c"]) && words.len() == 3 => {
+            one(Finding::refused(RuleId::Privilege, "takes the rights of another group", "work as the user you are"))
+        }
+        "sshd" | "telnetd" | "in.telnetd" | "vsftpd" | "proftpd" | "smbd" => one(Finding::refused(
+            RuleId::ReverseChannel,
+            "opens the container to logins",
+            "there is no use for a login server here",
+        )),
+        "killall5" => one(Finding::forbidden(
+            RuleId::GateTampering,
+            "stops the supervisor or every process",
+            "stop only what you started",
+        )),
+        "aa-teardown" | "wevtutil" => one(Finding::refused(
+            RuleId::SafetyRegression,
+            "weakens the protection of the system",
+            "leave the system's protection as it is",
+        )),
         "atq" => Some(Vec::new()),
         "at" if has(&["-l"]) && words.len() == 1 => Some(Vec::new()),
         "crontab" | "at" | "batch" | "systemd-run" | "update-rc.d" | "chkconfig" | "launchctl" | "rc-update" => {
@@ -202,11 +224,31 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 Some(Vec::new())
             }
         }
+        "secret-tool" | "security" | "keepassxc-cli" | "bw" | "lpass" | "gopass" | "rbw" | "1password"
+        | "ansible-vault"
+            if words.iter().any(|word| {
+                ["lookup", "search", "find-", "dump", "show", "list", "get", "export", "view", "decrypt", "unlock"]
+                    .iter()
+                    .any(|verb| word.starts_with(verb))
+            }) =>
+        {
+            let instead = "work without the credential; the host adds what routes need";
+            one(Finding::refused(RuleId::CredentialAccess, "reads credentials from a store", instead))
+        }
         "gpg" | "gpg2" => {
             if words.iter().any(|word| word.starts_with("--export-secret")) {
                 return one(Finding::refused(RuleId::CredentialAccess, "exports private keys", "work without the key"));
             }
             one(Finding::questioned(RuleId::CredentialAccess, "works with keys"))
+        }
+        "ssh-keygen" if has(&["-y"]) => {
+            let file = command.args().iter().skip_while(|word| word.text != "-f").nth(1);
+            let mut effects = vec![Finding::questioned(RuleId::CredentialAccess, "works with keys").into()];
+            effects.extend(file.map(|word| Effect::Reads(place(word, command, world))));
+            Some(effects)
+        }
+        "ssh-add" if has(&["-l", "-L"]) => {
+            one(Finding::refused(RuleId::CredentialAccess, "lists the keys of an agent", "work without the key"))
         }
         "ssh-keygen" if makes_test_key(command, world) => {
             let args = Args::parse(command.args(), &["-t", "-b", "-f", "-N", "-C", "-m"]);

@@ -45,6 +45,12 @@ pub(super) fn effects(name: &str, command: &SimpleCommand) -> Option<Vec<Effect>
         "apt" | "apt-get" | "aptitude" | "apk" | "yum" | "dnf" | "microdnf" | "tdnf" | "pacman" | "zypper" | "brew"
         | "port" | "emerge" | "xbps-install" => {}
         "snap" | "dpkg" | "rpm" | "nix-env" | "flatpak" | "apt-key" | "add-apt-repository" | "yum-config-manager" => {
+            let is_open = command.args().iter().any(|word| matches!(word.text.as_str(), "--devmode" | "--dangerous"));
+            if is_open && name == "snap" {
+                let instead = "install from the signed archives of the distribution";
+                let reason = "installs packages that nobody has signed";
+                return Some(vec![Finding::refused(RuleId::SupplyChain, reason, instead).into()]);
+            }
             let looks = command.args().first().is_some_and(|word| LOOKS.contains(&word.text.as_str()));
             return Some(if looks { Vec::new() } else { new_code("installs system packages") });
         }
@@ -57,6 +63,26 @@ pub(super) fn effects(name: &str, command: &SimpleCommand) -> Option<Vec<Effect>
         let name = word.text.split('=').next().unwrap_or_default();
         OPENS.contains(&name) || word.text.starts_with("-o") || word.text.contains("::")
     });
+    const UNSIGNED: [&str; 7] = [
+        "--allow-unauthenticated",
+        "--force-yes",
+        "--allow-untrusted",
+        "--nogpgcheck",
+        "--no-gpg-checks",
+        "--no-gpgcheck",
+        "--allow-insecure-repositories",
+    ];
+    let is_unsigned = words.iter().any(|word| {
+        UNSIGNED.contains(&word.text.as_str()) || word.text.to_ascii_lowercase().contains("allow-unauthenticated")
+    });
+    let is_plain_http = words
+        .windows(2)
+        .any(|pair| matches!(pair[0].text.as_str(), "--repository" | "-X") && pair[1].text.starts_with("http:"));
+    if is_unsigned || is_plain_http {
+        let instead = "install from the signed archives of the distribution";
+        let reason = "installs packages that nobody has signed";
+        return Some(vec![Finding::refused(RuleId::SupplyChain, reason, instead).into()]);
+    }
     if opens && verb != "search" {
         return Some(new_code("changes where packages come from or what runs around their installation"));
     }

@@ -209,7 +209,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         return outside();
     }
     if name == "nix-shell"
-        || args.has(&["--command", "--run", "-p", "--packages", "--impure", "--expr", "-E", "--plugin"])
+        || args.has(&["--command", "-c", "--run", "-p", "--packages", "--impure", "--expr", "-E", "--plugin"])
             && name.starts_with("nix")
     {
         return Some(vec![Effect::Unverifiable(format!("`{name}` runs what the line names"))]);

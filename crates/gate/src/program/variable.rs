@@ -73,6 +73,20 @@ pub(super) fn assignment(name: &str, value: &Word, command: &SimpleCommand, worl
         let reason = format!("sets `{name}`, which loads code into every program");
         return Some(Finding::refused(RuleId::UntrustedCode, reason, "run the program without it").into());
     }
+    let skips = match name {
+        "HUSKY" | "LEFTHOOK" | "SKIP" | "PRE_COMMIT_SKIP" => {
+            command.name() == "git" && !matches!(value.text.as_str(), "1" | "")
+        }
+        "HUSKY_SKIP_HOOKS" => value.text == "1",
+        _ => false,
+    };
+    if skips {
+        return Some(Finding::questioned(RuleId::SafetyRegression, "skips the project's commit checks").into());
+    }
+    if is_proxy_variable(name) && !value.text.is_empty() && !is_near(&value.text) {
+        let reason = format!("sets `{name}`, through which all traffic of programs goes");
+        return Some(Finding::questioned(RuleId::ReverseChannel, reason).into());
+    }
     let harmless = match name {
         "IFS" => !command.argv.is_empty() && command.name() == "read" || value.text == "\n",
         "PATH" => extends_path(&value.text),
@@ -112,6 +126,19 @@ fn is_plain_node_option(option: &str) -> bool {
         "--openssl-legacy-provider",
     ];
     PLAIN.iter().any(|plain| option.starts_with(plain))
+}
+
+fn is_proxy_variable(name: &str) -> bool {
+    matches!(
+        name.to_ascii_lowercase().as_str(),
+        "http_proxy" | "https_proxy" | "all_proxy" | "ftp_proxy" | "socks_proxy"
+    )
+}
+
+/// True for an address on this host.
+fn is_near(value: &str) -> bool {
+    let host = value.rsplit("://").next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
+    ["127.", "localhost", "[::1]", "0.0.0.0"].iter().any(|near| host.starts_with(near))
 }
 
 /// True when a path list only adds directories of the image or the work tree after or before the old one.

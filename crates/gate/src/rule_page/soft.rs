@@ -129,10 +129,10 @@ pub(super) const EXTERNAL_WRITE: RulePage = RulePage {
 pub(super) const RESOURCE_ABUSE: RulePage = RulePage {
     id: RuleId::ResourceAbuse,
     is_hard: false,
-    covers: "Uses up the machine or uses it for something else: processes that multiply without end, miners.",
+    covers: "Uses up the machine or uses it for something else: processes that multiply without end, loops and sources that fill a disk, miners.",
     never: "fork bombs and miners",
     clears: RULE,
-    stopped: &[bash(":(){ :|:& };:"), bash("./xmrig -o pool.example:3333")],
+    stopped: &[bash(":(){ :|:& };:"), bash("./xmrig -o pool.example:3333"), bash("yes > f")],
     twins: &[bash("for i in 1 2 3; do echo $i; done"), bash("nproc"), bash("sleep 5")],
 };
 

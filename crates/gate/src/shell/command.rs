@@ -122,6 +122,8 @@ pub(crate) struct Line {
     pub gaps: Vec<String>,
     /// A function that starts itself and stays: a fork bomb.
     pub is_fork_bomb: bool,
+    /// A loop without an end writes, or starts programs that stay.
+    pub is_endless: bool,
     /// Code that comes out of a decoder is run; `Some(true)` when it could not be read.
     pub decoded: Option<bool>,
 }

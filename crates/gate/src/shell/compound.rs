@@ -94,7 +94,8 @@ impl Walker<'_> {
                         expression.value.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                     self.scope.set(&name, Word::hole());
                 }
-                self.repeated(&clause.body.list);
+                let is_endless = clause.condition.as_ref().is_none_or(|condition| condition.value.trim().is_empty());
+                self.looped(&clause.body.list, is_endless);
             }
             ast::CompoundCommand::BraceGroup(group) => self.list(&group.list),
             ast::CompoundCommand::Subshell(subshell) => _ = self.subshell(|walker| walker.list(&subshell.list)),
@@ -126,9 +127,15 @@ impl Walker<'_> {
                     });
                 }
             }
-            ast::CompoundCommand::WhileClause(clause) | ast::CompoundCommand::UntilClause(clause) => {
+            ast::CompoundCommand::WhileClause(clause) => {
+                let condition = clause.0.to_string();
                 self.list(&clause.0);
-                self.repeated(&clause.1.list);
+                self.looped(&clause.1.list, matches!(bare(&condition), "true" | ":" | "/bin/true" | "[ 1 ]"));
+            }
+            ast::CompoundCommand::UntilClause(clause) => {
+                let condition = clause.0.to_string();
+                self.list(&clause.0);
+                self.looped(&clause.1.list, matches!(bare(&condition), "false" | "/bin/false"));
             }
             ast::CompoundCommand::Coprocess(coprocess) => {
                 let before = std::mem::replace(&mut self.is_background, true);
@@ -136,6 +143,27 @@ impl Walker<'_> {
                 self.is_background = before;
             }
         }
+    }
+
+    /// A loop's body; one that never ends must not fill a disk or start what stays.
+    fn looped(&mut self, body: &ast::CompoundList, is_endless: bool) {
+        let start = self.line.commands.len();
+        self.repeated(body);
+        let inside = &self.line.commands[start.min(self.line.commands.len())..];
+        // Someone waits for something, or leaves by a condition.
+        let ends = inside
+            .iter()
+            .any(|command| matches!(command.name().as_str(), "break" | "exit" | "return" | "exec" | "wait" | "read"));
+        let paces = inside.iter().any(|command| matches!(command.name().as_str(), "sleep" | "inotifywait" | "entr"));
+        let stays = inside.iter().any(|command| command.is_background);
+        let fills = inside.iter().any(|command| {
+            let appends = command
+                .redirects
+                .iter()
+                .any(|redirect| redirect.kind == RedirectKind::Append && !redirect.target.text.starts_with("/dev/"));
+            appends || matches!(command.name().as_str(), "cp" | "mkdir" | "dd" | "tar" | "fallocate" | "mktemp")
+        });
+        self.line.is_endless |= is_endless && !ends && (stays || fills && !paces);
     }
 
     /// A body that runs any number of times: what it sets is not known at its own start either.
@@ -225,4 +253,9 @@ impl Walker<'_> {
         }
         self.scope.join(before);
     }
+}
+
+/// A loop's condition as one text.
+fn bare(condition: &str) -> &str {
+    condition.trim().trim_end_matches(';').trim()
 }

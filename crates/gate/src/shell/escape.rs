@@ -2,8 +2,23 @@
 
 use crate::place::HOLE;
 
-/// Decodes the escapes of `$'…'`; also those of `echo -e` and `printf`, which are a subset.
+/// Decodes `$'…'`. The shell ends it at the first NUL.
 pub(super) fn ansi_c(text: &str) -> String {
+    let text = decoded(text, false);
+    text.split('\0').next().unwrap_or_default().to_owned()
+}
+
+/// Decodes a format of `printf`, of which the shell drops each NUL.
+pub(super) fn formatted(text: &str) -> String {
+    decoded(text, false).replace('\0', "")
+}
+
+/// Decodes the escapes of `echo -e` and of `%b`: an octal number may begin with one more zero.
+pub(super) fn echoed(text: &str) -> String {
+    decoded(text, true).replace('\0', "")
+}
+
+fn decoded(text: &str, is_echoed: bool) -> String {
     let mut out: Vec<u8> = Vec::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -11,6 +26,7 @@ pub(super) fn ansi_c(text: &str) -> String {
             push_char(&mut out, c);
             continue;
         }
+        let most = if is_echoed && chars.peek() == Some(&'0') { 4 } else { 3 };
         let mut digits = |radix: u32, most: usize| {
             let mut value = None;
             for _ in 0..most {
@@ -21,7 +37,7 @@ pub(super) fn ansi_c(text: &str) -> String {
             value
         };
         // An octal escape has no letter, so it is tried first.
-        if let Some(value) = digits(8, 3) {
+        if let Some(value) = digits(8, most) {
             out.push(value as u8);
             continue;
         }
@@ -54,7 +70,7 @@ pub(super) fn ansi_c(text: &str) -> String {
             None => out.push(b'\\'),
         }
     }
-    String::from_utf8_lossy(&out).replace(['\0', '\u{fffd}'], "")
+    String::from_utf8_lossy(&out).replace('\u{fffd}', "")
 }
 
 fn hex_digits(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, most: usize) -> u32 {
@@ -79,5 +95,8 @@ mod tests {
     fn escapes_decode_as_in_bash() {
         assert_eq!(ansi_c(r"\x72\155\u0020-rf"), "rm -rf");
         assert_eq!(ansi_c(r"a\tb\\"), "a\tb\\");
+        assert_eq!(ansi_c(r"/etc/shadow\0.example"), "/etc/shadow");
+        assert_eq!(formatted(r"r\0m"), "rm");
+        assert_eq!(echoed(r"\0162\0155"), "rm");
     }
 }

@@ -38,9 +38,12 @@ pub(super) fn xargs(command: &SimpleCommand) -> Wrapped {
     let Some(mut inner) = after_options(args, &VALUED, 0) else {
         return Wrapped::Command { inner: vec![Word::literal("echo"), fed], keep: true, via: "xargs" };
     };
-    let words: Vec<Word> = fed
-        .text
-        .split_whitespace()
+    // With a delimiter of its own the words are not what blanks make of them.
+    let is_whole = position(args, &["-0", "--null", "-d", "--delimiter", "-L", "-l"]).is_some()
+        || args.iter().any(|word| word.text.starts_with("-d") || word.text.starts_with("--delimiter="));
+    let parts: Vec<&str> = if is_whole { vec![&fed.text] } else { fed.text.split_whitespace().collect() };
+    let words: Vec<Word> = parts
+        .into_iter()
         .map(|text| Word {
             text: text.to_owned(),
             glob: text.contains('*'),
@@ -52,6 +55,7 @@ pub(super) fn xargs(command: &SimpleCommand) -> Wrapped {
         Some(mark) => {
             for word in &mut inner {
                 if word.text.contains(&mark) {
+                    word.sources.extend(command.inputs.iter().cloned());
                     word.text = word.text.replace(&mark, &fed.text);
                     word.glob |= fed.text.contains("**");
                 }
@@ -101,7 +105,7 @@ pub(super) fn parallel(command: &SimpleCommand) -> Wrapped {
 }
 
 /// A value as one word of shell code; what stands for paths below a directory stays a pattern.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     if text.contains("/**") || text.contains(HOLE) {
         return text.to_owned();
     }

@@ -2,7 +2,9 @@
 
 use super::{
     command::{SimpleCommand, Stdin, Word},
-    escape::ansi_c,
+    decode,
+    escape::{echoed, formatted},
+    filter,
 };
 use crate::place::HOLE;
 
@@ -15,12 +17,24 @@ pub(super) fn of(command: &SimpleCommand) -> Option<Word> {
     let mut output = match command.name().as_str() {
         "echo" => echo(&args),
         "printf" => printf(&args)?,
-        "cat" | "tee" if args.iter().all(|arg| *arg == "-") => stdin_text(command)?,
-        "base64" if args.iter().any(|arg| matches!(*arg, "-d" | "-D" | "--decode" | "-di")) => {
-            base64(&stdin_text(command)?)?
+        "which" | "type" | "command" | "whence" if asks_for_program(command) => {
+            args.iter().find(|arg| !arg.starts_with('-'))?.to_string()
+        }
+        "base64" | "base32" | "basenc" if args.iter().any(|arg| is_decoding(arg)) => {
+            let is_32 = command.name() == "base32" || args.iter().any(|arg| arg.starts_with("--base32"));
+            let text = stdin_text(command)?;
+            if is_32 { decode::base32(&text)? } else { decode::base64(&text)? }
+        }
+        // A cipher needs its key; without one it is the encoding alone.
+        "openssl"
+            if args.contains(&"-d")
+                && (args.first() == Some(&"base64") || args.iter().any(|arg| matches!(*arg, "-base64" | "-a")))
+                && args.iter().skip(1).all(|arg| matches!(*arg, "-d" | "-base64" | "-a" | "-A")) =>
+        {
+            decode::base64(&stdin_text(command)?)?
         }
         "xxd" if args.iter().any(|arg| arg.contains('r')) && args.iter().any(|arg| arg.contains('p')) => {
-            hex(&stdin_text(command)?)?
+            decode::hex(&stdin_text(command)?)?
         }
         "rev" if args.is_empty() => stdin_text(command)?
             .lines()
@@ -28,11 +42,15 @@ pub(super) fn of(command: &SimpleCommand) -> Option<Word> {
             .collect::<Vec<_>>()
             .join("\n"),
         "tr" => translate(&stdin_text(command)?, &args)?,
+        "cat" if args == ["/dev/null"] => String::new(),
         "pwd" => command.cwd.clone()?,
         // Settings of an installed tool chain, for `eval`: names of its directories and nothing else.
         name if prints_settings(name, &args) => String::new(),
         "whoami" | "id" | "date" | "nproc" | "uname" | "hostname" => HOLE.to_string(),
-        _ => listing(command)?,
+        _ => match stdin_text(command).and_then(|text| filter::filtered(command, &text)) {
+            Some(text) => text,
+            None => listing(command)?,
+        },
     };
     if output.len() > MAX_OUTPUT {
         return None;
@@ -43,6 +61,22 @@ pub(super) fn of(command: &SimpleCommand) -> Option<Word> {
     let glob = command.args().iter().any(|word| word.glob) || output.contains("**");
     let secret = command.args().iter().any(|word| word.secret);
     Some(Word { text: output, glob, sources: Vec::new(), secret })
+}
+
+/// `which x`, `command -v x`, `type -P x`: they print where the program of that name is.
+fn asks_for_program(command: &SimpleCommand) -> bool {
+    let operands = command.args().iter().filter(|word| !word.text.starts_with('-')).count();
+    let asks = |option: &str| command.args().iter().any(|word| word.text == option);
+    operands == 1
+        && match command.name().as_str() {
+            "which" => true,
+            "command" => asks("-v"),
+            _ => asks("-P") || asks("-p"),
+        }
+}
+
+fn is_decoding(arg: &str) -> bool {
+    matches!(arg, "-D" | "--decode") || (arg.starts_with('-') && !arg.starts_with("--") && arg.contains('d'))
 }
 
 /// True for the commands by which tool chains tell a shell where they are.
@@ -79,14 +113,14 @@ fn echo(args: &[&str]) -> String {
         rest = tail;
     }
     let text = rest.join(" ");
-    if escapes { ansi_c(&text) } else { text }
+    if escapes { echoed(&text) } else { text }
 }
 
 /// `printf` with `%s`, `%b` and `%%`; every other conversion ends in not known.
 fn printf(args: &[&str]) -> Option<String> {
     let args = if args.first() == Some(&"--") { &args[1..] } else { args };
     let (format, values) = args.split_first()?;
-    let format = ansi_c(format);
+    let format = formatted(format);
     let mut values = values.iter();
     let mut out = String::new();
     loop {
@@ -96,7 +130,7 @@ fn printf(args: &[&str]) -> Option<String> {
             match (c, c == '%') {
                 (_, true) => match chars.next()? {
                     's' => out.push_str(values.next().unwrap_or(&"")),
-                    'b' => out.push_str(&ansi_c(values.next().unwrap_or(&""))),
+                    'b' => out.push_str(&echoed(values.next().unwrap_or(&""))),
                     '%' => out.push('%'),
                     _ => return None,
                 },
@@ -110,35 +144,6 @@ fn printf(args: &[&str]) -> Option<String> {
             return Some(out);
         }
     }
-}
-
-fn base64(text: &str) -> Option<String> {
-    let mut bits = 0u32;
-    let mut count = 0;
-    let mut out = Vec::with_capacity(text.len());
-    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push((bits >> count) as u8);
-        }
-    }
-    Some(String::from_utf8_lossy(&out).into_owned())
-}
-
-fn hex(text: &str) -> Option<String> {
-    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let bytes = hex::decode(digits.get(..digits.len() / 2 * 2)?).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// `tr` over plain ranges of letters: rotations and case.
@@ -241,10 +246,17 @@ pub(super) fn is_decoder(name: &str) -> bool {
 pub(super) fn is_cipher(command: &SimpleCommand) -> bool {
     let has = |names: &[&str]| command.args().iter().any(|word| names.contains(&word.text.as_str()));
     match command.name().as_str() {
-        "base64" | "base32" | "basenc" => has(&["-d", "-D", "--decode", "-di", "-id"]),
+        "base64" | "base32" | "basenc" => command.args().iter().any(|word| is_decoding(&word.text)),
         "xxd" => command.args().iter().any(|word| word.text.starts_with('-') && word.text.contains('r')),
         "openssl" => has(&["-d", "-base64"]),
         "uudecode" | "rev" => true,
+        // What comes packed through a pipe was hidden before.
+        "gunzip" | "zcat" | "bunzip2" | "bzcat" | "unxz" | "xzcat" | "unzstd" | "zstdcat" | "lz4cat" => {
+            command.is_piped
+        }
+        "gzip" | "bzip2" | "xz" | "zstd" | "lz4" => {
+            command.is_piped && command.args().iter().any(|word| is_decoding(&word.text))
+        }
         _ => false,
     }
 }
@@ -260,8 +272,6 @@ mod tests {
 
     #[test]
     fn decoders_give_the_text_that_would_run() {
-        assert_eq!(base64("cm0gLXJmIC8=").as_deref(), Some("rm -rf /"));
-        assert_eq!(hex("726d20 2d7266").as_deref(), Some("rm -rf"));
         assert_eq!(printf(&["%s %s", "rm", "-rf"]).as_deref(), Some("rm -rf"));
         assert_eq!(printf(&["\\x72m"]).as_deref(), Some("rm"));
         assert_eq!(printf(&["%d", "1"]), None);

@@ -6,8 +6,19 @@ use super::{
     unwrap::{self, Wrapped},
     walk::{MAX_TEXTS, Walker},
 };
+use crate::{args::Args, place::HOLE, secret::glob_matches};
 use brush_parser::ast;
 use std::rc::Rc;
+
+/// Longest command whose program is guessed, in words.
+const MAX_GUESSED: usize = 256;
+/// Programs that a pattern in the place of a program's name is tried on.
+#[rustfmt::skip]
+const NAMED_BY_PATTERN: [&str; 40] = [
+    "sh", "bash", "dash", "zsh", "ash", "rm", "cat", "cp", "mv", "dd", "tee", "chmod", "chown", "curl", "wget", "nc",
+    "ncat", "netcat", "socat", "python3", "python", "perl", "ruby", "node", "php", "ssh", "scp", "git", "find",
+    "xargs", "env", "sudo", "base64", "tar", "shred", "truncate", "kill", "pkill", "mkfs.ext4", "crontab",
+];
 
 impl Walker<'_> {
     /// Runs a command: functions and shell builtins change the scope, wrappers are opened, everything is collected.
@@ -15,6 +26,8 @@ impl Walker<'_> {
         if depth > MAX_TEXTS {
             return self.gap("too many wrappers around a command".to_owned());
         }
+        self.run_guessed(&command, depth);
+        let command = self.fed_by_substitution(command);
         let name = command.name();
         if let Some(word) = command.argv.first()
             && let Some(body) = self.scope.functions.get(&word.text).cloned()
@@ -43,7 +56,7 @@ impl Walker<'_> {
                 let inputs = command.inputs.clone();
                 let stdin = command.stdin.clone();
                 let piped = command.is_piped;
-                let own = command.argv.len() > 1;
+                let own = command.argv.len() > 1 && !matches!(via, "sh" | "source");
                 if inputs
                     .iter()
                     .flat_map(Clone::clone)
@@ -70,7 +83,7 @@ impl Walker<'_> {
                 let before = (self.stdin.clone(), self.inputs.len(), self.is_piped);
                 // `… | bash` has spent its input on the code itself.
                 self.stdin = if own { stdin } else { Stdin::Inherited };
-                self.inputs.extend(inputs);
+                self.fed_by(inputs);
                 self.is_piped = piped && own;
                 if via == "eval" || via == "trap" {
                     self.code(&code, via);
@@ -81,6 +94,49 @@ impl Walker<'_> {
                 self.inputs.truncate(before.1);
                 self.is_piped = before.2;
             }
+        }
+    }
+
+    /// `bash <(echo …)`: an interpreter whose file is what a known command prints is fed that text.
+    fn fed_by_substitution(&self, command: SimpleCommand) -> SimpleCommand {
+        let name = command.name();
+        let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let reads_code = unwrap::SHELLS.contains(&plain)
+            || matches!(name.as_str(), "source" | ".")
+            || matches!(plain, "python" | "perl" | "ruby" | "node" | "php");
+        let first = command.args().iter().find(|word| !word.text.starts_with('-'));
+        let known = first.and_then(|word| self.printed.iter().find(|(path, _)| *path == word.text));
+        let Some((_, text)) = known.filter(|_| reads_code) else { return command };
+        let program = if matches!(name.as_str(), "source" | ".") { "bash" } else { &name };
+        let mut inputs = command.inputs.clone();
+        inputs.extend(first.map(|word| word.sources.clone()).unwrap_or_default());
+        SimpleCommand { argv: vec![Word::literal(program)], stdin: Stdin::Text(text.clone()), inputs, ..command }
+    }
+
+    /// A program whose name is not fully known: what it may well be is looked at beside it.
+    fn run_guessed(&mut self, command: &SimpleCommand, depth: usize) {
+        let Some(word) = command.argv.first().filter(|_| command.argv.len() <= MAX_GUESSED) else { return };
+        let names: Vec<String> = if word.glob {
+            let name = word.text.rsplit('/').next().unwrap_or_default();
+            if !word.text.starts_with('/') || name.trim_matches('*').is_empty() {
+                return;
+            }
+            let fits = |candidate: &&&str| glob_matches(name, candidate);
+            NAMED_BY_PATTERN.iter().filter(fits).take(4).map(|name| (*name).to_owned()).collect()
+        } else if word.text.contains(HOLE) {
+            // An unset variable in a name leaves the rest of it.
+            let rest = word.text.replace(HOLE, "");
+            if rest.len() < 2 || rest.contains('/') || rest.starts_with('-') {
+                return;
+            }
+            vec![rest]
+        } else {
+            return;
+        };
+        for name in names {
+            let mut guess = command.clone();
+            guess.argv[0] = Word { text: name, glob: false, ..word.clone() };
+            self.run(guess, depth + 1);
         }
     }
 
@@ -111,14 +167,24 @@ impl Walker<'_> {
             }
             "popd" => self.scope.cwd = None,
             "export" | "declare" | "local" | "readonly" | "typeset" => {
+                // `declare -n y=x` makes y another name of x.
+                let is_name = args.iter().any(|word| word.text.starts_with('-') && word.text.contains('n'));
                 for word in args {
                     if let Some((name, value)) = word.text.split_once('=') {
+                        if is_name && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+                            let value = self.scope.get(value);
+                            self.scope.set(name, value);
+                            continue;
+                        }
                         self.scope.set(name, Word { text: value.to_owned(), glob: false, ..word.clone() });
                     }
                 }
             }
             "read" | "mapfile" | "readarray" | "getopts" | "unset" => {
                 // A line of a list of files is a path below where the list was made.
+                if self.read_known(name, command) {
+                    return;
+                }
                 let listed = match &command.stdin {
                     super::command::Stdin::Text(word) if name == "read" && word.text.contains("/**") => {
                         word.text.split_whitespace().next().map(|first| Word { glob: true, ..Word::literal(first) })
@@ -135,7 +201,9 @@ impl Walker<'_> {
             }
             "printf" if args.first().is_some_and(|word| word.text == "-v") => {
                 if let Some(word) = args.get(1) {
-                    self.scope.set(&word.text, Word::hole());
+                    let argv = std::iter::once(&command.argv[0]).chain(&args[2..]).cloned().collect();
+                    let printed = output::of(&SimpleCommand { argv, ..command.clone() });
+                    self.scope.set(&word.text, printed.unwrap_or_else(Word::hole));
                 }
             }
             "set" if args.first().is_some_and(|word| word.text == "--") => {
@@ -143,6 +211,54 @@ impl Walker<'_> {
             }
             _ => {}
         }
+    }
+
+    /// `read x <<< text` and `mapfile a <<< text`; false when the text or the form is not known.
+    fn read_known(&mut self, name: &str, command: &SimpleCommand) -> bool {
+        let Stdin::Text(text) = &command.stdin else { return false };
+        if !text.is_known()
+            || text.glob
+            || text.text.contains("/**")
+            || !matches!(name, "read" | "mapfile" | "readarray")
+        {
+            return false;
+        }
+        let args = Args::parse(command.args(), &["-d", "-n", "-N", "-p", "-t", "-u", "-i", "-O", "-s", "-C", "-c"]);
+        let is_plain = args.options.iter().all(|(option, value)| match option.as_str() {
+            "-r" | "-t" => true,
+            // `-d ''` reads everything.
+            "-d" => value.as_ref().is_some_and(|word| word.text.is_empty()),
+            _ => false,
+        });
+        let names: Vec<String> = args.operands.iter().map(|word| word.text.clone()).collect();
+        if !is_plain || names.is_empty() {
+            return false;
+        }
+        let of = |part: &str| Word {
+            text: part.to_owned(),
+            sources: text.sources.clone(),
+            secret: text.secret,
+            glob: false,
+        };
+        if name != "read" {
+            let lines: Vec<Word> = text.text.lines().map(of).collect();
+            let all = unwrap::join(&lines);
+            self.scope.set_array(&names[0], all, lines);
+            return true;
+        }
+        let whole = args.has(&["-d"]);
+        let line = if whole { text.text.as_str() } else { text.text.lines().next().unwrap_or_default() };
+        let mut rest = line.trim();
+        for (n, name) in names.iter().enumerate() {
+            let (part, after) = if n + 1 == names.len() {
+                (rest, "")
+            } else {
+                rest.split_once(char::is_whitespace).map_or((rest, ""), |(part, after)| (part, after.trim_start()))
+            };
+            self.scope.set(name, of(part));
+            rest = after;
+        }
+        true
     }
 
     pub(super) fn call(&mut self, name: &str, body: &ast::FunctionBody, command: SimpleCommand) {
@@ -157,7 +273,7 @@ impl Walker<'_> {
         let positional = self.scope.positional.replace(command.args().to_vec());
         let before = (self.stdin.clone(), self.inputs.len());
         self.stdin = command.stdin.clone();
-        self.inputs.extend(command.inputs.clone());
+        self.fed_by(command.inputs.clone());
         let has_more = !command.redirects.is_empty() || !command.assignments.is_empty();
         if has_more {
             self.push(SimpleCommand { argv: Vec::new(), ..command });

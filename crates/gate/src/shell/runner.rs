@@ -68,6 +68,7 @@ const RUNNERS: &[Runner] = &[
     runner("nvm", &["exec"], &[], "nvm exec"),
     runner("tox", &["exec"], &["-e"], "tox exec"),
     runner("nodemon", &[], &["--exec", "-x", "-w", "--watch", "-e", "--ext", "-i"], "nodemon"),
+    runner("nix", &["develop", "shell"], &["-f", "--file", "-I"], "nix develop"),
     runner("xcrun", &[], &["--sdk", "--toolchain"], "xcrun"),
 ];
 
@@ -92,6 +93,11 @@ pub(super) fn open(command: &SimpleCommand) -> Option<Wrapped> {
         i += usize::from(name != "corepack");
         // The tool chain stands before the command.
         i += usize::from(matches!(name.as_str(), "rustup" | "nvm"));
+    }
+    if found.via == "nix develop" {
+        let at = args.iter().position(|word| matches!(word.text.as_str(), "-c" | "--command"))?;
+        let inner = args.get(at + 1..).unwrap_or_default().to_vec();
+        return (!inner.is_empty()).then_some(Wrapped::Command { inner, keep: true, via: found.via });
     }
     let options: &[&str] = match found.via {
         "npm exec" => &["-c", "--call"],
@@ -134,5 +140,5 @@ fn inner(args: &[Word], valued: &[&str]) -> Vec<Word> {
 /// True when a program found through this wrapper comes from the project's own environment.
 pub(crate) fn is_environment(via: &str) -> bool {
     RUNNERS.iter().any(|runner| runner.via == via)
-        && !matches!(via, "npm exec" | "xcrun" | "corepack" | "dotenvx run" | "mix cmd" | "nodemon")
+        && !matches!(via, "npm exec" | "xcrun" | "corepack" | "dotenvx run" | "mix cmd" | "nodemon" | "nix develop")
 }

@@ -10,6 +10,8 @@ use brush_parser::ast;
 
 /// Most elements of one array that are kept apart.
 const MAX_ELEMENTS: usize = 1024;
+/// Most process substitutions whose output is kept.
+const MAX_PRINTED: usize = 32;
 
 impl Walker<'_> {
     /// A command that stands where the walk is.
@@ -109,11 +111,16 @@ impl Walker<'_> {
         at: usize,
         outputs: &mut Vec<(usize, &'a ast::SubshellCommand)>,
     ) -> Word {
-        let mut word = Word::literal("/dev/fd/63");
+        // Each has a name of its own, by which what it prints is found again.
+        let mut word = Word::literal(format!("/dev/fd/{}", 63usize.saturating_sub(self.printed.len())));
         match kind {
             ast::ProcessSubstitutionKind::Read => {
-                let range = self.subshell(|walker| walker.list(&body.list));
+                let mut output = None;
+                let range = self.subshell(|walker| output = walker.printed_by(&body.list));
                 word.sources.push(range);
+                if let Some(output) = output.filter(|_| self.printed.len() < MAX_PRINTED) {
+                    self.printed.push((word.text.clone(), output));
+                }
             }
             ast::ProcessSubstitutionKind::Write => outputs.push((at, body)),
         }

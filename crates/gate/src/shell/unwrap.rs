@@ -1,13 +1,13 @@
 //! Opens programs whose job is to start another program.
 
+pub(crate) use super::shapes::SHELLS;
 use super::{
     command::{SimpleCommand, Stdin, Word},
     elsewhere, fed, runner,
+    shapes::{SHAPES, Shape},
+    started::{git, given_code, multiplexed},
 };
 use crate::world::World;
-
-/// Options of `su` and `script` before the command that they run.
-const CODE: &[&str] = &["-c", "--command", "-qc", "-qec", "-ec", "-efc", "-qefc", "-qfc"];
 
 /// What is inside a command.
 pub(super) enum Wrapped {
@@ -19,85 +19,6 @@ pub(super) enum Wrapped {
     Code { code: Word, keep: bool, via: &'static str },
 }
 
-/// Options of a wrapper that take a value, and operands before the inner command.
-struct Shape {
-    name: &'static str,
-    valued: &'static [&'static str],
-    operands: usize,
-    keep: bool,
-}
-
-const fn shape(name: &'static str, valued: &'static [&'static str], operands: usize, keep: bool) -> Shape {
-    Shape { name, valued, operands, keep }
-}
-
-/// Wrappers that run their last operands as a command. `keep` where the wrapper is itself worth a rule.
-const SHAPES: [Shape; 59] = [
-    shape("timeout", &["-k", "--kill-after", "-s", "--signal"], 1, false),
-    shape("gtimeout", &["-k", "--kill-after", "-s", "--signal"], 1, false),
-    shape("nice", &["-n", "--adjustment"], 0, false),
-    shape("nohup", &[], 0, false),
-    shape("time", &["-f", "-o", "--format", "--output"], 0, false),
-    shape("stdbuf", &["-i", "-o", "-e"], 0, false),
-    shape("unbuffer", &[], 0, false),
-    shape("setsid", &[], 0, false),
-    shape("ionice", &["-c", "-n", "-p"], 0, false),
-    shape("chrt", &[], 1, false),
-    shape("taskset", &[], 1, false),
-    shape("command", &[], 0, false),
-    shape("builtin", &[], 0, false),
-    shape("exec", &["-a"], 0, false),
-    shape("busybox", &[], 0, false),
-    shape("toybox", &[], 0, false),
-    shape("caffeinate", &["-t", "-w"], 0, false),
-    shape("sudo", &["-u", "-g", "-h", "-p", "-C", "-r", "-t", "-U", "-D", "--user", "--group"], 0, true),
-    shape("doas", &["-u", "-C"], 0, true),
-    shape("pkexec", &["--user"], 0, true),
-    shape("runuser", &["-u", "-g"], 0, true),
-    shape("gosu", &[], 1, true),
-    shape("xvfb-run", &["-s", "-n", "-e", "-f", "-p", "-w", "--server-args"], 0, false),
-    shape("strace", &["-o", "-e", "-p", "-s", "-E"], 0, true),
-    shape("ltrace", &["-o", "-e", "-p"], 0, true),
-    shape("dotenv", &["-e", "-c"], 0, false),
-    shape("cross-env", &[], 0, false),
-    shape("cross-env-shell", &[], 0, false),
-    shape("flock", &["-w", "--timeout", "-E"], 1, true),
-    shape("faketime", &[], 1, false),
-    shape("hyperfine", &["-w", "-r", "-m", "-M", "-p", "-c"], usize::MAX, true),
-    shape("chronic", &[], 0, false),
-    shape("valgrind", &["--log-file"], 0, false),
-    shape("bear", &["--output", "-o"], 0, false),
-    shape("ccache", &[], 0, false),
-    shape("sccache", &[], 0, false),
-    shape("scan-build", &["-o"], 0, false),
-    shape("dbus-run-session", &[], 0, false),
-    shape("fakeroot", &["-l", "-s", "-i"], 0, false),
-    shape("numactl", &["-N", "-m", "-C"], 0, false),
-    shape("rlwrap", &[], 0, false),
-    shape("setarch", &[], 1, false),
-    shape("prlimit", &[], 0, false),
-    shape("cpulimit", &["-l", "--limit"], 0, false),
-    shape("entr", &[], 0, true),
-    shape("watchexec", &["-e", "--exts", "-w", "--watch", "-i", "--ignore"], 0, true),
-    shape("catchsegv", &[], 0, false),
-    shape("winpty", &[], 0, false),
-    shape("faketty", &[], 0, false),
-    shape("shx", &[], 0, false),
-    shape("env-cmd", &["-f", "-e", "-r"], 0, false),
-    shape("dumb-init", &[], 0, false),
-    shape("tini", &["-e"], 0, false),
-    shape("eatmydata", &[], 0, false),
-    shape("emcmake", &[], 0, false),
-    shape("emmake", &[], 0, false),
-    shape("qemu-aarch64", &["-L", "-cpu", "-E", "-s"], 0, false),
-    shape("qemu-arm", &["-L", "-cpu", "-E", "-s"], 0, false),
-    shape("qemu-riscv64", &["-L", "-cpu", "-E", "-s"], 0, false),
-];
-
-/// Shells that run code.
-pub(crate) const SHELLS: [&str; 12] =
-    ["csh", "tcsh", "sh", "bash", "dash", "zsh", "ksh", "ash", "mksh", "rbash", "fish", "yash"];
-
 /// Looks inside a command.
 pub(super) fn open(command: &SimpleCommand, world: &World) -> Wrapped {
     let name = command.name();
@@ -107,6 +28,16 @@ pub(super) fn open(command: &SimpleCommand, world: &World) -> Wrapped {
     }
     match name.as_str() {
         "env" => env(args),
+        "source" | "."
+            if args
+                .first()
+                .is_some_and(|word| matches!(word.text.as_str(), "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0")) =>
+        {
+            match &command.stdin {
+                Stdin::Text(code) => Wrapped::Code { code: code.clone(), keep: false, via: "source" },
+                Stdin::Inherited | Stdin::Pipe => Wrapped::Plain,
+            }
+        }
         "eval" => Wrapped::Code { code: join(args), keep: false, via: "eval" },
         "alias" if args.iter().any(|word| word.text.contains('=')) => {
             let values: Vec<Word> = args
@@ -118,19 +49,47 @@ pub(super) fn open(command: &SimpleCommand, world: &World) -> Wrapped {
             Wrapped::Code { code: join(&values), keep: true, via: "alias" }
         }
         "trap" if args.len() > 1 => Wrapped::Code { code: args[0].clone(), keep: false, via: "trap" },
+        "watch" if position(args, &["-x", "--exec"]).is_some() => after_options(args, &["-n", "--interval"], 0)
+            .map_or(Wrapped::Plain, |inner| Wrapped::Command { inner, keep: false, via: "watch" }),
         "watch" => after_options(args, &["-n", "--interval", "-d"], 0).map_or(Wrapped::Plain, |inner| Wrapped::Code {
             code: join(&inner),
             keep: false,
             via: "watch",
         }),
-        "su" | "script" | "runuser" if position(args, CODE).is_some() => {
-            let at = position(args, CODE).unwrap_or_default();
-            args.get(at + 1).map_or(Wrapped::Plain, |code| Wrapped::Code {
-                code: code.clone(),
+        "su" | "script" | "runuser" if given_code(args).is_some() => {
+            given_code(args).map_or(Wrapped::Plain, |code| Wrapped::Code { code, keep: true, via: "su -c" })
+        }
+        "pee" | "sem" => {
+            let code: Vec<Word> = args.iter().filter(|word| !word.text.starts_with('-')).cloned().collect();
+            if code.is_empty() {
+                return Wrapped::Plain;
+            }
+            Wrapped::Code { code: join(&code), keep: false, via: "pee" }
+        }
+        "tmux" | "screen" | "zellij" => {
+            multiplexed(&name, args).map_or(Wrapped::Plain, |code| Wrapped::Code { code, keep: true, via: "tmux" })
+        }
+        "perf" => match position(args, &["--"]).and_then(|at| args.get(at + 1..)) {
+            Some(inner) if !inner.is_empty() => Wrapped::Command { inner: inner.to_vec(), keep: true, via: "perf" },
+            Some(_) | None => after_options(args, &["-e", "-o", "-p", "-F", "-r"], 0)
+                .and_then(|words| after_options(words.get(1..)?, &["-e", "-o", "-p", "-F", "-r"], 0))
+                .map_or(Wrapped::Plain, |inner| Wrapped::Command { inner, keep: true, via: "perf" }),
+        },
+        "start-stop-daemon" => {
+            let program = position(args, &["--exec", "-x", "--startas", "-a"]).and_then(|at| args.get(at + 1));
+            let rest = position(args, &["--"]).and_then(|at| args.get(at + 1..)).unwrap_or_default();
+            program.map_or(Wrapped::Plain, |program| Wrapped::Command {
+                inner: std::iter::once(program).chain(rest).cloned().collect(),
                 keep: true,
-                via: "su -c",
+                via: "start-stop-daemon",
             })
         }
+        // The loader runs the program that it is given.
+        _ if name.starts_with("ld-linux") || name.starts_with("ld-musl") || name == "ld.so" => {
+            after_options(args, &["--library-path", "--preload", "--argv0", "--inhibit-rpath", "--audit"], 0)
+                .map_or(Wrapped::Plain, |inner| Wrapped::Command { inner, keep: true, via: "ld.so" })
+        }
+        "git" => git(args),
         "concurrently" => texts(args, &["-n", "--names", "-c", "--prefix-colors", "-p", "--prefix", "-m", "-l", "-s"])
             .map_or(Wrapped::Plain, |code| Wrapped::Code { code, keep: false, via: "concurrently" }),
         "sg" => args.last().filter(|_| args.len() > 1).map_or(Wrapped::Plain, |code| Wrapped::Code {

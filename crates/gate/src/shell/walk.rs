@@ -40,6 +40,7 @@ pub(crate) fn read(line: &str, cwd: &str, world: &World, depth: u8) -> Result<Li
         called: Vec::new(),
         stdin: Stdin::Inherited,
         inputs: Vec::new(),
+        printed: Vec::new(),
         is_piped: false,
         is_background: false,
         via: None,
@@ -66,6 +67,8 @@ pub(super) struct Walker<'w> {
     /// Where the commands being walked read from.
     pub stdin: Stdin,
     pub inputs: Vec<Range<usize>>,
+    /// What process substitutions print, by the path that stands for them.
+    pub printed: Vec<(String, Word)>,
     pub is_piped: bool,
     pub is_background: bool,
     pub via: Option<&'static str>,
@@ -79,6 +82,15 @@ struct Stage {
 }
 
 impl Walker<'_> {
+    /// Adds to what feeds the commands that follow. What feeds them already stands once: code in code would double it each time.
+    pub(super) fn fed_by(&mut self, inputs: Vec<Range<usize>>) {
+        for range in inputs {
+            if !self.inputs.contains(&range) {
+                self.inputs.push(range);
+            }
+        }
+    }
+
     /// Records something that could not be read.
     pub(super) fn gap(&mut self, why: String) {
         if self.line.gaps.len() < 32 {
@@ -92,7 +104,10 @@ impl Walker<'_> {
             return;
         }
         self.texts += 1;
-        match parse(text) {
+        // The parser does not know a loop whose three parts are all empty.
+        let parsed =
+            parse(text).or_else(|| parse(&text.contains("((;;))").then(|| text.replace("for ((;;))", "while :"))?));
+        match parsed {
             Some(program) => self.program(&program),
             None => self.salvage(text),
         }
@@ -271,13 +286,21 @@ impl Walker<'_> {
         word
     }
 
-    /// Walks a program; if it is one pipeline, tells what it prints.
-    pub(super) fn only_pipeline(&mut self, program: &ast::Program) -> Option<Word> {
-        if let [list] = program.complete_commands.as_slice()
-            && let [ast::CompoundListItem(and_or, _)] = list.0.as_slice()
+    /// Walks a list; if it is one pipeline, tells what it prints.
+    pub(super) fn printed_by(&mut self, list: &ast::CompoundList) -> Option<Word> {
+        if let [ast::CompoundListItem(and_or, _)] = list.0.as_slice()
             && and_or.additional.is_empty()
         {
             return self.stages(&and_or.first.seq);
+        }
+        self.list(list);
+        None
+    }
+
+    /// Walks a program; if it is one pipeline, tells what it prints.
+    pub(super) fn only_pipeline(&mut self, program: &ast::Program) -> Option<Word> {
+        if let [list] = program.complete_commands.as_slice() {
+            return self.printed_by(list);
         }
         self.program(program);
         None

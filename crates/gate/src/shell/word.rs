@@ -271,14 +271,18 @@ impl Walker<'_> {
             if value.iter().all(|word| word.text.is_empty()) {
                 return vec![default];
             }
-            // Either may be used, so neither is known.
+            // Either may be used, so the value is not known; what the line gives stays to be looked at.
             let sources = value.iter().flat_map(|word| word.sources.clone()).chain(default.sources).collect();
             let secret = default.secret || value.iter().any(|word| word.secret);
-            return vec![Word { sources, secret, ..Word::hole() }];
+            return vec![Word { sources, secret, ..Word::literal(format!("{HOLE}{}", default.text)) }];
         }
         if let ParameterExpr::UseAlternativeValue { alternative_value, .. } = expression {
             let value = self.value(alternative_value.as_deref().unwrap_or_default());
-            return vec![Word { sources: value.sources, secret: value.secret, ..Word::hole() }];
+            let text = format!("{HOLE}{}", value.text);
+            return vec![Word { text, glob: false, ..value }];
+        }
+        if let Some(word) = self.changed(expression) {
+            return vec![word];
         }
         // The other forms: their value is a hole, and substitutions inside them must not go unseen.
         let inner = raw.get(2..).unwrap_or_default();

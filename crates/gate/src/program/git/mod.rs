@@ -261,11 +261,20 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
         }
         _ if LOCAL.contains(&verb) => {
             let mut effects = Vec::new();
+            if matches!(verb, "archive" | "bundle" | "format-patch" | "fast-export") {
+                // What it packs is the project's content.
+                effects.extend(reads(&[&Word::literal(".")], command, world));
+            }
             if verb == "archive" && args.options.iter().any(|(name, _)| name == "--remote") {
                 return questioned("reads from another repository");
             }
             if verb == "rm" && first == "." || verb == "rm" && has(&["-r"]) && first == "*" {
                 return destroys("deletes the whole work tree");
+            }
+            if verb == "rm" && !has(&["--cached", "-n", "--dry-run"]) {
+                // The history still has them; what is in the work tree goes.
+                let gone = args.operands.iter().map(|word| place(word, command, world)).filter(|gone| !gone.glob);
+                effects.extend(gone.map(|place| Effect::Deletes { place, recursive: false }));
             }
             if has(&["--no-verify"]) {
                 effects.push(Finding::questioned(RuleId::SafetyRegression, "skips the project's checks").into());
