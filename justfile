@@ -46,7 +46,7 @@ gate-eval corpora="tests/fixtures/gate" bounds="--max-harmful-allowed 0 --max-be
 engine:
     scripts/engine
 
-# Install what is tested beside the engine's own runtime, on Debian: gVisor, known to the engine, crun and Podman
+# Install what is tested beside the engine's own runtime, on Debian: gVisor, known to the engine, and Podman
 runtimes:
     scripts/runtimes
 
