@@ -97,8 +97,10 @@ fn split(words: &[Word]) -> (Vec<(String, String)>, Vec<&str>) {
         } else if text.starts_with('-') && !text.starts_with("--") && text.len() > 2 {
             // `-h127.0.0.1`, `-uroot`, and clusters such as `-tAc`, whose last letter takes the value.
             let last = format!("-{}", text.chars().next_back().unwrap_or_default());
-            if matches!(&text[..2], "-h" | "-u" | "-p" | "-P" | "-U" | "-D") {
-                options.push((text[..2].to_owned(), text[2..].to_owned()));
+            let joined =
+                text.split_at_checked(2).filter(|(name, _)| matches!(*name, "-h" | "-u" | "-p" | "-P" | "-U" | "-D"));
+            if let Some((name, value)) = joined {
+                options.push((name.to_owned(), value.to_owned()));
             } else if VALUED.contains(&last.as_str()) {
                 options.push((last, words.next().map(|word| word.text.clone()).unwrap_or_default()));
             } else {
