@@ -98,6 +98,9 @@ pub(super) fn effects(
         let instead = "run the command once";
         found.push(Finding::forbidden(RuleId::ResourceAbuse, "starts copies of itself without end", instead).into());
     }
+    found.extend(took_rights(bare));
+    found.extend(fills(text, bare, is_endless));
+    found.extend(stops_all(bare, strings));
     found.extend(walked(bare, strings, command, world));
     found.extend(moved(text, strings, command, world));
     for target in arguments(text, &EMPTIES).iter().filter(|target| target.is_known()) {
@@ -106,6 +109,42 @@ pub(super) fn effects(
     }
     found.extend(fetched_and_run(language, text));
     found
+}
+
+/// Code that makes itself the root user; one that gives rights away names another number.
+fn took_rights(bare: &str) -> Option<Effect> {
+    const CALLS: [&str; 7] = ["setuid", "setgid", "seteuid", "setegid", "setresuid", "setreuid", "set_uid"];
+    let takes = CALLS.iter().any(|call| {
+        bare.match_indices(call).take(32).any(|(at, _)| {
+            let after = bare[at + call.len()..].trim_start_matches(['(', ' ']);
+            after.starts_with('0') && !after[1..].starts_with(|c: char| c.is_ascii_alphanumeric())
+        })
+    });
+    takes.then(|| {
+        Finding::refused(RuleId::Privilege, "takes the rights of the root user", "work with the rights you have").into()
+    })
+}
+
+/// A loop that writes without end and without a pause.
+fn fills(text: &str, bare: &str, is_endless: bool) -> Option<Effect> {
+    const ENDS: [&str; 12] =
+        ["break", "return", "sleep", "input", "recv", "read", "readline", "raise", "exit", "get", "accept", "next"];
+    let writes = [".write(", "writeFileSync(", "appendFileSync(", "fwrite("].iter().any(|call| bare.contains(call));
+    let fills = text.len() <= MAX_BOMB && is_endless && writes && !ENDS.iter().any(|name| mentions(bare, name));
+    let instead = "write what the task needs and stop";
+    fills.then(|| Finding::refused(RuleId::ResourceAbuse, "writes without end", instead).into())
+}
+
+/// Code that walks over all processes and stops each.
+fn stops_all(bare: &str, strings: &[String]) -> Option<Effect> {
+    const CHOOSES: [&str; 7] = ["name", "cmdline", "ppid", "children", "username", "exe", "getpid"];
+    let any = |names: &[&str]| names.iter().any(|name| mentions(bare, name));
+    let walks = any(&["process_iter", "psutil.pids"]) || strings.iter().any(|text| text == "/proc");
+    let stops = bare.contains(".kill(") || bare.contains(".terminate(");
+    let is_chosen = any(&CHOOSES) || strings.iter().any(|text| CHOOSES.contains(&text.as_str()));
+    let instead = "stop only what you started";
+    (walks && stops && !is_chosen)
+        .then(|| Finding::refused(RuleId::GateTampering, "stops every process", instead).into())
 }
 
 /// Code that walks over all files of a tree and deletes each.

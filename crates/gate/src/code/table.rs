@@ -200,6 +200,7 @@ pub(super) fn table(language: Language) -> Calls {
                 "Socket",
                 "URI.open",
                 "OpenURI",
+                "WEBrick",
                 "UDPSocket",
                 "Faraday",
                 "HTTParty",
