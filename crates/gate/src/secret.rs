@@ -3,7 +3,7 @@
 pub(crate) use crate::secret_table::{CERTAIN, LIKELY_ENDS, LIKELY_NAMES};
 use crate::{
     place::{Place, is_under},
-    secret_table::{DATA_ENDS, KEY_NAMES, STORE_WORDS, TEXTS},
+    secret_table::{DATA_ENDS, KEY_DIRS, KEY_NAMES, STORE_WORDS, TEXTS},
     world::World,
 };
 
@@ -72,7 +72,7 @@ pub(crate) fn secrecy(place: &Place) -> Option<Secrecy> {
     if is_text {
         return None;
     }
-    if is_named_key(name) {
+    if is_named_key(name, path.rsplit('/').nth(1).unwrap_or_default()) {
         return Some(Secrecy::Likely);
     }
     let env = name == ".env" || name.starts_with(".env.") || name.starts_with(".env*") || name == ".env?";
@@ -83,10 +83,13 @@ pub(crate) fn secrecy(place: &Place) -> Option<Secrecy> {
 }
 
 /// A file of data whose name says that it is a key: `service_account_key.json`, `gcp-key.json`, `credentials.yml.enc`.
-fn is_named_key(name: &str) -> bool {
+fn is_named_key(name: &str, dir: &str) -> bool {
     let Some((stem, end)) = name.split_once('.').filter(|(stem, _)| !stem.is_empty()) else { return name == ".envrc" };
     if !DATA_ENDS.contains(&end) {
         return false;
+    }
+    if KEY_DIRS.contains(&dir) {
+        return true;
     }
     let plain: String = stem.chars().map(|c| if c == '-' || c == ' ' { '_' } else { c }).collect();
     KEY_NAMES.iter().any(|key| {

@@ -68,6 +68,8 @@ pub(crate) const KEY_NAMES: [&str; 18] = [
     "firebase_adminsdk", "gcp_key", "gcloud_key", "google_key", "gcp_credentials", "google_credentials",
     "aws_credentials", "private_key", "secret_key", "api_keys", "client_secret", "oauth_credentials", "credentials",
 ];
+/// Directories of a project in which nothing but keys is kept.
+pub(crate) const KEY_DIRS: [&str; 4] = ["secrets", ".secrets", ".credentials", "private-keys"];
 /// Ends of files that hold data, not code.
 #[rustfmt::skip]
 pub(crate) const DATA_ENDS: [&str; 14] = [

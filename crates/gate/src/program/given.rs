@@ -18,8 +18,55 @@ const TAKES_FILES: &[&str] = &[
     "pkg-config", "pkgconf", "sar", "cal", "fortune", "tldr", "w", "users", "mtr", "resolvectl",
 ];
 
-/// The stores that a quiet program is given.
+/// Programs to which a word is text or a pattern, whatever it looks like, or that only tell about the file of that name.
+#[rustfmt::skip]
+const TEXT: &[&str] = &[
+    "grep", "egrep", "fgrep", "zgrep", "rg", "rgrep", "ugrep", "ag", "ack", "find", "gfind", "fd", "fdfind", "jq",
+    "awk", "gawk", "mawk", "nawk", "sed", "gsed", "chmod", "chown", "chgrp", "kill", "source", ".",
+];
+/// Options whose value is a file that is written.
+#[rustfmt::skip]
+const OUTPUTS: [&str; 10] = [
+    "-o", "-O", "-w", "--output", "--out", "--outfile", "--output-file", "--output-document", "--log-file", "--logfile",
+];
+
+/// Stores and files that take effect by being there, given to a program in whatever form.
 pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    if name == "git" || super::inert::is_inert(name) && !TAKES_FILES.contains(&name) {
+        return Vec::new();
+    }
+    let is_text = TEXT.contains(&name);
+    let mut effects = stores(name, command, world);
+    let mut before = "";
+    for word in command.args() {
+        let own = (!is_text && word.text.starts_with('/')).then(|| word.clone());
+        let is_output = own.is_none() || OUTPUTS.contains(&before);
+        before = &word.text;
+        let Some(path) = own.or_else(|| glued(word)) else { continue };
+        let place = place(&path, command, world);
+        if is_output && super::is_trigger(&place) {
+            effects.push(Effect::Writes { place, empties: false });
+        } else if place.path.starts_with("/etc/") && secrecy(&place) == Some(Secrecy::Certain) {
+            effects.push(Effect::Reads(place));
+        }
+    }
+    effects
+}
+
+/// The path at the end of an option's own word: `-f/etc/x`, `--file=/etc/x`, `@/etc/x`.
+fn glued(word: &Word) -> Option<Word> {
+    let text = word.text.as_str();
+    let path = match (text.strip_prefix("--"), text.strip_prefix('-'), text.strip_prefix('@')) {
+        (Some(long), _, _) => long.split_once('=').map(|(_, path)| path)?,
+        (None, Some(short), _) => short.trim_start_matches(|c: char| c.is_ascii_alphabetic()).trim_start_matches('='),
+        (None, None, Some(path)) => path,
+        (None, None, None) => return None,
+    };
+    path.starts_with('/').then(|| Word { text: path.to_owned(), ..word.clone() })
+}
+
+/// The stores that a quiet program is given.
+fn stores(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     if !TAKES_FILES.contains(&name) {
         return Vec::new();
     }

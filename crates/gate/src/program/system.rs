@@ -275,8 +275,8 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
         "ffmpeg" | "convert" | "magick" | "dot" | "plantuml" | "pandoc" => {
             let args = Args::parse(command.args(), &["-i", "-o"]);
-            let mut effects: Vec<Effect> =
-                args.values(&["-i"]).map(|word| Effect::Reads(place(word, command, world))).collect();
+            let sources = args.values(&["-i"]).chain(args.operands.iter().copied());
+            let mut effects: Vec<Effect> = sources.map(|word| Effect::Reads(place(word, command, world))).collect();
             effects.extend(
                 args.values(&["-o"])
                     .chain(args.operands.last().copied())
