@@ -87,8 +87,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             }
             effects
         }
-        "crystal" | "nim"
-            if matches!(verb, "eval" | "e") || words.iter().any(|word| word.text.starts_with("--eval")) =>
+        "crystal" | "nim" | "swift"
+            if matches!(verb, "eval" | "e" | "repl")
+                || has(&["-e"])
+                || words.iter().any(|word| word.text.starts_with("--eval")) =>
         {
             vec![Effect::Unverifiable(format!("`{name}` runs code of the line"))]
         }

@@ -292,7 +292,18 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let computed = urls
         .iter()
         .copied()
-        .chain(args.values(&["-H", "--header", "-u", "--user", "-A", "-e"]))
+        .chain(args.values(&[
+            "-H",
+            "--header",
+            "-u",
+            "--user",
+            "-A",
+            "--user-agent",
+            "-e",
+            "--referer",
+            "-b",
+            "--cookie",
+        ]))
         .any(|word| !word.sources.is_empty());
     let direction = if up || computed { Direction::Up } else { Direction::Down };
     if args.values(&BODY).any(|word| word.text.contains("tool_use_id")) {
