@@ -101,6 +101,22 @@ pub(super) fn effects(
     found.extend(took_rights(bare));
     found.extend(fills(text, bare, is_endless));
     found.extend(stops_all(bare, strings));
+    let dense = bare.replace(' ', "");
+    let supervisor = [
+        "kill(1,",
+        "kill(-1,",
+        "kill(0,",
+        "kill9,-1",
+        "kill-9,-1",
+        "kill9,1;",
+        "kill(os.getppid()",
+        "kill(process.ppid",
+    ];
+    if supervisor.iter().any(|call| dense.contains(call)) {
+        let instead = "stop only what you started";
+        let reason = "stops the supervisor or every process";
+        found.push(Finding::forbidden(RuleId::GateTampering, reason, instead).into());
+    }
     found.extend(multiplies(text, bare, is_endless));
     found.extend(gathers(bare, strings, command, world));
     found.extend(changed_in_place(bare, strings, command, world));

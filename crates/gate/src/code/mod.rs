@@ -87,6 +87,13 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
         }
         effects.extend(started);
     }
+    if language == Language::JavaScript {
+        // The shell of Bun and of zx: a template that is run.
+        let shells = text.split("$`").skip(1).take(16).filter(|_| text.contains("Bun.$`") || text.contains("await $`"));
+        for line in shells.filter_map(|rest| rest.split('`').next()) {
+            effects.extend(nested(&Word::literal(line), command, world));
+        }
+    }
     if networked {
         effects.extend(outward::network(&bare, &strings, world));
     }
