@@ -335,6 +335,10 @@ fn rsync(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     effects.extend(
         target.iter().flat_map(|target| sources.iter().flat_map(|source| into(target, source, command, world))),
     );
+    if args.has(&["--remove-source-files"]) {
+        let gone = sources.iter().map(|word| Effect::Deletes { place: place(word, command, world), recursive: true });
+        effects.extend(gone);
+    }
     if args.options.iter().any(|(name, _)| name.starts_with("--del")) && !args.has(&["-n", "--dry-run"]) {
         effects.push(Finding::questioned(RuleId::MassDeletion, "deletes what the source does not have").into());
         if let Some(target) = target {
