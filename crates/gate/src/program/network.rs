@@ -263,6 +263,12 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         up = true;
         effects.extend(body(word, command, world));
     }
+    // `name@file`: a named field with the file's content.
+    for word in args.values(&["--data-urlencode", "--url-query"]) {
+        if let Some((_, file)) = word.text.split_once('@').filter(|(name, _)| !name.is_empty() && !name.contains('=')) {
+            effects.push(Effect::Reads(place(&Word { text: file.to_owned(), ..word.clone() }, command, world)));
+        }
+    }
     for word in args.values(&["-b", "--cookie", "-K", "--config"]).filter(|word| !word.text.contains('=')) {
         effects.push(Effect::Reads(place(word, command, world)));
     }
