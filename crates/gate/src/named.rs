@@ -37,9 +37,9 @@ impl World {
         self
     }
 
-    /// True when the task names exactly this file.
+    /// True when the task names exactly this file, or asks for one of its kind.
     pub(crate) fn is_named(&self, place: &Place) -> bool {
-        place.known && !place.glob && self.named.contains(&place.path)
+        place.known && !place.glob && self.named.contains(&place.path) || self.asked.writes(place, self)
     }
 }
 

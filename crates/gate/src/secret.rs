@@ -3,7 +3,7 @@
 pub(crate) use crate::secret_table::{CERTAIN, LIKELY_ENDS, LIKELY_NAMES};
 use crate::{
     place::{Place, is_under},
-    secret_table::{STORE_WORDS, TEXTS},
+    secret_table::{DATA_ENDS, KEY_DIRS, KEY_NAMES, STORE_WORDS, TEXTS},
     world::World,
 };
 
@@ -72,11 +72,31 @@ pub(crate) fn secrecy(place: &Place) -> Option<Secrecy> {
     if is_text {
         return None;
     }
+    if is_named_key(name, path.rsplit('/').nth(1).unwrap_or_default()) {
+        return Some(Secrecy::Likely);
+    }
     let env = name == ".env" || name.starts_with(".env.") || name.starts_with(".env*") || name == ".env?";
     let likely = env || LIKELY_ENDS.iter().any(|end| name.ends_with(end));
     let key_file = name.ends_with(".key") || name.starts_with("id_rsa");
     let glob_env = place.glob && name.starts_with('.') && glob_matches(name, ".env");
     (likely || key_file || glob_env).then_some(Secrecy::Likely)
+}
+
+/// A file of data whose name says that it is a key: `service_account_key.json`, `gcp-key.json`, `credentials.yml.enc`.
+fn is_named_key(name: &str, dir: &str) -> bool {
+    let Some((stem, end)) = name.split_once('.').filter(|(stem, _)| !stem.is_empty()) else { return name == ".envrc" };
+    if !DATA_ENDS.contains(&end) {
+        return false;
+    }
+    if KEY_DIRS.contains(&dir) {
+        return true;
+    }
+    let plain: String = stem.chars().map(|c| if c == '-' || c == ' ' { '_' } else { c }).collect();
+    KEY_NAMES.iter().any(|key| {
+        let rest = plain.strip_suffix(key).or_else(|| plain.strip_prefix(key));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_') || rest.ends_with('_'))
+            || key.len() > 12 && plain.contains(key)
+    })
 }
 
 /// A pattern below a home that can only mean a store of credentials: `~/.docker/config.jso[n]`.
@@ -230,6 +250,12 @@ mod tests {
         }
         for text in [".env", "server.pem", "config/.env.production", "tls.key"] {
             assert_eq!(of(text), Some(Secrecy::Likely), "{text}");
+        }
+        for text in ["service_account_key.json", "keys/gcp-key.json", "app-firebase-adminsdk-x1.json", ".envrc"] {
+            assert_eq!(of(text), Some(Secrecy::Likely), "{text}");
+        }
+        for text in ["credentials_test.go", "src/service_account.rs", "keyboard.json", "api_keys.example"] {
+            assert_eq!(of(text), None, "{text}");
         }
         for text in ["~/.config/tool/oauth_token.json", "~/.vault/secrets.json", "/root/.x/wallet.dat"] {
             assert_eq!(of(text), Some(Secrecy::Certain), "{text}");

@@ -61,6 +61,20 @@ pub(crate) const TEXTS: [&str; 24] = [
     ".example", ".sample", ".template", ".dist", ".pub", ".test", ".md", ".rs", ".py", ".ts", ".js", ".go", ".rb",
     ".java", ".c", ".h", ".php", ".pyi", ".mjs", ".tsx", ".html", ".sh", ".lua", ".css",
 ];
+/// Names that keys are given when they are downloaded, in lower case with `_` between the words.
+#[rustfmt::skip]
+pub(crate) const KEY_NAMES: [&str; 18] = [
+    "service_account", "service_account_key", "serviceaccount", "serviceaccountkey", "service_account_credentials",
+    "firebase_adminsdk", "gcp_key", "gcloud_key", "google_key", "gcp_credentials", "google_credentials",
+    "aws_credentials", "private_key", "secret_key", "api_keys", "client_secret", "oauth_credentials", "credentials",
+];
+/// Directories of a project in which nothing but keys is kept.
+pub(crate) const KEY_DIRS: [&str; 4] = ["secrets", ".secrets", ".credentials", "private-keys"];
+/// Ends of files that hold data, not code.
+#[rustfmt::skip]
+pub(crate) const DATA_ENDS: [&str; 14] = [
+    "json", "yaml", "yml", "toml", "ini", "cfg", "conf", "txt", "enc", "yml.enc", "json.enc", "env", "csv", "xml",
+];
 /// What the name of a store of credentials holds.
 #[rustfmt::skip]
 pub(crate) const STORE_WORDS: [&str; 14] = [

@@ -323,7 +323,7 @@ fn edit(call: &ToolCall, place: &Place, world: &World, ledger: &Ledger, written:
 
 /// The change itself, unless the task asks for it by the file's name: then the content is what is judged.
 fn puts(place: &Place, empties: bool, world: &World) -> Option<Effect> {
-    let is_named = world.is_named(place) || world.asked.writes(place, world);
+    let is_named = world.is_named(place);
     let is_asked_for = place.zone(world) == Zone::HandOff && is_named && !empties;
     (!is_asked_for).then(|| Effect::Writes { place: place.clone(), empties })
 }

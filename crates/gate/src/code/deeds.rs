@@ -98,6 +98,35 @@ pub(super) fn effects(
         let instead = "run the command once";
         found.push(Finding::forbidden(RuleId::ResourceAbuse, "starts copies of itself without end", instead).into());
     }
+    found.extend(took_rights(bare));
+    found.extend(fills(text, bare, is_endless));
+    found.extend(stops_all(bare, strings));
+    let dense = bare.replace(' ', "");
+    let supervisor = [
+        "kill(1,",
+        "kill(-1,",
+        "kill(0,",
+        "kill9,-1",
+        "kill-9,-1",
+        "kill9,1;",
+        "kill(os.getppid()",
+        "kill(process.ppid",
+    ];
+    if supervisor.iter().any(|call| dense.contains(call)) {
+        let instead = "stop only what you started";
+        let reason = "stops the supervisor or every process";
+        found.push(Finding::forbidden(RuleId::GateTampering, reason, instead).into());
+    }
+    found.extend(multiplies(text, bare, is_endless));
+    found.extend(gathers(bare, strings, command, world));
+    found.extend(changed_in_place(bare, strings, command, world));
+    if any(&["makedev", "os.makedev"]) {
+        let instead = "work on files of the work tree";
+        found.push(Finding::forbidden(RuleId::SandboxEscape, "makes a device of the machine", instead).into());
+    }
+    if bare.contains("open(__file__") && bare.contains("write(") {
+        found.push(Finding::questioned(RuleId::UntrustedCode, "writes copies of itself").into());
+    }
     found.extend(walked(bare, strings, command, world));
     found.extend(moved(text, strings, command, world));
     for target in arguments(text, &EMPTIES).iter().filter(|target| target.is_known()) {
@@ -106,6 +135,93 @@ pub(super) fn effects(
     }
     found.extend(fetched_and_run(language, text));
     found
+}
+
+/// Code that makes itself the root user; one that gives rights away names another number.
+fn took_rights(bare: &str) -> Option<Effect> {
+    const CALLS: [&str; 7] = ["setuid", "setgid", "seteuid", "setegid", "setresuid", "setreuid", "set_uid"];
+    let takes = CALLS.iter().any(|call| {
+        bare.match_indices(call).take(32).any(|(at, _)| {
+            let after = bare[at + call.len()..].trim_start_matches(['(', ' ']);
+            after.starts_with('0') && !after[1..].starts_with(|c: char| c.is_ascii_alphanumeric())
+        })
+    });
+    takes.then(|| {
+        Finding::refused(RuleId::Privilege, "takes the rights of the root user", "work with the rights you have").into()
+    })
+}
+
+/// A loop that writes without end and without a pause.
+fn fills(text: &str, bare: &str, is_endless: bool) -> Option<Effect> {
+    const ENDS: [&str; 12] =
+        ["break", "return", "sleep", "input", "recv", "read", "readline", "raise", "exit", "get", "accept", "next"];
+    let writes = [".write(", "writeFileSync(", "appendFileSync(", "fwrite("].iter().any(|call| bare.contains(call));
+    let fills = text.len() <= MAX_BOMB && is_endless && writes && !ENDS.iter().any(|name| mentions(bare, name));
+    let instead = "write what the task needs and stop";
+    fills.then(|| Finding::refused(RuleId::ResourceAbuse, "writes without end", instead).into())
+}
+
+/// Starts workers, or takes memory, in a loop that nothing ends.
+fn multiplies(text: &str, bare: &str, is_endless: bool) -> Option<Effect> {
+    let starts = ["Thread(", "Process(", "Worker("].iter().any(|name| bare.contains(name));
+    let takes = ["append(", "push(", "extend(", "bytearray("].iter().any(|name| bare.contains(name))
+        && ["10**", "1<<", "1 <<", "* 1024 * 1024", "*1024*1024"].iter().any(|size| bare.contains(size));
+    let ends = ["break", "return", "sleep", "recv", "accept", "get", "input", "read", "join"];
+    let crowds = bare.contains("range(10000") && starts;
+    let endless = is_endless && (starts || takes) && !ends.iter().any(|name| mentions(bare, name));
+    (text.len() <= MAX_BOMB && (endless || crowds))
+        .then(|| Finding::questioned(RuleId::ResourceAbuse, "uses up the machine in a loop without an end").into())
+}
+
+/// Takes all of a place where credentials are kept: walks over it, packs it, copies it.
+fn gathers(bare: &str, strings: &[String], command: &SimpleCommand, world: &World) -> Option<Effect> {
+    const TAKES: [&str; 8] =
+        ["os.walk", "rglob", "make_archive", "copytree", "tarfile", "zipfile", "cpSync", "Dir.glob"];
+    const LOOKS: [&str; 9] =
+        ["open", "read_text", "read_bytes", "readFileSync", "make_archive", "copytree", "add", "write", "cpSync"];
+    let any = |names: &[&str]| names.iter().any(|name| mentions(bare, name));
+    if !any(&TAKES) || !any(&LOOKS) {
+        return None;
+    }
+    let place = strings
+        .iter()
+        .filter(|text| text.starts_with(['/', '~']) && !text.contains([' ', '\n']))
+        .map(|text| Place::resolve(text, false, command.cwd.as_deref(), world))
+        .find(|place| crate::secret::keeps_secrets(&place.path, world))?;
+    let reason = format!("takes all of {place}, where credentials are kept");
+    Some(Finding::questioned(RuleId::CredentialAccess, reason).into())
+}
+
+/// `fileinput` with `inplace` writes what it prints into the files that it reads.
+fn changed_in_place(bare: &str, strings: &[String], command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    if !mentions(bare, "fileinput") || !mentions(bare, "inplace") {
+        return Vec::new();
+    }
+    let files = strings.iter().filter(|text| text.contains('/') && !text.contains(' '));
+    files
+        .map(|text| Effect::Writes {
+            place: Place::resolve(text, false, command.cwd.as_deref(), world),
+            empties: false,
+        })
+        .collect()
+}
+
+/// Code that walks over all processes and stops each.
+fn stops_all(bare: &str, strings: &[String]) -> Option<Effect> {
+    const CHOOSES: [&str; 7] = ["name", "cmdline", "ppid", "children", "username", "exe", "getpid"];
+    let any = |names: &[&str]| names.iter().any(|name| mentions(bare, name));
+    let walks = any(&["process_iter", "psutil.pids"]) || strings.iter().any(|text| text == "/proc");
+    let stops = bare.contains(".kill(") || bare.contains(".terminate(");
+    let is_chosen = any(&CHOOSES) || strings.iter().any(|text| CHOOSES.contains(&text.as_str()));
+    let instead = "stop only what you started";
+    if !walks || !stops {
+        return None;
+    }
+    Some(if is_chosen {
+        Finding::questioned(RuleId::ResourceAbuse, "stops processes by name").into()
+    } else {
+        Finding::refused(RuleId::GateTampering, "stops every process", instead).into()
+    })
 }
 
 /// Code that walks over all files of a tree and deletes each.

@@ -294,8 +294,18 @@ fn round(pieces: Vec<Piece<'_>>, language: Language) -> (Vec<Piece<'_>>, bool) {
                 Some(between) => {
                     out.pop();
                     if let Some(Piece::Literal(before, text)) = out.last_mut() {
-                        before.push_str(between);
-                        before.push_str(if between == "/" { value.trim_start_matches('/') } else { &value });
+                        if between == "/" && language == Language::Python && value.starts_with('/') {
+                            // An absolute part throws away what came before it.
+                            before.clear();
+                            before.push_str(&value);
+                        } else if between == "/" {
+                            before.truncate(before.trim_end_matches('/').len());
+                            before.push('/');
+                            before.push_str(value.trim_start_matches('/'));
+                        } else {
+                            before.push_str(between);
+                            before.push_str(&value);
+                        }
                         *text = None;
                         joined = true;
                     }
@@ -369,6 +379,8 @@ mod tests {
         for (language, text, want) in [
             (Language::Python, "rmtree(Path.home() / '.ssh' / \"id\")", "rmtree('~/.ssh/id')"),
             (Language::Python, "os.path.join(os.path.expanduser('~'), 'a', 'b')", "'~/a/b'"),
+            (Language::Python, "os.path.join('/', 'etc', 'x')", "'/etc/x'"),
+            (Language::Python, "os.path.join('/usr', '/etc/x')", "'/etc/x'"),
             (Language::Python, "Path.home().joinpath('.ssh', 'id')", "'~/.ssh/id'"),
             (Language::Python, "open(os.environ['HOME'] + '/x')", "open('~/x')"),
             (Language::Python, "__import__('o'+'s')", "__import__('os')"),

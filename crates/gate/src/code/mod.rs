@@ -55,7 +55,7 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
         || (language == Language::Php
             && any(&["file_get_contents", "fopen", "copy", "readfile", "file"])
             && strings.iter().any(|text| text.starts_with("http:") || text.starts_with("https:")));
-    let raw_socket = ["socket", "Socket", "TCPSocket", "net", "fsockopen", "stream_socket_client"]
+    let raw_socket = ["socket", "Socket", "TCPSocket", "net", "fsockopen", "stream_socket_client", "open_connection"]
         .iter()
         .any(|name| mentions(&bare, name))
         || strings.iter().any(|text| text == "net");
@@ -86,6 +86,13 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
             );
         }
         effects.extend(started);
+    }
+    if language == Language::JavaScript {
+        // The shell of Bun and of zx: a template that is run.
+        let shells = text.split("$`").skip(1).take(16).filter(|_| text.contains("Bun.$`") || text.contains("await $`"));
+        for line in shells.filter_map(|rest| rest.split('`').next()) {
+            effects.extend(nested(&Word::literal(line), command, world));
+        }
     }
     if networked {
         effects.extend(outward::network(&bare, &strings, world));
@@ -273,7 +280,9 @@ fn processes(
     command: &SimpleCommand,
     world: &World,
 ) -> Vec<Effect> {
-    const STARTERS: [&str; 24] = [
+    const STARTERS: [&str; 26] = [
+        "create_subprocess_shell(",
+        "create_subprocess_exec(",
         "system(",
         "popen(",
         "run(",

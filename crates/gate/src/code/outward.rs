@@ -59,7 +59,7 @@ pub(super) fn network(bare: &str, strings: &[String], world: &World) -> Vec<Effe
 
 /// True when the code takes all of the environment, and not to hand it on to a program that it starts.
 pub(super) fn reads_environment(bare: &str) -> bool {
-    ["os.environ", "process.env", "ENV", "%ENV", "getenv"].iter().any(|name| {
+    ["os.environ", "process.env", "ENV", "%ENV", "getenv", "$_SERVER", "$_ENV"].iter().any(|name| {
         bare.match_indices(name).any(|(at, _)| {
             let (before, after) = (&bare[..at], &bare[at + name.len()..]);
             let is_own = !before.chars().next_back().is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));

@@ -183,6 +183,9 @@ fn deleted(place: &Place, recursive: bool, world: &World) -> Option<Finding> {
         Zone::GitInternals | Zone::HandOff | Zone::Home | Zone::System | Zone::Disk => {
             Some(Finding::questioned(RuleId::MassDeletion, gone("outside of what the task works on")))
         }
+        Zone::Worktree if secrecy(place) == Some(Secrecy::Likely) && !world.is_named(place) => {
+            Some(Finding::questioned(RuleId::MassDeletion, gone("which git does not keep")))
+        }
         Zone::Worktree | Zone::Tmp | Zone::Cache | Zone::Unknown | Zone::Discard => None,
     }
 }

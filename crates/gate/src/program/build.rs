@@ -87,8 +87,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             }
             effects
         }
-        "crystal" | "nim"
-            if matches!(verb, "eval" | "e") || words.iter().any(|word| word.text.starts_with("--eval")) =>
+        "crystal" | "nim" | "swift"
+            if matches!(verb, "eval" | "e" | "repl")
+                || has(&["-e"])
+                || words.iter().any(|word| word.text.starts_with("--eval")) =>
         {
             vec![Effect::Unverifiable(format!("`{name}` runs code of the line"))]
         }
@@ -99,7 +101,8 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 return Some(dotnet(&args, command, world));
             }
             if matches!(verb, "deploy" | "publish" | "release" | "nuget" | "upload")
-                || has(&["deploy", "uploadArchives", "push"])
+                || has(&["deploy", "uploadArchives", "push", "site-deploy"])
+                || words.iter().any(|word| hands_out(&word.text))
                 || words.iter().any(|word| {
                     let task = word.text.rsplit(':').next().unwrap_or_default();
                     task.starts_with("publish")
@@ -109,6 +112,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
                 })
             {
                 return Some(publishes());
+            }
+            if name == "mvn" && words.iter().any(|word| is_foreign_plugin(&word.text)) {
+                return Some(new_code("runs a plugin that the project does not name"));
             }
             if matches!(name, "gradle" | "mvn") {
                 // Settings and scripts that the line brings along run in the build.
@@ -151,6 +157,36 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
         _ => return None,
     })
+}
+
+/// Goals and tasks of plugins that put what was built where others get it.
+fn hands_out(task: &str) -> bool {
+    const PLUGINS: [&str; 6] = ["release", "deploy", "nexus-staging", "scm-publish", "central-publishing", "jreleaser"];
+    const GOALS: [&str; 3] = ["site:deploy", "docker:push", "wagon:upload"];
+    let goal = task.rsplit_once(':').map_or(task, |(_, goal)| goal);
+    PLUGINS.iter().any(|plugin| task.strip_prefix(plugin).is_some_and(|rest| rest.starts_with(':')))
+        || GOALS.contains(&task)
+        || goal.starts_with("closeAndRelease")
+        || goal.starts_with("jreleaser") && !matches!(goal, "jreleaserConfig" | "jreleaserAssemble")
+}
+
+/// `group:plugin:version:goal` in the line: fetched and run, whatever the project says. The build tools' own are known.
+fn is_foreign_plugin(task: &str) -> bool {
+    const KNOWN: [&str; 8] = [
+        "org.apache.",
+        "org.codehaus.",
+        "org.springframework.",
+        "org.jacoco",
+        "com.diffplug.",
+        "io.quarkus",
+        "org.sonarsource",
+        "com.github.spotbugs",
+    ];
+    let parts: Vec<&str> = task.split(':').collect();
+    parts.len() >= 3
+        && !task.starts_with('-')
+        && parts[0].contains('.')
+        && !KNOWN.iter().any(|known| task.starts_with(known))
 }
 
 /// Rules of make that stand in the line: on its input, or in an option.

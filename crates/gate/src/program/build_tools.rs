@@ -191,7 +191,8 @@ const LOADS: [&str; 9] = [
 ];
 
 /// Tools that also run code of the line.
-const TAKES_CODE: [&str; 8] = ["kotlin", "runghc", "ghc", "scala-cli", "coffee", "vite-node", "groovyc", "crystal"];
+const TAKES_CODE: [&str; 9] =
+    ["kotlin", "kotlinc", "runghc", "ghc", "scala-cli", "coffee", "vite-node", "groovyc", "crystal"];
 
 /// True for a tool of the table.
 pub(super) fn is_tool(name: &str) -> bool {

@@ -98,6 +98,11 @@ pub(super) fn effects(name: &str, words: &[&str], command: &SimpleCommand, world
         return escape("starts a container with the host's rights or files");
     }
     let second = verbs.get(1).copied().unwrap_or_default();
+    // The environment of a container is where its credentials are.
+    let is_inspect = verb == "inspect" || second == "inspect";
+    if is_inspect && words.iter().any(|word| word.contains("Config.Env") || word.contains(".Env}")) {
+        return vec![Effect::Reads(crate::secret::pseudo(crate::secret::ENVIRONMENT))];
+    }
     match verb {
         "ps" | "images" | "logs" | "inspect" | "version" | "info" | "stats" | "top" | "port" | "diff" | "history"
         | "events" | "search" | "context" | "" | "config" | "manifest" | "pull" | "tag" | "wait" | "help"

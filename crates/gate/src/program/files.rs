@@ -17,7 +17,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         "rmdir" => writes(&operands(words, &[]), command, world),
         "shred" | "wipe" => shred(command, world),
         "mkdir" => writes(&operands(words, &["-m", "--mode"]), command, world),
-        "touch" => writes(&operands(words, &["-d", "-t", "-r", "--date", "--reference"]), command, world),
+        "touch" => touch(command, world),
         "mktemp" => Vec::new(),
         "cp" | "install" | "ditto" => copy(command, world),
         "mv" => moved(command, world),
@@ -92,6 +92,19 @@ fn shred(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     args.operands.iter().map(|word| Effect::Deletes { place: place(word, command, world), recursive: true }).collect()
 }
 
+/// Times taken from a program of the system make a file look as if it had always been there.
+fn touch(command: &SimpleCommand, world: &World) -> Vec<Effect> {
+    let args = Args::parse(command.args(), &["-d", "-t", "-r", "--date", "--reference"]);
+    let mut effects = writes(&args.operands, command, world);
+    let as_old = args.values(&["-r", "--reference"]).any(|word| {
+        let path = place(word, command, world).path;
+        ["/bin/", "/sbin/", "/usr/", "/etc/", "/lib"].iter().any(|dir| path.starts_with(dir))
+    });
+    let reason = "gives a file the times of a file of the system";
+    effects.extend(as_old.then(|| Finding::questioned(RuleId::SafetyRegression, reason).into()));
+    effects
+}
+
 /// Sources and target of `cp` and `mv`.
 fn transfer<'a>(args: &'a Args<'a>) -> (Vec<&'a Word>, Option<&'a Word>) {
     if let Some(target) = args.values(&["-t", "--target-directory"]).next() {
@@ -133,11 +146,7 @@ fn copy(command: &SimpleCommand, world: &World) -> Vec<Effect> {
             effects.push(Effect::Writes { place, empties: true });
         }
     }
-    effects.extend(
-        args.values(&["-m", "--mode"])
-            .filter(|mode| mode.text.len() == 4 && mode.text.starts_with(['4', '2', '6']))
-            .map(|_| setuid()),
-    );
+    effects.extend(args.values(&["-m", "--mode"]).filter(|mode| sets_id(&mode.text)).map(|_| setuid()));
     effects
 }
 
@@ -184,6 +193,19 @@ fn link(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     effects
 }
 
+/// True for a mode that makes a file run with its owner's or its group's rights: `4755`, `u+s`, `=xs`.
+fn sets_id(mode: &str) -> bool {
+    let digits = mode.strip_prefix('0').filter(|rest| rest.len() >= 4).unwrap_or(mode);
+    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
+        return digits.len() >= 4 && digits.starts_with(['2', '3', '4', '5', '6', '7']);
+    }
+    mode.split(',').any(|clause| {
+        clause
+            .split_once(['+', '='])
+            .is_some_and(|(_, given)| given.split('-').next().is_some_and(|to| to.contains('s')))
+    })
+}
+
 fn setuid() -> Effect {
     Finding::refused(RuleId::Privilege, "makes a file run with its owner's rights", "leave the file's mode as it is")
         .into()
@@ -195,14 +217,7 @@ fn chmod(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     // `-x` and its like parse as options; they only take rights away.
     let modes = args.operands.first().map(|word| word.text.as_str()).unwrap_or_default();
     let skip = usize::from(!args.has(&["--reference", "-x", "-w", "-r"]));
-    let special = modes.contains("+s")
-        || modes.contains("=s")
-        || modes.contains("s,")
-        || (modes.len() >= 4
-            && modes.starts_with(['2', '4', '6', '7', '3', '5'])
-            && modes.bytes().all(|b| b.is_ascii_digit()))
-        || (modes.contains('+') && modes.split('+').nth(1).is_some_and(|to| to.contains('s')));
-    if special {
+    if sets_id(modes) {
         effects.push(setuid());
     }
     let open = matches!(modes, "777" | "0777" | "666" | "0666" | "a+w" | "a+rwx" | "o+w" | "ugo+rwx" | "o+rwx");
@@ -303,6 +318,10 @@ fn rsync(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let (sources, target) = transfer(&args);
     if args.has(&["-e", "--rsh", "--rsync-path"]) || args.operands.iter().any(|word| word.text.contains(':')) {
         let mut effects = reads(&sources, command, world);
+        // The connection is made by a program that the line may name.
+        let is_plain = |word: &&Word| matches!(word.text.split(' ').next(), Some("ssh" | "rsh" | "/usr/bin/ssh"));
+        let made_by = args.values(&["-e", "--rsh"]).filter(|word| !is_plain(word));
+        effects.extend(made_by.flat_map(|word| super::nested(word, command, world)));
         let up = target.is_some_and(|target| target.text.contains(':'));
         let host = args.operands.iter().find_map(|word| word.text.split_once(':')).map_or("", |(host, _)| host);
         let direction = if up { crate::destination::Direction::Up } else { crate::destination::Direction::Down };
@@ -316,6 +335,10 @@ fn rsync(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     effects.extend(
         target.iter().flat_map(|target| sources.iter().flat_map(|source| into(target, source, command, world))),
     );
+    if args.has(&["--remove-source-files"]) {
+        let gone = sources.iter().map(|word| Effect::Deletes { place: place(word, command, world), recursive: true });
+        effects.extend(gone);
+    }
     if args.options.iter().any(|(name, _)| name.starts_with("--del")) && !args.has(&["-n", "--dry-run"]) {
         effects.push(Finding::questioned(RuleId::MassDeletion, "deletes what the source does not have").into());
         if let Some(target) = target {

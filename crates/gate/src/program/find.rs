@@ -62,6 +62,13 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         let instead = "search the work tree only";
         effects.push(Finding::refused(RuleId::CredentialAccess, "searches the disk for credentials", instead).into());
     }
+    let engine = ["-name", "-iname", "-path", "-wholename"].iter().filter_map(|name| value(name)).any(|word| {
+        ["docker.sock", "containerd.sock", "crio.sock", "podman.sock"].iter().any(|name| word.text.ends_with(name))
+    });
+    if engine && roots.iter().any(|root| !place(root, command, world).is_in(&world.worktree)) {
+        let reason = "searches for the container engine";
+        effects.push(Finding::forbidden(RuleId::SandboxEscape, reason, "work inside this container").into());
+    }
     if has("-perm")
         && wide
         && args.iter().any(|word| word.text.contains("4000") || word.text.contains("u=s") || word.text.contains("6000"))

@@ -21,7 +21,7 @@ const INERT: &[&str] = &[
     "locale", "tty", "ps", "pgrep", "pidof", "pstree", "lsof", "top", "htop", "btop", "atop", "glances", "vmstat",
     "iostat", "mpstat", "pidstat", "sar", "iotop", "procs", "lscpu", "lsmem", "lsblk", "blkid", "lsmod", "modinfo",
     "lspci", "lsusb", "lshw", "lsns", "ipcs", "inxi", "dmidecode", "hwinfo", "sensors", "acpi", "nvidia-smi",
-    "rocm-smi", "neofetch", "fastfetch", "screenfetch", "who", "w", "last", "lastlog", "finger", "getent",
+    "rocm-smi", "neofetch", "fastfetch", "screenfetch", "who", "w", "last", "lastlog", "getent",
     "lsb_release", "runlevel", "xdpyinfo", "glxinfo", "vulkaninfo", "uuname", "sw_vers", "system_profiler", "jps",
     "jstat", "vm_stat",
     // The terminal and the manual.

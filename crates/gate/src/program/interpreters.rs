@@ -100,6 +100,11 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
     }
     let serves = args.has(&["-S"]) || args.operands.first().is_some_and(|word| word.text == "artisan");
     if plain == "php" && serves {
+        let roots = args.values(&["-t"]).map(|word| place(word, command, world));
+        if let Some(root) = roots.filter(|root| !root.is_in(&world.worktree)).find(|root| !root.is_in(&world.tmp)) {
+            let reason = format!("serves {root} to whoever connects");
+            return Some(vec![Finding::questioned(RuleId::ReverseChannel, reason).into()]);
+        }
         return Some(vec![super::packages::manifest("composer.json", command, world)]);
     }
     match args.operands.first().filter(|word| word.text != "-" && word.text != "/dev/stdin") {

@@ -47,6 +47,16 @@ const TOOLS: &[(&str, &[&[&str]])] = &[
     ("bench", &[&["reinstall"], &["drop-site"]]),
     ("odoo-bin", &[&["db", "drop"]]),
 ];
+/// Calls of models that delete every row, in code that a framework's shell is given.
+const ORM: [&str; 7] = [
+    "objects.all().delete",
+    "::truncate(",
+    "->truncate(",
+    ".delete_all",
+    ".destroy_all",
+    "migrate:fresh",
+    "DB::statement",
+];
 /// Settings that choose the environment.
 const CHOOSES: [&str; 9] =
     ["RAILS_ENV", "RACK_ENV", "NODE_ENV", "APP_ENV", "MIX_ENV", "FLASK_ENV", "DJANGO_SETTINGS_MODULE", "ENV", "--env"];
@@ -61,6 +71,9 @@ pub(super) fn effects(command: &SimpleCommand) -> Option<Effect> {
     })?;
     let rest = &words[at + 1..];
     let is_wipe = wipes.iter().any(|wipe| wipe.iter().all(|part| rest.contains(part)));
+    let is_orm = matches!(words[at].rsplit('/').next(), Some("manage.py" | "artisan" | "rails" | "django-admin"))
+        && rest.iter().any(|word| ORM.iter().any(|call| word.contains(call)));
+    let is_wipe = is_wipe || is_orm;
     let only_shows = rest.iter().any(|word| matches!(*word, "--help" | "-h" | "--dry-run" | "--pretend" | "--sql"));
     (is_wipe && !only_shows && !names_test(command, rest)).then(|| {
         let instead = "leave the data; use a scratch database of your own on loopback";

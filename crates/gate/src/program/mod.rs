@@ -16,6 +16,7 @@ mod filling;
 mod find;
 mod forge;
 mod git;
+mod given;
 mod hostile;
 mod inert;
 mod infra;
@@ -128,6 +129,7 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     if inert::is_inert(&name) {
         effects.extend(looks_outside(command, world));
     }
+    effects.extend(given::effects(&name, command, world));
     if effects.iter().any(|effect| matches!(effect, Effect::Executes(Program::Project(_)))) {
         effects.extend(projects_elsewhere(&name, command, world));
     }
@@ -221,6 +223,21 @@ fn hands_shell(command: &SimpleCommand) -> Option<Effect> {
     })
 }
 
+/// A program that takes a shell's path as an argument starts it, with whatever rights it has itself.
+fn starts_shell(command: &SimpleCommand) -> Option<Effect> {
+    const SHELLS: [&str; 7] = ["/bin/sh", "/bin/bash", "/bin/zsh", "/bin/dash", "/bin/ash", "/bin/ksh", "/bin/csh"];
+    let is_shell = |word: &Word| SHELLS.contains(&word.text.strip_prefix("/usr").unwrap_or(&word.text));
+    command
+        .args()
+        .last()
+        .filter(|word| is_shell(word))
+        .map(|_| Finding::questioned(RuleId::Privilege, "starts a shell through another program").into())
+        .or_else(|| {
+            let named = command.args().windows(2).any(|pair| pair[0].text.starts_with('-') && is_shell(&pair[1]));
+            named.then(|| Finding::questioned(RuleId::Privilege, "starts a shell through another program").into())
+        })
+}
+
 /// A program that no table knows.
 fn unknown(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     if command.via.is_some_and(shell::is_environment) {
@@ -302,6 +319,7 @@ fn by_path(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
         return effects;
     }
     let mut effects = vec![Effect::Executes(Program::File(place))];
+    effects.extend(starts_shell(command));
     // A copy of a known program still does what that program does.
     if let Some(known) = table(name, command, world) {
         effects.extend(known.into_iter().filter(|effect| !matches!(effect, Effect::Unverifiable(_))));

@@ -263,6 +263,12 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         up = true;
         effects.extend(body(word, command, world));
     }
+    // `name@file`: a named field with the file's content.
+    for word in args.values(&["--data-urlencode", "--url-query"]) {
+        if let Some((_, file)) = word.text.split_once('@').filter(|(name, _)| !name.is_empty() && !name.contains('=')) {
+            effects.push(Effect::Reads(place(&Word { text: file.to_owned(), ..word.clone() }, command, world)));
+        }
+    }
     for word in args.values(&["-b", "--cookie", "-K", "--config"]).filter(|word| !word.text.contains('=')) {
         effects.push(Effect::Reads(place(word, command, world)));
     }
@@ -292,7 +298,18 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let computed = urls
         .iter()
         .copied()
-        .chain(args.values(&["-H", "--header", "-u", "--user", "-A", "-e"]))
+        .chain(args.values(&[
+            "-H",
+            "--header",
+            "-u",
+            "--user",
+            "-A",
+            "--user-agent",
+            "-e",
+            "--referer",
+            "-b",
+            "--cookie",
+        ]))
         .any(|word| !word.sources.is_empty());
     let direction = if up || computed { Direction::Up } else { Direction::Down };
     if args.values(&BODY).any(|word| word.text.contains("tool_use_id")) {

@@ -3,6 +3,7 @@
 use super::place;
 use crate::{
     args::Args,
+    destination::Direction,
     effect::{Effect, Finding},
     shell::SimpleCommand,
     world::World,
@@ -275,8 +276,20 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         }
         "ffmpeg" | "convert" | "magick" | "dot" | "plantuml" | "pandoc" => {
             let args = Args::parse(command.args(), &["-i", "-o"]);
-            let mut effects: Vec<Effect> =
-                args.values(&["-i"]).map(|word| Effect::Reads(place(word, command, world))).collect();
+            let sources = args.values(&["-i"]).chain(args.operands.iter().copied());
+            let mut effects: Vec<Effect> = sources.map(|word| Effect::Reads(place(word, command, world))).collect();
+            // Pictures and streams come from other hosts and go there.
+            for word in
+                args.operands.iter().copied().chain(args.values(&["-i"])).filter(|word| word.text.contains("://"))
+            {
+                let is_target = args.operands.last().is_some_and(|last| last.text == word.text)
+                    && args.operands.len() > 1
+                    || name == "ffmpeg" && !args.values(&["-i"]).any(|source| source.text == word.text);
+                effects.push(Effect::Network {
+                    to: crate::destination::Destination::parse(&word.text, world),
+                    direction: if is_target || !word.sources.is_empty() { Direction::Up } else { Direction::Down },
+                });
+            }
             effects.extend(
                 args.values(&["-o"])
                     .chain(args.operands.last().copied())

@@ -124,18 +124,32 @@ pub(super) fn find(args: &[Word], _world: &World) -> Wrapped {
     if is_fd {
         below = found_by_fd(&args[..at]);
     }
-    let mut inner = Vec::new();
+    let mut started: Vec<Vec<Word>> = vec![Vec::new()];
     let mut rest = args[at + 1..].iter();
-    for word in rest.by_ref().take_while(|word| !matches!(word.text.as_str(), ";" | "+")) {
-        let glob = word.glob || word.text.contains("{}");
-        inner.push(Word { text: word.text.replace("{}", &below), glob, ..word.clone() });
+    loop {
+        let inner = started.last_mut().map(|inner| {
+            for word in rest.by_ref().take_while(|word| !matches!(word.text.as_str(), ";" | "+")) {
+                let glob = word.glob || word.text.contains("{}");
+                inner.push(Word { text: word.text.replace("{}", &below), glob, ..word.clone() });
+            }
+        });
+        let is_next = |word: &Word| EXEC.contains(&word.text.as_str());
+        if inner.is_none() || started.len() >= MAX_VALUES || !rest.by_ref().any(is_next) {
+            break;
+        }
+        started.push(Vec::new());
     }
+    let is_cut = rest.any(|word| EXEC.contains(&word.text.as_str()));
+    if started.len() > 1 {
+        if is_cut {
+            // More of them than are followed: one could be anything.
+            started.push(vec![Word::hole()]);
+        }
+        return Wrapped::InTurn { inner: started, via: "find -exec" };
+    }
+    let mut inner = started.pop().unwrap_or_default();
     if is_fd && !args[at + 1..].iter().any(|word| word.text.contains('{')) && !inner.is_empty() {
         inner.push(Word { glob: true, ..Word::literal(below) });
-    }
-    // A second -exec is not followed.
-    if rest.any(|word| EXEC.contains(&word.text.as_str())) {
-        inner.push(Word::literal(HOLE));
     }
     if inner.is_empty() {
         return Wrapped::Plain;

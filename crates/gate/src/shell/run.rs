@@ -52,6 +52,12 @@ impl Walker<'_> {
                 }
                 self.run(inside, depth + 1);
             }
+            Wrapped::InTurn { inner, via } => {
+                self.push(command.clone());
+                for argv in inner.into_iter().filter(|argv| !argv.is_empty()) {
+                    self.run(SimpleCommand { argv, via: Some(via), ..command.clone() }, depth + 1);
+                }
+            }
             Wrapped::Code { code, keep, via } => {
                 let inputs = command.inputs.clone();
                 let stdin = command.stdin.clone();

@@ -15,6 +15,8 @@ pub(super) enum Wrapped {
     Plain,
     /// Another command; `keep` when the wrapper itself does something too.
     Command { inner: Vec<Word>, keep: bool, via: &'static str },
+    /// Several commands that the wrapper starts beside what it does itself.
+    InTurn { inner: Vec<Vec<Word>>, via: &'static str },
     /// Shell code.
     Code { code: Word, keep: bool, via: &'static str },
 }
@@ -118,7 +120,7 @@ pub(crate) fn beneath(command: &SimpleCommand) -> Option<Vec<Word>> {
     let shape = SHAPES.iter().find(|shape| shape.name == name)?;
     match wrapper(shape, command.args()) {
         Wrapped::Command { inner, .. } => Some(inner),
-        Wrapped::Plain | Wrapped::Code { .. } => None,
+        Wrapped::Plain | Wrapped::InTurn { .. } | Wrapped::Code { .. } => None,
     }
 }
 
