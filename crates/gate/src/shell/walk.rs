@@ -33,6 +33,7 @@ pub(crate) fn read(line: &str, cwd: &str, world: &World, depth: u8) -> Result<Li
         scope: Scope::new(cwd, world),
         line: Line::default(),
         effort: 0,
+        word_effort: 0,
         steps: 0,
         texts: 0,
         loops: 0,
@@ -56,6 +57,7 @@ pub(super) struct Walker<'w> {
     pub scope: Scope,
     pub line: Line,
     pub effort: usize,
+    pub word_effort: usize,
     pub steps: usize,
     pub texts: usize,
     /// `for` loops that are being walked.

@@ -12,6 +12,8 @@ use brush_parser::{
 
 /// Deepest nesting of braces in one word; measured: 10 open ones take 30 ms, 14 take 4 s.
 const MAX_BRACE_DEPTH: usize = 6;
+/// Most effort for all words of one call, in microseconds.
+const MAX_WORD_EFFORT: usize = 16 * 1024;
 /// Most words that braces in one word may expand to.
 const MAX_BRACES: usize = 64;
 
@@ -98,7 +100,8 @@ impl Walker<'_> {
         if !raw.contains(['\\', '\'', '"', '$', '`', '~', HOLE]) {
             return Word { glob: has_glob(raw), ..Word::literal(raw) };
         }
-        let parsed = guarded(|| brush_parser::word::parse(raw, &ParserOptions::default()));
+        let parsed =
+            self.affords(raw).then(|| guarded(|| brush_parser::word::parse(raw, &ParserOptions::default()))).flatten();
         self.pieces_value(parsed.and_then(Result::ok), raw)
     }
 
@@ -118,8 +121,17 @@ impl Walker<'_> {
         if !raw.contains(['\\', '$', '`', HOLE]) {
             return Word::literal(raw);
         }
-        let parsed = guarded(|| brush_parser::word::parse_heredoc(raw, &ParserOptions::default()));
+        let parsed = self
+            .affords(raw)
+            .then(|| guarded(|| brush_parser::word::parse_heredoc(raw, &ParserOptions::default())))
+            .flatten();
         self.pieces_value(parsed.and_then(Result::ok), raw)
+    }
+
+    /// True when there is room to parse the word; takes the room.
+    fn affords(&mut self, raw: &str) -> bool {
+        self.word_effort = self.word_effort.saturating_add(word_effort(raw));
+        self.word_effort <= MAX_WORD_EFFORT
     }
 
     fn pieces_value(&mut self, pieces: Option<Vec<WordPieceWithSource>>, raw: &str) -> Word {
@@ -138,7 +150,9 @@ impl Walker<'_> {
     }
 
     fn fields_of(&mut self, raw: &str) -> Vec<Word> {
-        let Some(Ok(pieces)) = guarded(|| brush_parser::word::parse(raw, &ParserOptions::default())) else {
+        let parsed =
+            self.affords(raw).then(|| guarded(|| brush_parser::word::parse(raw, &ParserOptions::default()))).flatten();
+        let Some(Ok(pieces)) = parsed else {
             self.gap(format!("the word `{raw}` cannot be parsed"));
             return vec![Word::hole()];
         };
@@ -357,6 +371,36 @@ fn is_all(expression: &ParameterExpr) -> Option<bool> {
 
 fn source<'a>(raw: &'a str, piece: &WordPieceWithSource) -> &'a str {
     raw.get(piece.start_index..piece.end_index).unwrap_or(raw)
+}
+
+/// What parsing a word can cost at worst, in microseconds. The parser tries every way to read what it cannot close, level by level;
+/// measured with brush-parser 0.4: 18 times as long for each `${a[`, 6.5 for `$((`, 3 for `$(`, 2 for `${` and for a plain opener inside.
+fn word_effort(raw: &str) -> usize {
+    let bytes = raw.as_bytes();
+    let (mut open, mut cost, mut total): (Vec<(u8, usize)>, usize, usize) = (Vec::new(), 1, 0);
+    for (at, byte) in bytes.iter().enumerate() {
+        let follows_dollar = at > 0 && bytes[at - 1] == b'$';
+        let factor = match (byte, follows_dollar) {
+            (b'(', true) => 3,
+            (b'{', true) => 2,
+            (b'[', _) if open.last().is_some_and(|(closer, _)| *closer == b'}') => 9,
+            (b'(' | b'{', false) if !open.is_empty() => 2,
+            _ => 1,
+        };
+        if factor > 1 {
+            let closer = match byte {
+                b'(' => b')',
+                b'{' => b'}',
+                _ => b']',
+            };
+            open.push((closer, cost));
+            cost = cost.saturating_mul(factor);
+            total = total.saturating_add(cost);
+        } else if let Some((_, before)) = open.pop_if(|(closer, _)| closer == byte) {
+            cost = before;
+        }
+    }
+    total
 }
 
 fn brace_depth(raw: &str) -> usize {
