@@ -1,11 +1,11 @@
 //! Walks compound commands: branches, loops, groups, and what their redirections mean for the commands inside.
 
 use super::{
-    command::{RedirectKind, SimpleCommand, Word},
+    command::{RedirectKind, SimpleCommand, Stdin, Word},
     walk::{MAX_COMMANDS, MAX_ROUNDS, MAX_STEPS, Walker},
 };
 use brush_parser::ast;
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
 /// Loops inside of each other up to which the directory is followed.
 const MAX_LOOPS: usize = 2;
@@ -24,7 +24,9 @@ impl Walker<'_> {
                 self.redirected(redirects.as_ref(), |walker| walker.compound(compound));
             }
             ast::Command::Function(function) => {
-                self.scope.functions.insert(function.fname.value.clone(), Rc::new(function.body.clone()));
+                let (name, body) = (function.fname.value.clone(), Rc::new(function.body.clone()));
+                self.defined.push((name.clone(), Rc::clone(&body)));
+                self.scope.define(&name, body);
             }
             ast::Command::ExtendedTest(test, redirects) => {
                 self.redirected(redirects.as_ref(), |walker| walker.test(&test.expr));
@@ -95,7 +97,7 @@ impl Walker<'_> {
                     self.scope.set(&name, Word::hole());
                 }
                 let is_endless = clause.condition.as_ref().is_none_or(|condition| condition.value.trim().is_empty());
-                self.looped(&clause.body.list, is_endless);
+                self.looped(None, &clause.body.list, is_endless);
             }
             ast::CompoundCommand::BraceGroup(group) => self.list(&group.list),
             ast::CompoundCommand::Subshell(subshell) => _ = self.subshell(|walker| walker.list(&subshell.list)),
@@ -129,13 +131,15 @@ impl Walker<'_> {
             }
             ast::CompoundCommand::WhileClause(clause) => {
                 let condition = clause.0.to_string();
-                self.list(&clause.0);
-                self.looped(&clause.1.list, matches!(bare(&condition), "true" | ":" | "/bin/true" | "[ 1 ]"));
+                self.looped(
+                    Some(&clause.0),
+                    &clause.1.list,
+                    matches!(bare(&condition), "true" | ":" | "/bin/true" | "[ 1 ]"),
+                );
             }
             ast::CompoundCommand::UntilClause(clause) => {
                 let condition = clause.0.to_string();
-                self.list(&clause.0);
-                self.looped(&clause.1.list, matches!(bare(&condition), "false" | "/bin/false"));
+                self.looped(Some(&clause.0), &clause.1.list, matches!(bare(&condition), "false" | "/bin/false"));
             }
             ast::CompoundCommand::Coprocess(coprocess) => {
                 let before = std::mem::replace(&mut self.is_background, true);
@@ -146,9 +150,9 @@ impl Walker<'_> {
     }
 
     /// A loop's body; one that never ends must not fill a disk or start what stays.
-    fn looped(&mut self, body: &ast::CompoundList, is_endless: bool) {
+    fn looped(&mut self, condition: Option<&ast::CompoundList>, body: &ast::CompoundList, is_endless: bool) {
         let start = self.line.commands.len();
-        self.repeated(body);
+        self.repeated(condition, body);
         let inside = &self.line.commands[start.min(self.line.commands.len())..];
         // Someone waits for something, or leaves by a condition.
         let ends = inside
@@ -166,11 +170,40 @@ impl Walker<'_> {
         self.line.is_endless |= is_endless && !ends && (stays || fills && !paces);
     }
 
-    /// A body that runs any number of times: what it sets is not known at its own start either.
-    pub(super) fn repeated(&mut self, body: &ast::CompoundList) {
+    /// A body that runs any number of times, each after its condition: what a round sets, the next one finds.
+    pub(super) fn repeated(&mut self, condition: Option<&ast::CompoundList>, body: &ast::CompoundList) {
         self.forget_assigned(body);
+        if let Some(condition) = condition {
+            self.list(condition);
+        }
         self.loops += 1;
-        self.branch(|walker| walker.list(body));
+        self.branches += 1;
+        let outset = self.scope.clone();
+        for round in 0.. {
+            let before = self.scope.clone();
+            let fed = self.stdin.clone();
+            self.list(body);
+            if let Some(condition) = condition {
+                self.list(condition);
+            }
+            let reads_on = match (&fed, &self.stdin) {
+                (Stdin::Text(fed), Stdin::Text(rest)) => rest.text.len() < fed.text.len() && !rest.text.is_empty(),
+                (Stdin::Text(_) | Stdin::Pipe | Stdin::Inherited, _) => false,
+            };
+            if !reads_on {
+                self.scope.join(before.clone());
+            }
+            if !reads_on && self.scope.is_kept_by(&before) {
+                break;
+            }
+            // Walking twice doubles the work with each loop inside of another.
+            if round >= MAX_ROUNDS || self.loops > MAX_LOOPS || self.steps > MAX_STEPS / 4 {
+                self.gap("a loop whose rounds differ".to_owned());
+                break;
+            }
+        }
+        self.scope.join(outset);
+        self.branches -= 1;
         self.loops -= 1;
     }
 
@@ -178,24 +211,15 @@ impl Walker<'_> {
     /// their texts are looked at: there nothing stays known.
     pub(super) fn forget_assigned(&mut self, body: &ast::CompoundList) -> Option<String> {
         if self.loops >= MAX_TEXTS_OF_LOOPS {
-            for name in self.scope.vars.keys().cloned().collect::<Vec<_>>() {
-                let old = self.scope.get(&name);
-                self.scope.set(&name, Word { sources: old.sources, secret: old.secret, ..Word::hole() });
-            }
+            self.scope.forget_all();
             self.scope.cwd = None;
             return None;
         }
         let text = body.to_string();
-        let names: Vec<String> = self
-            .scope
-            .vars
-            .keys()
-            .filter(|name| text.contains(&format!("{name}=")) || text.contains(&format!("{name}+=")))
-            .cloned()
-            .collect();
-        for name in names {
-            let old = self.scope.get(&name);
-            self.scope.set(&name, Word { sources: old.sources, secret: old.secret, ..Word::hole() });
+        for name in set_names(&text) {
+            if self.scope.vars.contains_key(name) {
+                self.scope.forget(name);
+            }
         }
         if text.contains("cd ") || text.contains("pushd ") {
             self.scope.cwd = None;
@@ -210,12 +234,19 @@ impl Walker<'_> {
         if is_several && is_deep {
             self.scope.cwd = None;
         }
-        let cwd = self.scope.cwd.clone();
+        let before = is_several.then(|| self.scope.clone());
         self.loops += 1;
         self.list(body);
-        if is_several && !is_deep && self.scope.cwd != cwd {
-            self.scope.cwd = None;
-            self.list(body);
+        if let Some(before) = before
+            && (!is_deep && self.scope.cwd != before.cwd || !self.scope.is_kept_by(&before))
+        {
+            if is_deep {
+                self.gap("a loop whose rounds differ".to_owned());
+            } else {
+                self.scope.join(before);
+                self.scope.cwd = None;
+                self.list(body);
+            }
         }
         self.loops -= 1;
     }
@@ -248,7 +279,7 @@ impl Walker<'_> {
         let before = self.scope.clone();
         for value in values {
             let is_several = value.glob || value.text.contains('*') || !value.is_known();
-            self.scope.set(name, value);
+            self.assigned(name, value);
             self.round(&clause.body.list, is_several);
         }
         self.scope.join(before);
@@ -258,4 +289,25 @@ impl Walker<'_> {
 /// A loop's condition as one text.
 fn bare(condition: &str) -> &str {
     condition.trim().trim_end_matches(';').trim()
+}
+
+/// Names that a text holds in places where they may be set: not those behind `$`.
+fn set_names(text: &str) -> BTreeSet<&str> {
+    let mut names = BTreeSet::new();
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut at = 0;
+    while let Some(start) = text[at..].find(is_part).map(|n| at + n) {
+        let end = text[start..].find(|c| !is_part(c)).map_or(text.len(), |n| start + n);
+        let (before, after) = (&text[..start], &text[end..]);
+        let name = &text[start..end];
+        at = end;
+        let is_used = before.ends_with(['$', '/', '.', '-']) || before.ends_with("${") || before.ends_with("${#");
+        if !is_used || after.starts_with(":=") || after.starts_with('=') {
+            names.insert(name);
+        } else if before.ends_with('-') {
+            // `printf -vNAME`, `read -aNAME`.
+            names.extend(name.strip_prefix('v').or(name.trim_start_matches('r').strip_prefix('a')));
+        }
+    }
+    names
 }

@@ -1,4 +1,4 @@
-//! Programs that start another program on what they are fed or find: `xargs`, `parallel`, `find -exec`.
+//! Programs that start another program on what they are fed or find: `xargs`, `find -exec`.
 
 use super::{
     command::{SimpleCommand, Stdin, Word},
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{place::HOLE, world::World};
 
-/// Most values of `parallel` that are put in one by one.
+/// Most commands of one `find` that are followed.
 const MAX_VALUES: usize = 8;
 
 pub(super) fn xargs(command: &SimpleCommand) -> Wrapped {
@@ -64,44 +64,6 @@ pub(super) fn xargs(command: &SimpleCommand) -> Wrapped {
         None => inner.extend(words),
     }
     Wrapped::Command { inner, keep: true, via: "xargs" }
-}
-
-/// `parallel cmd {} ::: a b`: each value is put in for `{}`, or at the end.
-pub(super) fn parallel(command: &SimpleCommand) -> Wrapped {
-    const VALUED: [&str; 10] = ["-j", "--jobs", "-a", "-n", "-P", "-N", "--delay", "--timeout", "--joblog", "-C"];
-    let args = command.args();
-    let end = args.iter().position(|word| word.text.starts_with(":::")).unwrap_or(args.len());
-    let given = args.get(end + 1..).unwrap_or_default();
-    let fed = match &command.stdin {
-        _ if !given.is_empty() => join(given),
-        Stdin::Text(word) if !word.text.trim().is_empty() => word.clone(),
-        Stdin::Text(_) | Stdin::Pipe | Stdin::Inherited => Word::hole(),
-    };
-    let Some(inner) = after_options(&args[..end], &VALUED, 0) else {
-        return Wrapped::Code { code: fed, keep: true, via: "parallel" };
-    };
-    let template = join(&inner);
-    const MARKS: [&str; 5] = ["{}", "{.}", "{/}", "{//}", "{/.}"];
-    let is_marked = MARKS.iter().any(|mark| template.text.contains(mark));
-    let values: Vec<String> = if given.is_empty() {
-        fed.text.lines().take(MAX_VALUES).map(quoted).collect()
-    } else {
-        given.iter().take(MAX_VALUES).map(|word| quoted(&word.text)).collect()
-    };
-    let mut code = Word { text: String::new(), ..template.clone() };
-    for value in &values {
-        let mut line = template.text.clone();
-        for mark in MARKS {
-            line = line.replace(mark, value);
-        }
-        if !is_marked {
-            line = format!("{line} {value}");
-        }
-        code.text.push_str(&line);
-        code.text.push('\n');
-    }
-    code.absorb(&fed);
-    Wrapped::Code { code, keep: true, via: "parallel" }
 }
 
 /// A value as one word of shell code; what stands for paths below a directory stays a pattern.

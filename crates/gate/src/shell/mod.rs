@@ -6,6 +6,7 @@
 use crate::effect::{Effect, Finding};
 use types::catalogue::RuleId;
 
+mod builtin;
 mod command;
 mod compound;
 pub(crate) mod decode;
@@ -16,6 +17,7 @@ mod fed;
 mod filter;
 mod guarded;
 mod output;
+mod parallel;
 mod prescan;
 mod run;
 mod runner;

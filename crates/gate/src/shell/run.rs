@@ -6,7 +6,7 @@ use super::{
     unwrap::{self, Wrapped},
     walk::{MAX_TEXTS, Walker},
 };
-use crate::{args::Args, place::HOLE, secret::glob_matches};
+use crate::{place::HOLE, secret::glob_matches};
 use brush_parser::ast;
 use std::rc::Rc;
 
@@ -20,22 +20,68 @@ const NAMED_BY_PATTERN: [&str; 40] = [
     "xargs", "env", "sudo", "base64", "tar", "shred", "truncate", "kill", "pkill", "mkfs.ext4", "crontab",
 ];
 
+/// Most texts that are kept for the end of the line.
+const MAX_DEFERRED: usize = 32;
+
+/// Who starts a command; each knows less of the line than the one before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Starter {
+    /// The shell: functions, builtins, programs.
+    Shell,
+    /// `command` and `builtin`: no functions.
+    Builtin,
+    /// A program: no builtins.
+    Program,
+    /// A program that changes the environment.
+    Environment,
+}
+
+impl Starter {
+    fn of(via: &str, wrapper: &SimpleCommand) -> Self {
+        let changes = |word: &Word| word.text.contains('=') || word.text.starts_with('-');
+        match via {
+            "command" | "builtin" => Self::Builtin,
+            "env" | "cross-env" | "env-cmd" | "dotenv" | "sudo" | "doas" | "su"
+                if wrapper.args().iter().any(changes) =>
+            {
+                Self::Environment
+            }
+            "env-cmd" | "dotenv" | "sudo" | "doas" | "pkexec" => Self::Environment,
+            _ => Self::Program,
+        }
+    }
+}
+
 impl Walker<'_> {
     /// Runs a command: functions and shell builtins change the scope, wrappers are opened, everything is collected.
-    pub(super) fn run(&mut self, command: SimpleCommand, depth: usize) {
+    pub(super) fn run(&mut self, command: SimpleCommand) {
+        self.start(command, Starter::Shell, 0);
+    }
+
+    fn start(&mut self, command: SimpleCommand, starter: Starter, depth: usize) {
         if depth > MAX_TEXTS {
             return self.gap("too many wrappers around a command".to_owned());
         }
-        self.run_guessed(&command, depth);
+        self.run_guessed(&command, starter, depth);
         let command = self.fed_by_substitution(command);
         let name = command.name();
-        if let Some(word) = command.argv.first()
-            && let Some(body) = self.scope.functions.get(&word.text).cloned()
+        if starter == Starter::Shell
+            && let Some(word) = command.argv.first()
+            && let Some(function) = self.scope.functions.get(&word.text).cloned()
         {
-            self.called.push(Rc::clone(&body));
-            return self.call(&word.text.clone(), &body, command);
+            let name = word.text.clone();
+            for body in &function.bodies {
+                self.called.push(Rc::clone(body));
+                if let ([_], true) = (function.bodies.as_slice(), function.is_certain) {
+                    return self.call(&name, body, command);
+                }
+                self.branch(|walker| walker.call(&name, body, command.clone()));
+            }
+            if function.is_certain {
+                return;
+            }
         }
-        if depth == 0 || command.via.is_none() {
+        if starter <= Starter::Builtin {
             self.builtin(&name, &command);
         }
         match unwrap::open(&command, self.world) {
@@ -44,24 +90,28 @@ impl Walker<'_> {
                 _ = self.push(command);
             }
             Wrapped::Command { inner, keep, via } => {
+                let within = Starter::of(via, &command);
                 let mut inside = SimpleCommand { argv: inner, via: Some(via), ..command.clone() };
                 if keep {
                     self.push(command);
                 } else {
                     inside.via = command.via;
                 }
-                self.run(inside, depth + 1);
+                self.start(inside, starter.max(within), depth + 1);
             }
             Wrapped::InTurn { inner, via } => {
                 self.push(command.clone());
                 for argv in inner.into_iter().filter(|argv| !argv.is_empty()) {
-                    self.run(SimpleCommand { argv, via: Some(via), ..command.clone() }, depth + 1);
+                    let inside = SimpleCommand { argv, via: Some(via), ..command.clone() };
+                    self.start(inside, starter.max(Starter::Program), depth + 1);
                 }
             }
             Wrapped::Code { code, keep, via } => {
                 let inputs = command.inputs.clone();
                 let stdin = command.stdin.clone();
                 let piped = command.is_piped;
+                let assigned = command.assignments.clone();
+                let arguments = unwrap::code_arguments(&command);
                 let own = command.argv.len() > 1 && !matches!(via, "sh" | "source");
                 if inputs
                     .iter()
@@ -91,10 +141,33 @@ impl Walker<'_> {
                 self.stdin = if own { stdin } else { Stdin::Inherited };
                 self.fed_by(inputs);
                 self.is_piped = piped && own;
-                if via == "eval" || via == "trap" {
-                    self.code(&code, via);
-                } else {
-                    self.subshell(|walker| walker.code(&code, via));
+                match via {
+                    // It runs whenever, with the values of then.
+                    "trap" | "alias" => {
+                        self.subshell(|walker| walker.code(&code, via));
+                        if self.deferred.len() < MAX_DEFERRED {
+                            self.deferred.push((code, via));
+                        } else {
+                            self.gap("more deferred code than is looked at".to_owned());
+                        }
+                    }
+                    "eval" | "source" if starter <= Starter::Builtin => {
+                        self.assigned_for(&assigned, |walker| walker.code(&code, via));
+                    }
+                    _ => {
+                        _ = self.subshell(|walker| {
+                            walker.scope.hand_on(starter < Starter::Environment);
+                            for (name, value) in &assigned {
+                                walker.scope.set(name, value.clone());
+                                walker.scope.export(name, true);
+                            }
+                            if let Some([zero, rest @ ..]) = arguments.as_deref() {
+                                walker.scope.zero = zero.clone();
+                                walker.scope.positional = Some(rest.to_vec());
+                            }
+                            walker.code(&code, via);
+                        });
+                    }
                 }
                 self.stdin = before.0;
                 self.inputs.truncate(before.1);
@@ -113,14 +186,17 @@ impl Walker<'_> {
         let first = command.args().iter().find(|word| !word.text.starts_with('-'));
         let known = first.and_then(|word| self.printed.iter().find(|(path, _)| *path == word.text));
         let Some((_, text)) = known.filter(|_| reads_code) else { return command };
-        let program = if matches!(name.as_str(), "source" | ".") { "bash" } else { &name };
+        let mut argv = vec![Word::literal(name.clone())];
+        if matches!(name.as_str(), "source" | ".") {
+            argv.push(Word::literal("/dev/stdin"));
+        }
         let mut inputs = command.inputs.clone();
         inputs.extend(first.map(|word| word.sources.clone()).unwrap_or_default());
-        SimpleCommand { argv: vec![Word::literal(program)], stdin: Stdin::Text(text.clone()), inputs, ..command }
+        SimpleCommand { argv, stdin: Stdin::Text(text.clone()), inputs, ..command }
     }
 
     /// A program whose name is not fully known: what it may well be is looked at beside it.
-    fn run_guessed(&mut self, command: &SimpleCommand, depth: usize) {
+    fn run_guessed(&mut self, command: &SimpleCommand, starter: Starter, depth: usize) {
         let Some(word) = command.argv.first().filter(|_| command.argv.len() <= MAX_GUESSED) else { return };
         let names: Vec<String> = if word.glob {
             let name = word.text.rsplit('/').next().unwrap_or_default();
@@ -142,7 +218,7 @@ impl Walker<'_> {
         for name in names {
             let mut guess = command.clone();
             guess.argv[0] = Word { text: name, glob: false, ..word.clone() };
-            self.run(guess, depth + 1);
+            self.start(guess, starter, depth + 1);
         }
     }
 
@@ -163,110 +239,6 @@ impl Walker<'_> {
         }
     }
 
-    /// Shell builtins that change what later words mean.
-    pub(super) fn builtin(&mut self, name: &str, command: &SimpleCommand) {
-        let args = command.args();
-        match name {
-            "cd" | "pushd" => {
-                let target = args.iter().find(|word| !word.text.starts_with('-') || word.text == "-");
-                self.scope.change_directory(target, self.world);
-            }
-            "popd" => self.scope.cwd = None,
-            "export" | "declare" | "local" | "readonly" | "typeset" => {
-                // `declare -n y=x` makes y another name of x.
-                let is_name = args.iter().any(|word| word.text.starts_with('-') && word.text.contains('n'));
-                for word in args {
-                    if let Some((name, value)) = word.text.split_once('=') {
-                        if is_name && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-                            let value = self.scope.get(value);
-                            self.scope.set(name, value);
-                            continue;
-                        }
-                        self.scope.set(name, Word { text: value.to_owned(), glob: false, ..word.clone() });
-                    }
-                }
-            }
-            "read" | "mapfile" | "readarray" | "getopts" | "unset" => {
-                // A line of a list of files is a path below where the list was made.
-                if self.read_known(name, command) {
-                    return;
-                }
-                let listed = match &command.stdin {
-                    super::command::Stdin::Text(word) if name == "read" && word.text.contains("/**") => {
-                        word.text.split_whitespace().next().map(|first| Word { glob: true, ..Word::literal(first) })
-                    }
-                    super::command::Stdin::Text(_) | super::command::Stdin::Inherited | super::command::Stdin::Pipe => {
-                        None
-                    }
-                };
-                for word in args.iter().filter(|word| !word.text.starts_with('-')) {
-                    let value = listed.clone().unwrap_or_else(Word::hole);
-                    let value = Word { sources: command.inputs.clone(), ..value };
-                    self.scope.set(&word.text, value);
-                }
-            }
-            "printf" if args.first().is_some_and(|word| word.text == "-v") => {
-                if let Some(word) = args.get(1) {
-                    let argv = std::iter::once(&command.argv[0]).chain(&args[2..]).cloned().collect();
-                    let printed = output::of(&SimpleCommand { argv, ..command.clone() });
-                    self.scope.set(&word.text, printed.unwrap_or_else(Word::hole));
-                }
-            }
-            "set" if args.first().is_some_and(|word| word.text == "--") => {
-                self.scope.positional = Some(args[1..].to_vec());
-            }
-            _ => {}
-        }
-    }
-
-    /// `read x <<< text` and `mapfile a <<< text`; false when the text or the form is not known.
-    fn read_known(&mut self, name: &str, command: &SimpleCommand) -> bool {
-        let Stdin::Text(text) = &command.stdin else { return false };
-        if !text.is_known()
-            || text.glob
-            || text.text.contains("/**")
-            || !matches!(name, "read" | "mapfile" | "readarray")
-        {
-            return false;
-        }
-        let args = Args::parse(command.args(), &["-d", "-n", "-N", "-p", "-t", "-u", "-i", "-O", "-s", "-C", "-c"]);
-        let is_plain = args.options.iter().all(|(option, value)| match option.as_str() {
-            "-r" | "-t" => true,
-            // `-d ''` reads everything.
-            "-d" => value.as_ref().is_some_and(|word| word.text.is_empty()),
-            _ => false,
-        });
-        let names: Vec<String> = args.operands.iter().map(|word| word.text.clone()).collect();
-        if !is_plain || names.is_empty() {
-            return false;
-        }
-        let of = |part: &str| Word {
-            text: part.to_owned(),
-            sources: text.sources.clone(),
-            secret: text.secret,
-            glob: false,
-        };
-        if name != "read" {
-            let lines: Vec<Word> = text.text.lines().map(of).collect();
-            let all = unwrap::join(&lines);
-            self.scope.set_array(&names[0], all, lines);
-            return true;
-        }
-        let whole = args.has(&["-d"]);
-        let line = if whole { text.text.as_str() } else { text.text.lines().next().unwrap_or_default() };
-        let mut rest = line.trim();
-        for (n, name) in names.iter().enumerate() {
-            let (part, after) = if n + 1 == names.len() {
-                (rest, "")
-            } else {
-                rest.split_once(char::is_whitespace).map_or((rest, ""), |(part, after)| (part, after.trim_start()))
-            };
-            self.scope.set(name, of(part));
-            rest = after;
-        }
-        true
-    }
-
     pub(super) fn call(&mut self, name: &str, body: &ast::FunctionBody, command: SimpleCommand) {
         if self.calling.iter().any(|active| active == name) {
             // A function that starts itself twice or in the background never ends.
@@ -281,21 +253,56 @@ impl Walker<'_> {
         self.stdin = command.stdin.clone();
         self.fed_by(command.inputs.clone());
         let has_more = !command.redirects.is_empty() || !command.assignments.is_empty();
+        let assigned = command.assignments.clone();
         if has_more {
             self.push(SimpleCommand { argv: Vec::new(), ..command });
         }
         self.calling.push(name.to_owned());
-        self.redirected(body.1.as_ref(), |walker| walker.compound(&body.0));
+        self.scope.enter();
+        let branches = std::mem::take(&mut self.branches);
+        self.assigned_for(&assigned, |walker| {
+            walker.redirected(body.1.as_ref(), |walker| walker.compound(&body.0));
+        });
+        self.branches = branches;
+        self.scope.leave();
         self.calling.pop();
         self.stdin = before.0;
         self.inputs.truncate(before.1);
         self.scope.positional = positional;
     }
 
+    /// Assignments before a function or a builtin that runs code hold while it runs; some shells keep them.
+    fn assigned_for(&mut self, assigned: &[(String, Word)], body: impl FnOnce(&mut Self)) {
+        let before: Vec<Option<Word>> = assigned.iter().map(|(name, _)| self.scope.vars.get(name).cloned()).collect();
+        for (name, value) in assigned {
+            self.scope.set(name, value.clone());
+        }
+        body(self);
+        for ((name, _), old) in assigned.iter().zip(before) {
+            if old.map(|old| old.text) != self.scope.vars.get(name).map(|new| new.text.clone()) {
+                self.scope.forget(name);
+            }
+        }
+    }
+
+    /// Code that a trap or an alias keeps for later is walked again at the end: with what stands then, and with nothing.
+    pub(super) fn deferred_code(&mut self) {
+        for (code, via) in std::mem::take(&mut self.deferred) {
+            self.subshell(|walker| walker.code(&code, via));
+            let names: Vec<String> = self.reassigned.iter().filter(|name| code.text.contains(*name)).cloned().collect();
+            if !names.is_empty() {
+                self.subshell(|walker| {
+                    names.iter().for_each(|name| walker.scope.forget(name));
+                    walker.code(&code, via);
+                });
+            }
+        }
+        self.deferred.clear();
+    }
+
     /// Functions that nothing called are walked once too: they may be called by name in a way that was not seen.
     pub(super) fn uncalled_functions(&mut self) {
-        let mut bodies: Vec<(String, Rc<ast::FunctionBody>)> =
-            self.scope.functions.iter().map(|(name, body)| (name.clone(), Rc::clone(body))).collect();
+        let mut bodies = std::mem::take(&mut self.defined);
         // What was called was walked with the arguments that it got.
         bodies.retain(|(_, body)| !self.called.iter().any(|called| Rc::ptr_eq(called, body)));
         bodies.sort_by(|a, b| a.0.cmp(&b.0));

@@ -43,12 +43,13 @@ impl Walker<'_> {
         let prefix = simple.prefix.iter().flat_map(|prefix| &prefix.0);
         let suffix = simple.suffix.iter().flat_map(|suffix| &suffix.0);
         // Assignments before a program are for that program only.
-        let before = simple.word_or_name.as_ref().map(|_| self.scope.vars.clone()).filter(|_| simple.prefix.is_some());
+        let before = (simple.word_or_name.is_some() && simple.prefix.is_some())
+            .then(|| (self.scope.vars.clone(), self.scope.arrays.clone()));
         for item in prefix {
             self.item(item, true, &mut command, &mut outputs);
         }
-        if let Some(vars) = before {
-            self.scope.vars = vars;
+        if let Some(before) = before {
+            (self.scope.vars, self.scope.arrays) = before;
         }
         if let Some(word) = &simple.word_or_name {
             command.argv.extend(self.fields(&word.value));
@@ -66,7 +67,7 @@ impl Walker<'_> {
             }
         }
         let at = self.line.commands.len();
-        self.run(command, 0);
+        self.run(command);
         let end = self.line.commands.len();
         // A process substitution that is written to reads what this command prints.
         for (_, body) in outputs {
@@ -168,7 +169,7 @@ impl Walker<'_> {
         {
             match elements {
                 Some(items) => self.scope.set_array(name, value.clone(), items),
-                None => self.scope.set(name, value.clone()),
+                None => self.assigned(&name.clone(), value.clone()),
             }
         }
     }

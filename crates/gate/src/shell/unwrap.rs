@@ -3,7 +3,7 @@
 pub(crate) use super::shapes::SHELLS;
 use super::{
     command::{SimpleCommand, Stdin, Word},
-    elsewhere, fed, runner,
+    elsewhere, fed, parallel, runner,
     shapes::{SHAPES, Shape},
     started::{git, given_code, multiplexed},
 };
@@ -100,7 +100,7 @@ pub(super) fn open(command: &SimpleCommand, world: &World) -> Wrapped {
             via: "sg",
         }),
         "xargs" => fed::xargs(command),
-        "parallel" => fed::parallel(command),
+        "parallel" => parallel::open(command),
         "find" | "fd" | "fdfind" => fed::find(args, world),
         "ssh" | "autossh" | "mosh" | "slogin" | "docker" | "podman" | "nerdctl" | "docker-compose"
         | "podman-compose" | "kubectl" | "oc" => elsewhere::open(command).unwrap_or(Wrapped::Plain),
@@ -195,6 +195,18 @@ fn env(args: &[Word]) -> Wrapped {
         return Wrapped::Plain;
     }
     Wrapped::Command { inner, keep: dangerous || moved, via: "env" }
+}
+
+/// The words that code given to a shell finds as `$0`, `$1`…; none where they are not known.
+pub(super) fn code_arguments(command: &SimpleCommand) -> Option<Vec<Word>> {
+    let args = command.args();
+    let is_plain = SHELLS.contains(&command.name().as_str()) && !matches!(command.via, Some("xargs" | "find -exec"));
+    let flag = args
+        .iter()
+        .position(|word| word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains('c'))?;
+    let code =
+        args[flag + 1..].iter().position(|word| !word.text.starts_with(['-', '+']) || word.text.contains(' '))?;
+    is_plain.then(|| args[flag + 1 + code + 1..].to_vec())
 }
 
 fn shell(command: &SimpleCommand) -> Wrapped {

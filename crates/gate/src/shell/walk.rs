@@ -9,7 +9,7 @@ use super::{
 };
 use crate::world::World;
 use brush_parser::{ParserOptions, ast};
-use std::{ops::Range, rc::Rc};
+use std::{collections::BTreeSet, ops::Range, rc::Rc};
 
 /// Most commands that are collected from one call.
 pub(super) const MAX_COMMANDS: usize = 1024;
@@ -39,6 +39,10 @@ pub(crate) fn read(line: &str, cwd: &str, world: &World, depth: u8) -> Result<Li
         loops: 0,
         calling: Vec::new(),
         called: Vec::new(),
+        defined: Vec::new(),
+        deferred: Vec::new(),
+        reassigned: BTreeSet::new(),
+        branches: 0,
         stdin: Stdin::Inherited,
         inputs: Vec::new(),
         printed: Vec::new(),
@@ -48,6 +52,7 @@ pub(crate) fn read(line: &str, cwd: &str, world: &World, depth: u8) -> Result<Li
         depth,
     };
     walker.text(line);
+    walker.deferred_code();
     walker.uncalled_functions();
     Ok(walker.line)
 }
@@ -66,6 +71,14 @@ pub(super) struct Walker<'w> {
     pub calling: Vec<String>,
     /// Bodies that a command of the line called, with its arguments.
     pub called: Vec<Rc<ast::FunctionBody>>,
+    /// Every function that the line defines.
+    pub defined: Vec<(String, Rc<ast::FunctionBody>)>,
+    /// Code that runs later.
+    pub deferred: Vec<(Word, &'static str)>,
+    /// Variables that had more than one value.
+    pub reassigned: BTreeSet<String>,
+    /// What may or may not run, inside of each other, since the function began.
+    pub branches: usize,
     /// Where the commands being walked read from.
     pub stdin: Stdin,
     pub inputs: Vec<Range<usize>>,
@@ -161,23 +174,49 @@ impl Walker<'_> {
 
     pub(super) fn list(&mut self, list: &ast::CompoundList) {
         for ast::CompoundListItem(and_or, separator) in &list.0 {
-            let before = self.is_background;
-            self.is_background |= matches!(separator, ast::SeparatorOperator::Async);
-            self.pipeline(&and_or.first);
-            for next in &and_or.additional {
-                match next {
-                    ast::AndOr::And(pipeline) => self.pipeline(pipeline),
-                    ast::AndOr::Or(pipeline) => self.branch(|walker| walker.pipeline(pipeline)),
-                }
+            if matches!(separator, ast::SeparatorOperator::Async) {
+                let before = std::mem::replace(&mut self.is_background, true);
+                self.subshell(|walker| walker.chain(and_or));
+                self.is_background = before;
+            } else {
+                self.chain(and_or);
             }
-            self.is_background = before;
+        }
+    }
+
+    /// `a && b || c`: what stands behind a command that may fail is not known after the chain.
+    fn chain(&mut self, chain: &ast::AndOrList) {
+        self.pipeline(&chain.first);
+        if chain.additional.is_empty() {
+            return;
+        }
+        let before = self.scope.clone();
+        let mut fails = may_fail(&chain.first);
+        self.branches += 1;
+        for next in &chain.additional {
+            match next {
+                ast::AndOr::And(pipeline) => {
+                    self.pipeline(pipeline);
+                    fails |= may_fail(pipeline);
+                }
+                ast::AndOr::Or(pipeline) => self.branch(|walker| walker.pipeline(pipeline)),
+            }
+        }
+        self.branches -= 1;
+        let cwd = self.scope.cwd.clone();
+        self.scope.join(before);
+        if !fails {
+            // `cd x && make; ls`: a directory that is named is taken to be there.
+            self.scope.cwd = cwd;
         }
     }
 
     /// Something that may or may not run: what it sets is known only if both ways agree.
     pub(super) fn branch(&mut self, body: impl FnOnce(&mut Self)) {
         let before = self.scope.clone();
+        self.branches += 1;
         body(self);
+        self.branches -= 1;
         self.scope.join(before);
     }
 
@@ -212,7 +251,11 @@ impl Walker<'_> {
                 self.is_piped = true;
             }
             let start = self.line.commands.len();
-            self.command(stage);
+            if stages.len() > 1 {
+                self.subshell(|walker| walker.command(stage));
+            } else {
+                self.command(stage);
+            }
             let commands = start..self.line.commands.len();
             let output = self.output_of(stage, &commands, last.as_ref());
             last = Some(Stage { commands, output });
@@ -306,6 +349,35 @@ impl Walker<'_> {
         }
         self.program(program);
         None
+    }
+}
+
+/// True for a test: a command whose failure is an answer.
+fn may_fail(pipeline: &ast::Pipeline) -> bool {
+    if pipeline.bang {
+        return true;
+    }
+    let Some(last) = pipeline.seq.last() else { return false };
+    match last {
+        ast::Command::Simple(simple) => simple.word_or_name.as_ref().is_some_and(|word| {
+            matches!(
+                word.value.trim_matches(['\'', '"', '\\']),
+                "false"
+                    | "/bin/false"
+                    | "test"
+                    | "["
+                    | "grep"
+                    | "egrep"
+                    | "cmp"
+                    | "diff"
+                    | "command"
+                    | "which"
+                    | "type"
+            )
+        }),
+        ast::Command::ExtendedTest(..) => true,
+        ast::Command::Compound(compound, _) => matches!(compound, ast::CompoundCommand::Arithmetic(_)),
+        ast::Command::Function(_) => false,
     }
 }
 

@@ -198,7 +198,7 @@ impl Walker<'_> {
             }
             WordPiece::TildeExpansion(tilde) => {
                 let home = match tilde {
-                    TildeExpr::Home => self.world.home.clone(),
+                    TildeExpr::Home => self.scope.get("HOME").text,
                     TildeExpr::UserHome(user) if user == "root" => "/root".to_owned(),
                     TildeExpr::UserHome(user) => format!("/home/{user}"),
                     TildeExpr::WorkingDir => self.scope.cwd.clone().unwrap_or_else(|| HOLE.to_string()),
@@ -282,6 +282,11 @@ impl Walker<'_> {
             if is_set && !value.is_empty() {
                 return value;
             }
+            if let (ParameterExpr::AssignDefaultValues { .. }, Parameter::Named(name)) = (expression, parameter) {
+                // What it was is not known, or it is the new value from now on.
+                let is_empty = value.iter().all(|word| word.text.is_empty());
+                self.assigned(name, if is_empty { default.clone() } else { Word::hole() });
+            }
             if value.iter().all(|word| word.text.is_empty()) {
                 return vec![default];
             }
@@ -319,7 +324,7 @@ impl Walker<'_> {
     fn parameter_value(&mut self, parameter: &Parameter) -> Vec<Word> {
         match parameter {
             Parameter::Named(name) => vec![self.scope.get(name)],
-            Parameter::Positional(0) => vec![Word::literal("bash")],
+            Parameter::Positional(0) => vec![self.scope.zero.clone()],
             Parameter::Positional(n) => match &self.scope.positional {
                 Some(words) => vec![words.get(*n as usize - 1).cloned().unwrap_or_default()],
                 None => vec![Word::hole()],
