@@ -2,6 +2,9 @@
 
 use crate::{place::HOLE, shell::Word};
 
+/// Options that make a command look or try instead of act.
+const SOFTENERS: [&str; 6] = ["--dry-run", "--cached", "--staged", "--check", "--list", "--help"];
+
 /// The arguments of one command.
 #[derive(Debug, Default)]
 pub(crate) struct Args<'a> {
@@ -60,10 +63,12 @@ impl<'a> Args<'a> {
     }
 
     /// True when one of the options is given; a long option may be cut short, as GNU programs allow.
+    /// Where an option makes a command harmless, one letter is no proof of it.
     pub(crate) fn has(&self, names: &[&str]) -> bool {
         self.options.iter().any(|(given, _)| {
             names.iter().any(|name| {
-                given == name || (given.len() > 3 && given.starts_with("--") && name.starts_with(given.as_str()))
+                let enough = if SOFTENERS.contains(name) { 4 } else { 3 };
+                given == name || (given.len() >= enough && given.starts_with("--") && name.starts_with(given.as_str()))
             })
         })
     }

@@ -2,7 +2,7 @@
 
 use super::{
     command::{SimpleCommand, Stdin, Word},
-    unwrap::{Wrapped, after_options, join, position},
+    unwrap::{Wrapped, after_options, position},
 };
 use crate::{place::HOLE, world::World};
 

@@ -6,6 +6,7 @@
 use crate::effect::{Effect, Finding};
 use types::catalogue::RuleId;
 
+mod abbreviated;
 mod builtin;
 mod command;
 mod compound;

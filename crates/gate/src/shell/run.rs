@@ -1,6 +1,7 @@
 //! Runs a command as far as the scope is concerned: functions, builtins and wrappers; collects the rest.
 
 use super::{
+    abbreviated,
     command::{SimpleCommand, Stdin, Word},
     output,
     unwrap::{self, Wrapped},
@@ -63,7 +64,7 @@ impl Walker<'_> {
             return self.gap("too many wrappers around a command".to_owned());
         }
         self.run_guessed(&command, starter, depth);
-        let command = self.fed_by_substitution(command);
+        let command = abbreviated::written_out(self.fed_by_substitution(command));
         let name = command.name();
         if starter == Starter::Shell
             && let Some(word) = command.argv.first()

@@ -2,6 +2,7 @@
 
 mod config;
 mod push;
+mod shown;
 
 use super::{place, reads};
 use crate::{
@@ -239,7 +240,7 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
             vec![Effect::Unverifiable("git grep starts a program".to_owned())]
         }
         _ if READ_ONLY.contains(&verb) => {
-            let mut effects = Vec::new();
+            let mut effects = shown::effects(verb, rest, command, world);
             for word in rest.iter().filter(|word| word.text.starts_with("--output=")) {
                 let target = Word { text: word.text.trim_start_matches("--output=").to_owned(), ..word.clone() };
                 effects.push(Effect::Writes { place: place(&target, command, world), empties: false });
@@ -260,7 +261,7 @@ fn subcommand(verb: &str, rest: &[Word], command: &SimpleCommand, world: &World)
             effects
         }
         _ if LOCAL.contains(&verb) => {
-            let mut effects = Vec::new();
+            let mut effects = shown::effects(verb, rest, command, world);
             if matches!(verb, "archive" | "bundle" | "format-patch" | "fast-export") {
                 // What it packs is the project's content.
                 effects.extend(reads(&[&Word::literal(".")], command, world));
