@@ -64,10 +64,34 @@ pub(crate) fn effects(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     }
     if !command.argv.is_empty() {
         effects.extend(program(command, world));
+        effects.extend(may_be_more(command).then(|| Effect::Unverifiable("an argument may be any option".to_owned())));
         effects.extend(filling::effects(command, world));
         effects.extend(migrations::effects(command));
     }
     effects
+}
+
+/// True where a word that is not known may say what a command does, and none of the tables looks at that.
+fn may_be_more(command: &SimpleCommand) -> bool {
+    const ANY: [&str; 14] = [
+        "ip", "ifconfig", "route", "socat", "history", "m4", "claude", "date", "rsync", "nasm", "gradle", "gradlew",
+        "mvn", "mvnw",
+    ];
+    let is_open = |word: &Word| word.text.starts_with(crate::place::HOLE);
+    let args = command.args();
+    let name = command.name();
+    match name.as_str() {
+        "cp" | "mv" | "ln" | "chmod" | "chown" => {
+            let operands = args.iter().filter(|word| !word.text.starts_with('-')).count();
+            operands < 2 && args.iter().any(is_open)
+        }
+        "cargo" | "rustdoc" | "rustfmt" => args.first().is_some_and(is_open),
+        "find" => args.len() == 1 && is_open(&args[0]),
+        "curl" | "gh" | "glab" | "kubectl" | "split" | "file" => {
+            args.last().is_some_and(is_open) && args.iter().rev().nth(1).is_none_or(|word| word.text.starts_with('-'))
+        }
+        name => ANY.contains(&name) && args.iter().any(is_open),
+    }
 }
 
 /// What redirections and assignments do, apart from the program.

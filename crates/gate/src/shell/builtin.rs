@@ -7,10 +7,34 @@ use super::{
 };
 use crate::args::Args;
 
+/// Builtins that take names of variables, or numbers.
+const TAKES_NAMES: [&str; 15] = [
+    "test",
+    "[",
+    "printf",
+    "read",
+    "unset",
+    "declare",
+    "export",
+    "local",
+    "typeset",
+    "readonly",
+    "let",
+    "mapfile",
+    "readarray",
+    "wait",
+    "getopts",
+];
+
 impl Walker<'_> {
     /// Follows a builtin.
     pub(super) fn builtin(&mut self, name: &str, command: &SimpleCommand) {
         let args = command.args();
+        if TAKES_NAMES.contains(&name) {
+            for word in args {
+                self.indexed(word);
+            }
+        }
         match name {
             "cd" | "pushd" => {
                 let target = args.iter().find(|word| !word.text.starts_with('-') || word.text == "-");
@@ -57,8 +81,19 @@ impl Walker<'_> {
         }
     }
 
+    /// `a[$(command)]` as the name of a variable, or as a number: the shell runs the command to find the element.
+    pub(super) fn indexed(&mut self, word: &Word) {
+        let Some((name, index)) = word.text.split_once('[') else { return };
+        let runs = index.contains("$(") || index.contains('`') || index.contains("<(");
+        // An assignment may stand before it: `x=a[…]`.
+        if runs && name.chars().all(|c| c.is_alphanumeric() || "_=+-*/ ".contains(c)) {
+            self.value(index.trim_end_matches(']'));
+        }
+    }
+
     /// Sets a variable and notes that it has had another value.
     pub(super) fn assigned(&mut self, name: &str, value: Word) {
+        self.indexed(&value);
         if name.contains(crate::place::HOLE) {
             return self.scope.forget_all();
         }
@@ -187,6 +222,12 @@ impl Walker<'_> {
             return;
         }
         let args = command.args();
+        let callback = args.iter().position(|word| word.text == "-C").and_then(|at| args.get(at + 1));
+        if let Some(code) = callback.filter(|_| name != "read") {
+            self.code(code, "mapfile -C");
+        } else if name != "read" && args.iter().any(|word| word.text.starts_with("-C")) {
+            self.gap("code that runs for each line".to_owned());
+        }
         let listed = match &command.stdin {
             Stdin::Text(word) if name == "read" && word.text.contains("/**") => {
                 word.text.split_whitespace().next().map(|first| Word { glob: true, ..Word::literal(first) })

@@ -41,12 +41,16 @@ impl Walker<'_> {
                 self.test(b);
             }
             ast::ExtendedTestExpr::Not(inner) | ast::ExtendedTestExpr::Parenthesized(inner) => self.test(inner),
-            ast::ExtendedTestExpr::UnaryTest(_, word) => _ = self.value(&word.value),
+            ast::ExtendedTestExpr::UnaryTest(_, word) => {
+                let value = self.value(&word.value);
+                self.indexed(&value);
+            }
             ast::ExtendedTestExpr::BinaryTest(_, a, b) => {
                 for word in [a, b] {
                     // A regular expression need not be a valid word; only what it runs matters.
                     if word.value.contains("$(") || word.value.contains('`') {
-                        self.value(&word.value);
+                        let value = self.value(&word.value);
+                        self.indexed(&value);
                     }
                 }
             }

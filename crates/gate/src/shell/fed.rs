@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{place::HOLE, world::World};
 
-/// Most commands of one `find` that are followed.
+/// Most commands of one `find`, and most lines, that are followed.
 const MAX_VALUES: usize = 8;
 
 pub(super) fn xargs(command: &SimpleCommand) -> Wrapped {
@@ -39,31 +39,93 @@ pub(super) fn xargs(command: &SimpleCommand) -> Wrapped {
         return Wrapped::Command { inner: vec![Word::literal("echo"), fed], keep: true, via: "xargs" };
     };
     // With a delimiter of its own the words are not what blanks make of them.
-    let is_whole = position(args, &["-0", "--null", "-d", "--delimiter", "-L", "-l"]).is_some()
+    let is_raw = position(args, &["-0", "--null", "-d", "--delimiter"]).is_some()
         || args.iter().any(|word| word.text.starts_with("-d") || word.text.starts_with("--delimiter="));
-    let parts: Vec<&str> = if is_whole { vec![&fed.text] } else { fed.text.split_whitespace().collect() };
-    let words: Vec<Word> = parts
+    let is_whole = is_raw || position(args, &["-L", "-l"]).is_some();
+    let of =
+        |text: String| Word { glob: text.contains('*'), text, sources: command.inputs.clone(), secret: fed.secret };
+    let Some(mark) = replace else {
+        let parts: Vec<String> = match (is_raw, is_whole) {
+            (true, _) => delimited(&fed.text, args),
+            (false, true) => vec![unquoted(&fed.text)],
+            (false, false) => split(&fed.text, true),
+        };
+        inner.extend(parts.into_iter().map(of));
+        return Wrapped::Command { inner, keep: true, via: "xargs" };
+    };
+    // Each line is a value.
+    let lines: Vec<String> =
+        if is_raw { delimited(&fed.text, args) } else { fed.text.lines().map(|line| unquoted(line.trim())).collect() };
+    let is_cut = lines.len() > MAX_VALUES;
+    let rest = is_cut.then(|| HOLE.to_string());
+    let mut all: Vec<Vec<Word>> = lines
         .into_iter()
-        .map(|text| Word {
-            text: text.to_owned(),
-            glob: text.contains('*'),
-            sources: command.inputs.clone(),
-            secret: fed.secret,
-        })
-        .collect();
-    match replace {
-        Some(mark) => {
-            for word in &mut inner {
+        .take(MAX_VALUES)
+        .chain(rest)
+        .map(|line| {
+            let put = |word: &Word| {
+                let mut word = word.clone();
                 if word.text.contains(&mark) {
                     word.sources.extend(command.inputs.iter().cloned());
-                    word.text = word.text.replace(&mark, &fed.text);
-                    word.glob |= fed.text.contains("**");
+                    word.text = word.text.replace(&mark, &line);
+                    word.glob |= line.contains("**");
                 }
-            }
+                word
+            };
+            inner.iter().map(put).collect()
+        })
+        .collect();
+    match (all.len(), all.pop()) {
+        (1, Some(inner)) => Wrapped::Command { inner, keep: true, via: "xargs" },
+        (_, Some(last)) => {
+            all.push(last);
+            Wrapped::InTurn { inner: all, via: "xargs" }
         }
-        None => inner.extend(words),
+        (_, None) => Wrapped::Command { inner, keep: true, via: "xargs" },
     }
-    Wrapped::Command { inner, keep: true, via: "xargs" }
+}
+
+/// The words of a text as `xargs` splits it: quotes hold together and go, a backslash keeps what follows.
+fn split(text: &str, at_blanks: bool) -> Vec<String> {
+    let (mut words, mut word) = (Vec::new(), None::<String>);
+    let (mut quote, mut chars) = (None, text.chars());
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), c) => word.get_or_insert_default().push(c),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, '\\') => word.get_or_insert_default().extend(chars.next()),
+            (None, c) if at_blanks && c.is_whitespace() => words.extend(word.take()),
+            (None, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// A line without the quotes that `xargs` takes away.
+fn unquoted(line: &str) -> String {
+    split(line, false).pop().unwrap_or_default()
+}
+
+/// The values of a text whose ends the options name; a hole for an end that is not followed.
+fn delimited(text: &str, args: &[Word]) -> Vec<String> {
+    let given = args.iter().enumerate().find_map(|(at, word)| match word.text.as_str() {
+        "-0" | "--null" => Some("\0"),
+        "-d" | "--delimiter" => args.get(at + 1).map(|word| word.text.as_str()),
+        text => text.strip_prefix("--delimiter=").or(text.strip_prefix("-d")),
+    });
+    let end = match given.unwrap_or_default() {
+        "\\n" => '\n',
+        "\\0" => '\0',
+        "\\t" => '\t',
+        text if text.chars().count() == 1 => text.chars().next().unwrap_or_default(),
+        _ => return vec![text.to_owned(), HOLE.to_string()],
+    };
+    text.split(end).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 /// A value as one word of shell code; what stands for paths below a directory stays a pattern.

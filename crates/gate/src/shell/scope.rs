@@ -18,6 +18,8 @@ use std::{
 const MAX_BODIES: usize = 4;
 /// Names that lead to names, up to which they are followed.
 const MAX_NAMES: usize = 8;
+/// Most values that are kept of a variable which has one of several.
+const MAX_CHOICES: usize = 4;
 /// Variables that every program is started with.
 const INHERITED: [&str; 3] = ["HOME", "TMPDIR", "SHELL"];
 
@@ -52,6 +54,8 @@ struct Saved {
 #[derive(Clone)]
 pub(super) struct Scope {
     pub vars: HashMap<String, Word>,
+    /// Values that a variable may have which is not known.
+    pub choices: HashMap<String, Vec<Word>>,
     /// The elements of arrays; `vars` has them joined.
     pub arrays: HashMap<String, Vec<Word>>,
     pub functions: HashMap<String, Function>,
@@ -81,6 +85,7 @@ impl Scope {
         let place = Place::resolve(cwd, false, Some(&world.worktree), world);
         Self {
             vars,
+            choices: HashMap::new(),
             arrays: HashMap::new(),
             functions: HashMap::new(),
             positional: None,
@@ -145,6 +150,7 @@ impl Scope {
         if self.vars.get(&name).is_none_or(|old| old.text != value.text) {
             self.arrays.remove(&name);
         }
+        self.choices.remove(&name);
         self.vars.insert(name, value);
     }
 
@@ -160,7 +166,19 @@ impl Scope {
     pub(super) fn forget(&mut self, name: &str) {
         let old = self.vars.get(name).cloned().unwrap_or_else(|| self.get(name));
         self.arrays.remove(name);
+        self.choose(name, &old);
         self.vars.insert(name.to_owned(), Word { text: crate::place::HOLE.to_string(), glob: false, ..old });
+    }
+
+    /// Adds to what a variable may be.
+    fn choose(&mut self, name: &str, value: &Word) {
+        if !value.is_known() || value.text.is_empty() || name == "IFS" {
+            return;
+        }
+        let choices = self.choices.entry(name.to_owned()).or_default();
+        if choices.len() < MAX_CHOICES && !choices.iter().any(|known| known.text == value.text) {
+            choices.push(value.clone());
+        }
     }
 
     /// Something sets variables whose names are not known.
@@ -253,6 +271,8 @@ impl Scope {
         let exported = &self.exported;
         self.vars.retain(|name, _| name == "IFS" || knows_environment && exported.contains(name));
         self.arrays.clear();
+        let vars = &self.vars;
+        self.choices.retain(|name, _| vars.contains_key(name));
         for function in self.functions.values_mut() {
             function.is_certain &= function.is_exported && knows_environment;
         }
@@ -274,6 +294,19 @@ impl Scope {
         let mine: Vec<String> = self.vars.keys().filter(|name| !other.vars.contains_key(*name)).cloned().collect();
         for name in mine {
             self.forget(&name);
+        }
+        for (name, value) in &other.vars {
+            match self.vars.get(name).cloned() {
+                Some(mine) if mine.text == value.text => {}
+                Some(mine) => {
+                    self.choose(name, &mine);
+                    self.choose(name, value);
+                }
+                None => self.choose(name, value),
+            }
+        }
+        for (name, values) in &other.choices {
+            values.iter().for_each(|value| self.choose(name, value));
         }
         for (name, value) in other.vars {
             match self.vars.get_mut(&name) {

@@ -37,7 +37,34 @@ impl Walker<'_> {
         self.line.commands.len() - 1
     }
 
+    /// A command; where it names variables that have one of several values, each is looked at beside what is not known.
     pub(super) fn simple(&mut self, simple: &ast::SimpleCommand) {
+        if !self.scope.choices.is_empty() && !self.is_choice && self.choices_left > 0 {
+            let text = simple.to_string();
+            let named: Vec<(String, Vec<Word>)> = self
+                .scope
+                .choices
+                .iter()
+                .filter(|(name, _)| text.contains(&format!("${name}")) || text.contains(&format!("${{{name}")))
+                .map(|(name, values)| (name.clone(), values.clone()))
+                .collect();
+            let most = named.iter().map(|(_, values)| values.len()).max().unwrap_or_default();
+            for n in 0..most.min(self.choices_left) {
+                self.choices_left -= 1;
+                self.is_choice = true;
+                self.subshell(|walker| {
+                    for (name, values) in &named {
+                        walker.scope.set(name, values[n % values.len()].clone());
+                    }
+                    walker.one(simple);
+                });
+                self.is_choice = false;
+            }
+        }
+        self.one(simple);
+    }
+
+    fn one(&mut self, simple: &ast::SimpleCommand) {
         let mut command = self.blank();
         let mut outputs: Vec<(usize, &ast::SubshellCommand)> = Vec::new();
         let prefix = simple.prefix.iter().flat_map(|prefix| &prefix.0);
@@ -194,11 +221,12 @@ impl Walker<'_> {
                         if matches!(kind, ast::ProcessSubstitutionKind::Write) {
                             (self.stdin, self.is_piped) = (Stdin::Pipe, true);
                         }
-                        let range = self.subshell(|walker| walker.list(&body.list));
+                        let mut output = None;
+                        let range = self.subshell(|walker| output = walker.printed_by(&body.list));
                         (self.stdin, self.is_piped) = (stdin, piped);
                         match kind {
                             ast::ProcessSubstitutionKind::Read => {
-                                command.stdin = Stdin::Pipe;
+                                command.stdin = output.map_or(Stdin::Pipe, Stdin::Text);
                                 command.is_piped = true;
                                 command.inputs.push(range);
                             }

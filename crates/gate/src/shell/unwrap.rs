@@ -94,6 +94,22 @@ pub(super) fn open(command: &SimpleCommand, world: &World) -> Wrapped {
         "git" => git(args),
         "concurrently" => texts(args, &["-n", "--names", "-c", "--prefix-colors", "-p", "--prefix", "-m", "-l", "-s"])
             .map_or(Wrapped::Plain, |code| Wrapped::Code { code, keep: false, via: "concurrently" }),
+        "cross-env-shell" => after_options(args, &[], 0)
+            .map(|words| words.into_iter().skip_while(|word| is_assignment(&word.text)).collect::<Vec<_>>())
+            .filter(|words| !words.is_empty())
+            .map_or(Wrapped::Plain, |words| Wrapped::Code { code: join(&words), keep: false, via: "cross-env" }),
+        // One program of that name puts the time before lines, the other runs its operands.
+        "ts" | "tsp" => after_options(args, &["-L", "-N", "-D"], 0)
+            .filter(|inner| !inner[0].text.contains('%'))
+            .map_or(Wrapped::Plain, |inner| Wrapped::Command { inner, keep: false, via: "ts" }),
+        // The architecture may be left out.
+        "setarch" => after_options(args, &[], 0)
+            .map(|words| {
+                let is_architecture =
+                    words.len() > 1 && ARCHITECTURES.iter().any(|name| words[0].text.starts_with(name));
+                words[usize::from(is_architecture)..].to_vec()
+            })
+            .map_or(Wrapped::Plain, |inner| Wrapped::Command { inner, keep: false, via: "setarch" }),
         "sg" => args.last().filter(|_| args.len() > 1).map_or(Wrapped::Plain, |code| Wrapped::Code {
             code: code.clone(),
             keep: true,
@@ -122,6 +138,14 @@ pub(crate) fn beneath(command: &SimpleCommand) -> Option<Vec<Word>> {
         Wrapped::Command { inner, .. } => Some(inner),
         Wrapped::Plain | Wrapped::InTurn { .. } | Wrapped::Code { .. } => None,
     }
+}
+
+/// How the names of architectures begin.
+const ARCHITECTURES: [&str; 12] =
+    ["x86_64", "i386", "i486", "i586", "i686", "linux", "aarch64", "arm", "ppc", "s390", "riscv", "uname26"];
+
+fn is_assignment(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, _)| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
 }
 
 fn wrapper(shape: &Shape, args: &[Word]) -> Wrapped {
@@ -169,16 +193,18 @@ pub(super) fn after_options(args: &[Word], valued: &[&str], operands: usize) -> 
 }
 
 fn env(args: &[Word]) -> Wrapped {
-    if let Some(at) =
-        args.iter().position(|word| word.text.starts_with("-S") || word.text.starts_with("--split-string"))
-    {
+    // `-vS text`: in a cluster behind options without a value.
+    let clustered = |text: &str| {
+        let at = text.strip_prefix('-')?.find('S')? + 1;
+        (!text.starts_with("--") && !text[..at].contains(['u', 'C'])).then_some(at + 1)
+    };
+    let start =
+        |text: &str| clustered(text).or_else(|| text.strip_prefix("--split-string").map(|_| "--split-string".len()));
+    let own = args.iter().take_while(|word| word.text.starts_with('-')).count();
+    let found = args.iter().enumerate().find_map(|(at, word)| Some((at, start(&word.text)?)));
+    if let Some((at, skip)) = found.filter(|(at, _)| *at <= own + 1) {
         let joined = join(&args[at..]);
-        let text = joined
-            .text
-            .trim_start_matches("-S")
-            .trim_start_matches("--split-string")
-            .trim_start_matches('=')
-            .to_owned();
+        let text = joined.text[skip..].trim_start_matches(['=', ' ']).to_owned();
         return Wrapped::Code { code: Word { text, ..joined }, keep: false, via: "env -S" };
     }
     let Some(mut inner) = after_options(args, &["-u", "--unset", "-C", "--chdir"], 0) else { return Wrapped::Plain };

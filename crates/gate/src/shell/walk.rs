@@ -17,6 +17,8 @@ pub(super) const MAX_COMMANDS: usize = 1024;
 pub(super) const MAX_STEPS: usize = 4 * MAX_COMMANDS;
 /// Longest value of a variable, in bytes.
 pub(super) const MAX_VALUE: usize = 16 * 1024;
+/// Most times that a command is looked at with one of several values of a variable.
+const MAX_CHOICES: usize = 64;
 /// Deepest nesting of texts inside texts: `bash -c`, `eval`, substitutions, function calls.
 pub(super) const MAX_TEXTS: usize = 24;
 /// Most rounds of one loop that are walked with their value.
@@ -42,6 +44,8 @@ pub(crate) fn read(line: &str, cwd: &str, world: &World, depth: u8) -> Result<Li
         defined: Vec::new(),
         deferred: Vec::new(),
         reassigned: BTreeSet::new(),
+        is_choice: false,
+        choices_left: MAX_CHOICES,
         branches: 0,
         stdin: Stdin::Inherited,
         inputs: Vec::new(),
@@ -77,6 +81,10 @@ pub(super) struct Walker<'w> {
     pub deferred: Vec<(Word, &'static str)>,
     /// Variables that had more than one value.
     pub reassigned: BTreeSet<String>,
+    /// True while one of several values of a variable is looked at.
+    pub is_choice: bool,
+    /// How many more such values are looked at.
+    pub choices_left: usize,
     /// What may or may not run, inside of each other, since the function began.
     pub branches: usize,
     /// Where the commands being walked read from.

@@ -253,9 +253,10 @@ impl Walker<'_> {
         // What is no arithmetic may be read as a command by some shell.
         let is_word = |text: &str| text.starts_with(|c: char| c.is_alphanumeric() || c == '_');
         let words: Vec<&str> = trimmed.split_whitespace().collect();
-        let two_words = words
-            .windows(2)
-            .any(|pair| pair[0].ends_with(|c: char| c.is_alphanumeric() || c == '_') && is_word(pair[1]));
+        let two_words = words.windows(2).any(|pair| {
+            let option = pair[1].strip_prefix(['-', '/']).is_some_and(|rest| rest.starts_with(char::is_alphabetic));
+            pair[0].ends_with(|c: char| c.is_alphanumeric() || c == '_') && (option || is_word(pair[1]))
+        });
         if two_words || trimmed.ends_with(['/', '*', '=', '<', '>', '|', '&', '.', '~', '!', '%', '^', ':', '?']) {
             self.gap("arithmetic that could be a command".to_owned());
         }
@@ -299,6 +300,9 @@ impl Walker<'_> {
             let value = self.value(alternative_value.as_deref().unwrap_or_default());
             let text = format!("{HOLE}{}", value.text);
             return vec![Word { text, glob: false, ..value }];
+        }
+        if let Some(words) = self.arguments_from(expression) {
+            return words;
         }
         if let Some(word) = self.changed(expression) {
             return vec![word];
@@ -359,6 +363,36 @@ impl Walker<'_> {
     }
 }
 
+impl Walker<'_> {
+    /// `${@:2}`, `${a[@]:1:2}`: some of the arguments, or of an array.
+    fn arguments_from(&self, expression: &ParameterExpr) -> Option<Vec<Word>> {
+        let ParameterExpr::Substring { parameter, indirect: false, offset, length } = expression else { return None };
+        let words: Vec<Word> = match parameter {
+            Parameter::Special(SpecialParameter::AllPositionalParameters { .. }) => {
+                std::iter::once(&self.scope.zero).chain(self.scope.positional.as_ref()?).cloned().collect()
+            }
+            Parameter::NamedWithAllIndices { name, .. } => self.scope.arrays.get(name)?.clone(),
+            Parameter::Named(_)
+            | Parameter::Positional(_)
+            | Parameter::Special(_)
+            | Parameter::NamedWithIndex { .. } => {
+                return None;
+            }
+        };
+        let from: i64 = offset.value.trim().parse().ok()?;
+        let from = match usize::try_from(from) {
+            Ok(from) => from,
+            Err(_) => words.len().checked_sub(usize::try_from(-from).ok()?)?,
+        };
+        let rest = words.get(from..).unwrap_or_default();
+        let length = match length {
+            None => rest.len(),
+            Some(length) => length.value.trim().parse::<usize>().ok()?.min(rest.len()),
+        };
+        Some(rest[..length].to_vec())
+    }
+}
+
 /// For `$@` and `$*`: whether they are joined into one word when quoted.
 fn is_all(expression: &ParameterExpr) -> Option<bool> {
     if let ParameterExpr::Parameter {
@@ -369,6 +403,15 @@ fn is_all(expression: &ParameterExpr) -> Option<bool> {
         return Some(*concatenate);
     }
     if let ParameterExpr::Parameter { parameter: Parameter::NamedWithAllIndices { concatenate, .. }, .. } = expression {
+        return Some(*concatenate);
+    }
+    if let ParameterExpr::Substring {
+        parameter:
+            Parameter::Special(SpecialParameter::AllPositionalParameters { concatenate })
+            | Parameter::NamedWithAllIndices { concatenate, .. },
+        ..
+    } = expression
+    {
         return Some(*concatenate);
     }
     None
