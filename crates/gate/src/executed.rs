@@ -68,7 +68,36 @@ pub(crate) fn effects(reading: &Reading, world: &World, ledger: &Ledger) -> Vec<
         open.extend(programs(&more).map(|program| (program, command)));
         found.extend(more);
     }
+    let changed: Vec<String> = found
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Writes { place, .. } if seen.contains(&place.path) => Some(place.path.clone()),
+            Effect::Writes { .. }
+            | Effect::Reads(_)
+            | Effect::Deletes { .. }
+            | Effect::Network { .. }
+            | Effect::Executes(_)
+            | Effect::Risk(_)
+            | Effect::Unverifiable(_) => None,
+        })
+        .filter(|path| contents(path, &reading.written, ledger).is_empty())
+        .collect();
     found
+        .extend(changed.into_iter().map(|path| Effect::Unverifiable(format!("{path} is changed by a file that runs"))));
+    found
+}
+
+/// What the files do that a line inside of a call writes and runs; gives the effects of its commands back.
+pub(crate) fn inside(
+    commands: Vec<SimpleCommand>,
+    per_command: Vec<Vec<Effect>>,
+    world: &World,
+) -> (Vec<Vec<Effect>>, Vec<Effect>) {
+    let ledger = Ledger::default();
+    let mut reading = Reading { commands, per_command, ..Reading::default() };
+    reading.written = crate::written::files(&reading, &[], world, &ledger);
+    let found = if reading.written.is_empty() { Vec::new() } else { effects(&reading, world, &ledger) };
+    (reading.per_command, found)
 }
 
 /// True when the call changes a file that a path with a star in it may stand for.

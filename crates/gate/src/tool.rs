@@ -22,6 +22,8 @@ use serde_json::Value;
 use types::{call::ToolCall, catalogue::RuleId};
 
 /// Most bytes of written content that are read in one shell line.
+/// Most files of one call that are remembered because a script writes them.
+const MAX_WRITTEN: usize = 256;
 const MAX_JUDGED: usize = 32 * 1024;
 
 /// A file that a call changes.
@@ -143,6 +145,17 @@ fn bash(call: &ToolCall, world: &World, ledger: &Ledger) -> Result<Reading, Refu
         }
     }
     let more = executed::effects(&reading, world, ledger);
+    for effect in &more {
+        // What a script writes is not followed, but it is no file of the project any more.
+        if let Effect::Writes { place, .. } = effect
+            && place.known
+            && !place.glob
+            && reading.written.len() < MAX_WRITTEN
+            && reading.written.iter().all(|file| file.path != place.path)
+        {
+            reading.written.push(Written::of(&place.path, None));
+        }
+    }
     reading.whole.extend(more);
     Ok(reading)
 }

@@ -240,6 +240,16 @@ pub(crate) fn nested(word: &Word, command: &SimpleCommand, world: &World) -> Vec
     let mut effects: Vec<Effect> = shell::whole(&line);
     let per_command: Vec<Vec<Effect>> = line.commands.iter().map(|inner| super::effects(inner, world)).collect();
     effects.extend(crate::flow::findings(&line.commands, &per_command, world));
+    // A script that writes another one and runs it, whatever the files outside are.
+    let writes = per_command.iter().flatten().any(|effect| matches!(effect, Effect::Writes { .. }));
+    let runs = per_command.iter().flatten().any(|effect| matches!(effect, Effect::Executes(_)));
+    let per_command = if writes && runs {
+        let (reading, more) = crate::executed::inside(line.commands, per_command, world);
+        effects.extend(more);
+        reading
+    } else {
+        per_command
+    };
     effects.extend(per_command.into_iter().flatten());
     effects
 }

@@ -86,7 +86,17 @@ fn may_be_more(command: &SimpleCommand) -> bool {
             operands < 2 && args.iter().any(is_open)
         }
         "cargo" | "rustdoc" | "rustfmt" => args.first().is_some_and(is_open),
-        "find" => args.len() == 1 && is_open(&args[0]),
+        // Behind a place or a finished test it may be what is done with what is found.
+        "find" => {
+            let may_act = |pair: &[Word]| is_open(&pair[1]) && pair[0].is_known() && !pair[0].text.starts_with('-');
+            args.len() == 1 && is_open(&args[0]) || args.windows(2).any(may_act)
+        }
+        "gcc" | "cc" | "clang" | "cpp" => {
+            args.iter().any(|word| matches!(word.text.as_str(), "-E" | "-x")) && args.iter().any(is_open)
+        }
+        "git" => {
+            args.iter().any(|word| matches!(word.text.as_str(), "--no-index" | "/dev/null")) && args.iter().any(is_open)
+        }
         "curl" | "gh" | "glab" | "kubectl" | "split" | "file" => {
             args.last().is_some_and(is_open) && args.iter().rev().nth(1).is_none_or(|word| word.text.starts_with('-'))
         }

@@ -50,6 +50,7 @@ impl Walker<'_> {
                 if let Some(name) = joined.or(args.get(1).map(|word| word.text.as_str())) {
                     let argv = std::iter::once(&command.argv[0]).chain(rest).cloned().collect();
                     let printed = output::of(&SimpleCommand { argv, ..command.clone() });
+                    let printed = printed.filter(|word| !word.text.contains('\0'));
                     self.assigned(name, printed.unwrap_or_else(Word::hole));
                 }
             }

@@ -177,23 +177,26 @@ impl Walker<'_> {
     /// A body that runs any number of times, each after its condition: what a round sets, the next one finds.
     pub(super) fn repeated(&mut self, condition: Option<&ast::CompoundList>, body: &ast::CompoundList) {
         self.forget_assigned(body);
+        let given = self.left_to_read();
         if let Some(condition) = condition {
             self.list(condition);
         }
+        let reads = self.left_to_read() < given;
         self.loops += 1;
         self.branches += 1;
         let outset = self.scope.clone();
         for round in 0.. {
             let before = self.scope.clone();
-            let fed = self.stdin.clone();
+            let fed = self.left_to_read();
             self.list(body);
+            if reads && fed == Some(0) {
+                // The last line was read for this round.
+                break;
+            }
             if let Some(condition) = condition {
                 self.list(condition);
             }
-            let reads_on = match (&fed, &self.stdin) {
-                (Stdin::Text(fed), Stdin::Text(rest)) => rest.text.len() < fed.text.len() && !rest.text.is_empty(),
-                (Stdin::Text(_) | Stdin::Pipe | Stdin::Inherited, _) => false,
-            };
+            let reads_on = reads && self.left_to_read() < fed;
             if !reads_on {
                 self.scope.join(before.clone());
             }
@@ -209,6 +212,14 @@ impl Walker<'_> {
         self.scope.join(outset);
         self.branches -= 1;
         self.loops -= 1;
+    }
+
+    /// How much of a known text is left to read.
+    fn left_to_read(&self) -> Option<usize> {
+        match &self.stdin {
+            Stdin::Text(text) => Some(text.text.len()),
+            Stdin::Pipe | Stdin::Inherited => None,
+        }
     }
 
     /// Makes unknown what a loop's body sets, before it is walked. Gives the body's text, none where loops nest deeper than

@@ -120,6 +120,8 @@ fn echo(args: &[&str]) -> String {
 fn printf(args: &[&str]) -> Option<String> {
     let args = if args.first() == Some(&"--") { &args[1..] } else { args };
     let (format, values) = args.split_first()?;
+    // `'%s\0'` makes a list; between its values the end must not be lost.
+    let is_list = format.ends_with("\\0");
     let format = formatted(format);
     let mut values = values.iter();
     let mut out = String::new();
@@ -142,6 +144,9 @@ fn printf(args: &[&str]) -> Option<String> {
         }
         if values.len() == 0 || values.len() == before {
             return Some(out);
+        }
+        if is_list {
+            out.push('\0');
         }
     }
 }

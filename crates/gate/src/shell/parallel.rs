@@ -58,11 +58,25 @@ pub(super) fn open(command: &SimpleCommand) -> Wrapped {
         return Wrapped::Code { code, keep: true, via: "parallel" };
     };
     let own = &options[..options.len() - inner.len()];
-    if sources.is_empty()
-        && let Some(at) = inner.iter().position(|word| word.text == "--").filter(|at| *at > 0)
-    {
-        sources.push(inner.split_off(at).split_off(1));
+    // In moreutils what stands behind `--` are the values, or the commands when nothing stands before it.
+    let mut others = Vec::new();
+    if own.last().is_some_and(|word| word.text == "--") {
+        others.extend(inner.iter().map(|word| word.text.clone()));
+    } else if let Some(at) = inner.iter().position(|word| word.text == "--") {
+        let filled = inner[at + 1..].iter().take(MAX_LISTED).map(|value| {
+            let put = |word: &Word| quoted(&word.text.replace("{}", &value.text));
+            let argv: Vec<String> = inner[..at].iter().map(put).collect();
+            format!("{} {}", argv.join(" "), quoted(&value.text))
+        });
+        others.extend(filled);
+        if inner.len() > at + 1 + MAX_LISTED {
+            others.push(HOLE.to_string());
+        }
+        if !inner[at + 1..].is_empty() {
+            sources.push(inner.split_off(at).split_off(1));
+        }
     }
+    sources.retain(|source| !source.is_empty());
     let mut code = join(&inner);
     if sources.is_empty() {
         let lines = match &command.stdin {
@@ -82,7 +96,7 @@ pub(super) fn open(command: &SimpleCommand) -> Wrapped {
             .any(|option| text.starts_with(option))
     });
     let choices = combined(&sources);
-    let mut lines = BTreeSet::new();
+    let mut lines: BTreeSet<String> = others.into_iter().collect();
     for values in &choices {
         lines.insert(filled(&code.text, values, true, is_plain));
         if inner.len() > 1 {

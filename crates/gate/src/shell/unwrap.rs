@@ -61,6 +61,9 @@ pub(super) fn open(command: &SimpleCommand, world: &World) -> Wrapped {
         "su" | "script" | "runuser" if given_code(args).is_some() => {
             given_code(args).map_or(Wrapped::Plain, |code| Wrapped::Code { code, keep: true, via: "su -c" })
         }
+        // Elsewhere the words behind the file are the command.
+        "script" => after_options(args, &["-c", "-t", "-T", "-I", "-O", "-B", "-E", "-F"], 1)
+            .map_or(Wrapped::Plain, |inner| Wrapped::Command { inner, keep: true, via: "script" }),
         "pee" | "sem" => {
             let code: Vec<Word> = args.iter().filter(|word| !word.text.starts_with('-')).cloned().collect();
             if code.is_empty() {

@@ -155,7 +155,7 @@ impl Walker<'_> {
             self.gap(format!("the code given to {via} is not fully known"));
         }
         let before = self.via.replace(via);
-        self.text(&code.text);
+        self.text(&code.text.replace('\0', ""));
         self.via = before;
     }
 
@@ -335,6 +335,8 @@ impl Walker<'_> {
         });
         (self.stdin, self.is_piped) = (stdin, piped);
         let mut word = output.unwrap_or_else(Word::hole);
+        // The shell keeps no NUL.
+        word.text.retain(|c| c != '\0');
         word.sources.push(range);
         word
     }
