@@ -62,6 +62,7 @@ const LINES: &[&str] = &[
     "X=echo; printf -vX P; $X A T",
     "X=echo; read -ra X <<< P; $X A T",
     "X=echo; unset X; $X P A T",
+    "x=T; P A ${x/#/}",
     "X=; : ${X:=T}; P A build $X",
     "IFS=: read a b <<< 'x:T'; P A build $b",
     // Arguments.

@@ -269,7 +269,11 @@ impl Walker<'_> {
         {
             return false;
         }
-        let args = Args::parse(command.args(), &["-d", "-n", "-N", "-p", "-t", "-u", "-i", "-O", "-s", "-C", "-c"]);
+        let valued: &[&str] = match name {
+            "read" => &["-d", "-n", "-N", "-p", "-t", "-u", "-i", "-a"],
+            _ => &["-d", "-n", "-u", "-O", "-s", "-C", "-c"],
+        };
+        let args = Args::parse(command.args(), valued);
         let is_plain = args.options.iter().all(|(option, value)| match option.as_str() {
             "-r" => true,
             "-t" => name != "read" || value.is_some(),

@@ -200,7 +200,9 @@ impl Walker<'_> {
             if !reads_on {
                 self.scope.join(before.clone());
             }
-            if !reads_on && self.scope.is_kept_by(&before) {
+            let may_be_more =
+                round < MAX_ROUNDS && self.loops <= MAX_LOOPS && self.scope.has_more_choices_than(&before);
+            if !reads_on && self.scope.is_kept_by(&before) && !may_be_more {
                 break;
             }
             // Walking twice doubles the work with each loop inside of another.

@@ -77,7 +77,15 @@ impl Walker<'_> {
                     Some(_) => known(replacement)?,
                     None => String::new(),
                 };
-                if pattern.is_empty() || has_glob(&pattern) || text.len().saturating_mul(with.len().max(1)) > 1 << 20 {
+                if pattern.is_empty() {
+                    // Nothing is found anywhere but at the ends.
+                    return Some(match match_kind {
+                        SubstringMatchKind::Anywhere | SubstringMatchKind::FirstOccurrence => text.to_owned(),
+                        SubstringMatchKind::Prefix => format!("{with}{text}"),
+                        SubstringMatchKind::Suffix => format!("{text}{with}"),
+                    });
+                }
+                if has_glob(&pattern) || text.len().saturating_mul(with.len().max(1)) > 1 << 20 {
                     return None;
                 }
                 match match_kind {

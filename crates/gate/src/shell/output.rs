@@ -122,25 +122,32 @@ fn printf(args: &[&str]) -> Option<String> {
     let (format, values) = args.split_first()?;
     // `'%s\0'` makes a list; between its values the end must not be lost.
     let is_list = format.ends_with("\\0");
-    let format = formatted(format);
     let mut values = values.iter();
     let mut out = String::new();
     loop {
         let before = values.len();
-        let mut chars = format.chars();
-        while let Some(c) = chars.next() {
-            match (c, c == '%') {
-                (_, true) => match chars.next()? {
-                    's' => out.push_str(values.next().unwrap_or(&"")),
-                    'b' => out.push_str(&echoed(values.next().unwrap_or(&""))),
-                    '%' => out.push('%'),
-                    _ => return None,
-                },
-                (c, false) => out.push(c),
+        // A `%` that an escape makes is no conversion.
+        let mut rest = *format;
+        while let Some((text, after)) = rest.split_once('%') {
+            if text.ends_with('\\') {
+                return None;
             }
+            out.push_str(&formatted(text));
+            let mut chars = after.chars();
+            match chars.next()? {
+                's' => out.push_str(values.next().unwrap_or(&"")),
+                'b' => out.push_str(&echoed(values.next().unwrap_or(&""))),
+                '%' => out.push('%'),
+                _ => return None,
+            }
+            rest = chars.as_str();
             if out.len() > MAX_OUTPUT {
                 return None;
             }
+        }
+        out.push_str(&formatted(rest));
+        if out.len() > MAX_OUTPUT {
+            return None;
         }
         if values.len() == 0 || values.len() == before {
             return Some(out);
@@ -279,6 +286,7 @@ mod tests {
     fn decoders_give_the_text_that_would_run() {
         assert_eq!(printf(&["%s %s", "rm", "-rf"]).as_deref(), Some("rm -rf"));
         assert_eq!(printf(&["\\x72m"]).as_deref(), Some("rm"));
+        assert_eq!(printf(&["\\x25s", "x"]).as_deref(), Some("%s"));
         assert_eq!(printf(&["%d", "1"]), None);
         assert_eq!(translate("ez -es /", &["a-z", "n-za-m"]).as_deref(), Some("rm -rf /"));
     }

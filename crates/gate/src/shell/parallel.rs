@@ -126,7 +126,9 @@ fn combined(sources: &[Vec<Word>]) -> Vec<Vec<String>> {
         }
         choices = choices
             .iter()
-            .flat_map(|head: &Vec<String>| values.iter().map(move |value| [head.as_slice(), &[value.clone()]].concat()))
+            .flat_map(|head: &Vec<String>| {
+                values.iter().map(move |value| [head.as_slice(), std::slice::from_ref(value)].concat())
+            })
             .collect();
     }
     choices

@@ -370,6 +370,12 @@ impl Scope {
         }
     }
 
+    /// True when a variable may be something that it could not be before.
+    pub(super) fn has_more_choices_than(&self, before: &Self) -> bool {
+        let count = |scope: &Self, name: &String| scope.choices.get(name).map_or(0, Vec::len);
+        self.choices.keys().any(|name| before.vars.contains_key(name) && count(self, name) > count(before, name))
+    }
+
     /// True when a loop's body that ran left what it found.
     pub(super) fn is_kept_by(&self, before: &Self) -> bool {
         let same_vars = before

@@ -203,7 +203,7 @@ impl Walker<'_> {
 
     pub(super) fn redirect(&mut self, redirect: &ast::IoRedirect, command: &mut SimpleCommand) {
         match redirect {
-            ast::IoRedirect::File(_, kind, target) => {
+            ast::IoRedirect::File(fd, kind, target) => {
                 let word = match target {
                     ast::IoFileRedirectTarget::Filename(word) => self.value(&word.value),
                     ast::IoFileRedirectTarget::Fd(_) => return,
@@ -212,6 +212,14 @@ impl Walker<'_> {
                         if word.is_known()
                             && (word.text == "-" || word.text.trim_end_matches('-').bytes().all(|b| b.is_ascii_digit()))
                         {
+                            // What another descriptor gives is not known; the first one stays what it is.
+                            if matches!(kind, ast::IoFileRedirectKind::DuplicateInput)
+                                && fd.is_none_or(|fd| fd == 0)
+                                && !matches!(word.text.as_str(), "-" | "0")
+                                && matches!(command.stdin, Stdin::Text(_))
+                            {
+                                command.stdin = Stdin::Pipe;
+                            }
                             return;
                         }
                         word
