@@ -229,11 +229,10 @@ fn object<'a>(words: &[&'a str]) -> Option<&'a str> {
 
 /// The tool chain whose maker's own installer an address is.
 pub(crate) fn installer(url: &Word) -> Option<&'static str> {
-    const INSTALLERS: [(&str, &str); 22] = [
+    const INSTALLERS: [(&str, &str); 21] = [
         ("https://sh.rustup.rs", "rust"),
         ("https://static.rust-lang.org/rustup/", "rust"),
         ("https://raw.githubusercontent.com/nvm-sh/nvm/", "node"),
-        ("https://deb.nodesource.com/setup_", "node"),
         ("https://fnm.vercel.app/install", "node"),
         ("https://get.volta.sh", "node"),
         ("https://astral.sh/uv/", "uv"),

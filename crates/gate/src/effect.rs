@@ -36,10 +36,38 @@ pub enum Effect {
     },
     /// Runs code that is not in the call itself.
     Executes(Program),
-    /// Sends what it reads on its input or has in its arguments to a person or place outside, known only by the table.
+    /// A deed that a table knows by its rule.
     Risk(Finding),
     /// Something about the command could not be read.
     Unverifiable(String),
+}
+
+impl Effect {
+    /// The place that it writes.
+    pub(crate) fn written(&self) -> Option<&Place> {
+        match self {
+            Self::Writes { place, .. } => Some(place),
+            Self::Reads(_)
+            | Self::Deletes { .. }
+            | Self::Network { .. }
+            | Self::Executes(_)
+            | Self::Risk(_)
+            | Self::Unverifiable(_) => None,
+        }
+    }
+
+    /// The place that it reads.
+    pub(crate) fn read(&self) -> Option<&Place> {
+        match self {
+            Self::Reads(place) => Some(place),
+            Self::Writes { .. }
+            | Self::Deletes { .. }
+            | Self::Network { .. }
+            | Self::Executes(_)
+            | Self::Risk(_)
+            | Self::Unverifiable(_) => None,
+        }
+    }
 }
 
 /// Where executed code comes from.

@@ -70,16 +70,9 @@ pub(crate) fn effects(reading: &Reading, world: &World, ledger: &Ledger) -> Vec<
     }
     let changed: Vec<String> = found
         .iter()
-        .filter_map(|effect| match effect {
-            Effect::Writes { place, .. } if seen.contains(&place.path) => Some(place.path.clone()),
-            Effect::Writes { .. }
-            | Effect::Reads(_)
-            | Effect::Deletes { .. }
-            | Effect::Network { .. }
-            | Effect::Executes(_)
-            | Effect::Risk(_)
-            | Effect::Unverifiable(_) => None,
-        })
+        .filter_map(Effect::written)
+        .filter(|place| seen.contains(&place.path))
+        .map(|place| place.path.clone())
         .filter(|path| contents(path, &reading.written, ledger).is_empty())
         .collect();
     found

@@ -63,8 +63,8 @@ pub(crate) const TEXTS: [&str; 24] = [
 ];
 /// Names that keys are given when they are downloaded, in lower case with `_` between the words.
 #[rustfmt::skip]
-pub(crate) const KEY_NAMES: [&str; 18] = [
-    "service_account", "service_account_key", "serviceaccount", "serviceaccountkey", "service_account_credentials",
+pub(crate) const KEY_NAMES: [&str; 16] = [
+    "service_account", "serviceaccount", "serviceaccountkey",
     "firebase_adminsdk", "gcp_key", "gcloud_key", "google_key", "gcp_credentials", "google_credentials",
     "aws_credentials", "private_key", "secret_key", "api_keys", "client_secret", "oauth_credentials", "credentials",
 ];

@@ -21,9 +21,9 @@ use crate::{
 use serde_json::Value;
 use types::{call::ToolCall, catalogue::RuleId};
 
-/// Most bytes of written content that are read in one shell line.
 /// Most files of one call that are remembered because a script writes them.
 const MAX_WRITTEN: usize = 256;
+/// Most bytes of written content that are read in one shell line.
 const MAX_JUDGED: usize = 32 * 1024;
 
 /// A file that a call changes.

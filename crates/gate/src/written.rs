@@ -165,29 +165,12 @@ fn unpacked(name: &str, command: &SimpleCommand, effects: &[Effect], world: &Wor
     if !matches!(name, "tar" | "bsdtar" | "gtar" | "unzip" | "7z" | "7za") {
         return None;
     }
-    let into = effects.iter().find_map(|effect| match effect {
-        Effect::Writes { place, .. } if place.known => Some(place.path.clone()),
-        Effect::Writes { .. }
-        | Effect::Reads(_)
-        | Effect::Deletes { .. }
-        | Effect::Network { .. }
-        | Effect::Executes(_)
-        | Effect::Risk(_)
-        | Effect::Unverifiable(_) => None,
-    })?;
+    let into = effects.iter().filter_map(Effect::written).find(|place| place.known)?.path.clone();
     if !is_root(&into, world) {
         return Some(into);
     }
     // An archive usually fills a directory of its own name.
-    let archive = effects.iter().find_map(|effect| match effect {
-        Effect::Reads(place) => place.path.rsplit('/').next(),
-        Effect::Writes { .. }
-        | Effect::Deletes { .. }
-        | Effect::Network { .. }
-        | Effect::Executes(_)
-        | Effect::Risk(_)
-        | Effect::Unverifiable(_) => None,
-    })?;
+    let archive = effects.iter().find_map(Effect::read)?.path.rsplit('/').next()?;
     let stem = archive.split(".tar").next().unwrap_or(archive).trim_end_matches(".tgz").trim_end_matches(".zip");
     (!stem.is_empty()).then(|| format!("{}/{stem}", into.trim_end_matches('/')))
 }

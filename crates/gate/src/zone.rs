@@ -181,8 +181,10 @@ fn is_own_disk(path: &str) -> bool {
         || LEFT.iter().any(|dir| is_under(path, dir))
 }
 
+/// Names of the sockets of container engines.
+pub(crate) const SOCKETS: [&str; 5] = ["docker.sock", "containerd.sock", "podman.sock", "crio.sock", "docker_engine"];
+
 fn is_escape(path: &str) -> bool {
-    const SOCKETS: [&str; 5] = ["docker.sock", "containerd.sock", "podman.sock", "crio.sock", "docker_engine"];
     const FILES: [&str; 6] =
         ["/proc/sysrq-trigger", "/proc/kcore", "/proc/sys/kernel", "/proc/sys/vm", "/sys/kernel", "/proc/1/root"];
     let other_root = path.strip_prefix("/proc/").and_then(|rest| rest.split_once('/')).is_some_and(|(pid, rest)| {

@@ -47,6 +47,8 @@ const ENDLESS: [&str; 14] = [
     "while True", "while 1", "while(1)", "while (1)", "while(true)", "while (true)", "for(;;)", "for (;;)", "loop{",
     "loop {", "loop do", "setInterval(", "while fork", "range(10**",
 ];
+/// Workers that no machine of a run has a use for.
+const MANY: u64 = 1000;
 /// Longest code that is nothing but a loop of forks, in bytes; servers that fork are longer.
 const MAX_BOMB: usize = 400;
 
@@ -101,18 +103,7 @@ pub(super) fn effects(
     found.extend(took_rights(bare));
     found.extend(fills(text, bare, is_endless));
     found.extend(stops_all(bare, strings));
-    let dense = bare.replace(' ', "");
-    let supervisor = [
-        "kill(1,",
-        "kill(-1,",
-        "kill(0,",
-        "kill9,-1",
-        "kill-9,-1",
-        "kill9,1;",
-        "kill(os.getppid()",
-        "kill(process.ppid",
-    ];
-    if supervisor.iter().any(|call| dense.contains(call)) {
+    if stops_supervisor(language, bare) {
         let instead = "stop only what you started";
         let reason = "stops the supervisor or every process";
         found.push(Finding::forbidden(RuleId::GateTampering, reason, instead).into());
@@ -167,10 +158,20 @@ fn multiplies(text: &str, bare: &str, is_endless: bool) -> Option<Effect> {
     let takes = ["append(", "push(", "extend(", "bytearray("].iter().any(|name| bare.contains(name))
         && ["10**", "1<<", "1 <<", "* 1024 * 1024", "*1024*1024"].iter().any(|size| bare.contains(size));
     let ends = ["break", "return", "sleep", "recv", "accept", "get", "input", "read", "join"];
-    let crowds = bare.contains("range(10000") && starts;
+    let crowds = starts && most_rounds(bare) >= MANY;
     let endless = is_endless && (starts || takes) && !ends.iter().any(|name| mentions(bare, name));
     (text.len() <= MAX_BOMB && (endless || crowds))
         .then(|| Finding::questioned(RuleId::ResourceAbuse, "uses up the machine in a loop without an end").into())
+}
+
+/// The largest plain number of rounds that a range is given.
+fn most_rounds(bare: &str) -> u64 {
+    let rounds = bare.split("range(").skip(1).take(32).filter_map(|rest| {
+        let first = rest.split([')', ',']).next().unwrap_or_default();
+        let second = rest.split(')').next().and_then(|inner| inner.split(',').nth(1)).unwrap_or_default();
+        [first, second].iter().filter_map(|number| number.trim().replace('_', "").parse().ok()).max()
+    });
+    rounds.max().unwrap_or_default()
 }
 
 /// Takes all of a place where credentials are kept: walks over it, packs it, copies it.
@@ -204,6 +205,22 @@ fn changed_in_place(bare: &str, strings: &[String], command: &SimpleCommand, wor
             empties: false,
         })
         .collect()
+}
+
+/// A call of kill whose target is the supervisor, the parent, or everything. Perl and Ruby name the signal first, and 0 as a
+/// signal only asks.
+fn stops_supervisor(language: Language, bare: &str) -> bool {
+    let dense = bare.replace([' ', '\n'], "");
+    let names_signal_first = matches!(language, Language::Perl | Language::Ruby);
+    dense.split("kill").skip(1).take(32).any(|rest| {
+        let call = rest.strip_prefix('(').unwrap_or(rest);
+        let targets = call.split([')', ';']).next().unwrap_or_default().split(',').take(8);
+        let is_all = |target: &str| {
+            let target = target.strip_prefix("pid=").unwrap_or(target);
+            matches!(target, "1" | "-1" | "0") || target.starts_with("os.getppid(") || target == "process.ppid"
+        };
+        if names_signal_first { targets.skip(1).any(is_all) } else { targets.take(1).any(is_all) }
+    })
 }
 
 /// Code that walks over all processes and stops each.

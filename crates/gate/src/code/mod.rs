@@ -88,9 +88,7 @@ pub(crate) fn scan(language: Language, text: &str, command: &SimpleCommand, worl
         effects.extend(started);
     }
     if language == Language::JavaScript {
-        // The shell of Bun and of zx: a template that is run.
-        let shells = text.split("$`").skip(1).take(16).filter(|_| text.contains("Bun.$`") || text.contains("await $`"));
-        for line in shells.filter_map(|rest| rest.split('`').next()) {
+        for line in shell_templates(text) {
             effects.extend(nested(&Word::literal(line), command, world));
         }
     }
@@ -370,4 +368,24 @@ fn count(code: &str, name: &str) -> usize {
             before.is_none_or(|c| !is_word(c)) && (after.is_none_or(|c| !is_word(c)) || begins_many(name))
         })
         .count()
+}
+
+/// Templates with the tag `$`, which the shells of Bun and of zx run.
+fn shell_templates(text: &str) -> impl Iterator<Item = &str> {
+    // Behind an open template `$` is its last character, not a tag.
+    let mut pieces = text.split('`');
+    let mut before = pieces.next().unwrap_or_default();
+    std::iter::from_fn(move || {
+        loop {
+            let line = pieces.next()?;
+            let own = before
+                .strip_suffix('$')
+                .map(|rest| !rest.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$'));
+            before = pieces.next().unwrap_or_default();
+            if own == Some(true) {
+                return Some(line);
+            }
+        }
+    })
+    .take(16)
 }

@@ -173,20 +173,23 @@ fn hands_out(task: &str) -> bool {
 /// `group:plugin:version:goal` in the line: fetched and run, whatever the project says. The build tools' own are known.
 fn is_foreign_plugin(task: &str) -> bool {
     const KNOWN: [&str; 8] = [
-        "org.apache.",
-        "org.codehaus.",
-        "org.springframework.",
+        "org.apache",
+        "org.codehaus",
+        "org.springframework",
         "org.jacoco",
-        "com.diffplug.",
+        "com.diffplug",
         "io.quarkus",
         "org.sonarsource",
         "com.github.spotbugs",
     ];
+    let is_below = |group: &str, known: &str| {
+        group.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
     let parts: Vec<&str> = task.split(':').collect();
     parts.len() >= 3
         && !task.starts_with('-')
         && parts[0].contains('.')
-        && !KNOWN.iter().any(|known| task.starts_with(known))
+        && !KNOWN.iter().any(|known| is_below(parts[0], known))
 }
 
 /// Rules of make that stand in the line: on its input, or in an option.

@@ -51,6 +51,22 @@ fn container_verbs<'a>(words: &[&'a str], is_composer: bool) -> Vec<&'a str> {
     verbs
 }
 
+/// True when `inspect` prints the variables of a container: all of it, its settings, or them by name.
+fn shows_environment(words: &[&str]) -> bool {
+    let mut formats = words.iter().enumerate().filter_map(|(at, word)| match word.split_once('=') {
+        Some(("-f" | "--format", format)) => Some(format),
+        Some(_) => None,
+        None if matches!(*word, "-f" | "--format") => words.get(at + 1).copied(),
+        None => word.strip_prefix("-f").filter(|rest| !rest.is_empty()),
+    });
+    formats.next().is_none_or(|format| {
+        let dense = format.replace(' ', "").to_ascii_lowercase();
+        dense.contains("env")
+            || ["{{.}}", "json.}}", ".config}}"].iter().any(|all| dense.contains(all))
+            || dense == "json"
+    })
+}
+
 pub(super) fn effects(name: &str, words: &[&str], command: &SimpleCommand, world: &World) -> Vec<Effect> {
     let verbs = container_verbs(words, name.ends_with("-compose"));
     let verb = verbs.first().copied().unwrap_or_default();
@@ -100,7 +116,7 @@ pub(super) fn effects(name: &str, words: &[&str], command: &SimpleCommand, world
     let second = verbs.get(1).copied().unwrap_or_default();
     // The environment of a container is where its credentials are.
     let is_inspect = verb == "inspect" || second == "inspect";
-    if is_inspect && words.iter().any(|word| word.contains("Config.Env") || word.contains(".Env}")) {
+    if is_inspect && !matches!(verb, "image" | "network" | "volume") && shows_environment(words) {
         return vec![Effect::Reads(crate::secret::pseudo(crate::secret::ENVIRONMENT))];
     }
     match verb {

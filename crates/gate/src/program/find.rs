@@ -5,9 +5,10 @@ use crate::{
     args::Args,
     effect::{Effect, Finding},
     place::Place,
-    secret::{Secrecy, keeps_secrets, secrecy},
+    secret::{Secrecy, glob_matches, keeps_secrets, secrecy},
     shell::{SimpleCommand, Word},
     world::World,
+    zone::SOCKETS,
 };
 use types::catalogue::RuleId;
 
@@ -63,7 +64,10 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         effects.push(Finding::refused(RuleId::CredentialAccess, "searches the disk for credentials", instead).into());
     }
     let engine = ["-name", "-iname", "-path", "-wholename"].iter().filter_map(|name| value(name)).any(|word| {
-        ["docker.sock", "containerd.sock", "crio.sock", "podman.sock"].iter().any(|name| word.text.ends_with(name))
+        let pattern = word.text.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        // `*.sock` is anybody's.
+        let names_one = pattern.trim_end_matches(".sock").contains(|c: char| c.is_ascii_alphabetic());
+        names_one && SOCKETS.iter().any(|name| glob_matches(&pattern, name))
     });
     if engine && roots.iter().any(|root| !place(root, command, world).is_in(&world.worktree)) {
         let reason = "searches for the container engine";

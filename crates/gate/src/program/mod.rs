@@ -73,9 +73,9 @@ pub(crate) fn effects(command: &SimpleCommand, world: &World) -> Vec<Effect> {
 
 /// True where a word that is not known may say what a command does, and none of the tables looks at that.
 fn may_be_more(command: &SimpleCommand) -> bool {
-    const ANY: [&str; 14] = [
-        "ip", "ifconfig", "route", "socat", "history", "m4", "claude", "date", "rsync", "nasm", "gradle", "gradlew",
-        "mvn", "mvnw",
+    const ANY: [&str; 17] = [
+        "ip", "ifconfig", "route", "socat", "history", "m4", "claude", "date", "rsync", "nasm", "yasm", "gradle",
+        "gradlew", "mvn", "mvnw", "dd", "openssl",
     ];
     let is_open = |word: &Word| word.text.starts_with(crate::place::HOLE);
     let args = command.args();
@@ -91,7 +91,7 @@ fn may_be_more(command: &SimpleCommand) -> bool {
             let may_act = |pair: &[Word]| is_open(&pair[1]) && pair[0].is_known() && !pair[0].text.starts_with('-');
             args.len() == 1 && is_open(&args[0]) || args.windows(2).any(may_act)
         }
-        "gcc" | "cc" | "clang" | "cpp" => {
+        "gcc" | "cc" | "clang" | "cpp" | "g++" | "c++" | "clang++" => {
             args.iter().any(|word| matches!(word.text.as_str(), "-E" | "-x")) && args.iter().any(is_open)
         }
         "git" => {
@@ -261,15 +261,10 @@ fn hands_shell(command: &SimpleCommand) -> Option<Effect> {
 fn starts_shell(command: &SimpleCommand) -> Option<Effect> {
     const SHELLS: [&str; 7] = ["/bin/sh", "/bin/bash", "/bin/zsh", "/bin/dash", "/bin/ash", "/bin/ksh", "/bin/csh"];
     let is_shell = |word: &Word| SHELLS.contains(&word.text.strip_prefix("/usr").unwrap_or(&word.text));
-    command
-        .args()
-        .last()
-        .filter(|word| is_shell(word))
-        .map(|_| Finding::questioned(RuleId::Privilege, "starts a shell through another program").into())
-        .or_else(|| {
-            let named = command.args().windows(2).any(|pair| pair[0].text.starts_with('-') && is_shell(&pair[1]));
-            named.then(|| Finding::questioned(RuleId::Privilege, "starts a shell through another program").into())
-        })
+    let args = command.args();
+    let starts = args.last().is_some_and(is_shell)
+        || args.windows(2).any(|pair| pair[0].text.starts_with('-') && is_shell(&pair[1]));
+    starts.then(|| Finding::questioned(RuleId::Privilege, "starts a shell through another program").into())
 }
 
 /// A program that no table knows.

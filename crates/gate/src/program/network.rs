@@ -326,8 +326,8 @@ fn curl(command: &SimpleCommand, world: &World) -> Vec<Effect> {
             effects.push(Effect::Network { to: Destination::Page(page), direction });
             continue;
         }
-        effects.extend(deletes.then(|| deletion(&url_destination(url, world))).flatten());
-        effects.push(Effect::Network { to: url_destination(url, world), direction });
+        effects.extend(deletes.then(|| deletion(&Destination::parse(&url.text, world))).flatten());
+        effects.push(Effect::Network { to: Destination::parse(&url.text, world), direction });
         if url.text.to_ascii_lowercase().starts_with("file:") {
             effects.push(Effect::Reads(place(
                 &Word { text: url.text[5..].trim_start_matches("//").to_owned(), ..(*url).clone() },
@@ -414,11 +414,6 @@ fn deletion(to: &Destination) -> Option<Effect> {
     }
 }
 
-/// A URL whose path is not known still has a known host, but only if the host part ends before the hole.
-fn url_destination(url: &Word, world: &World) -> Destination {
-    Destination::parse(&url.text, world)
-}
-
 pub(super) fn file_name(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     path.rsplit('/').next().unwrap_or_default().to_owned()
@@ -437,7 +432,7 @@ fn wget(command: &SimpleCommand, world: &World) -> Vec<Effect> {
         effects.push(Effect::Unverifiable("where wget connects is not in the line".to_owned()));
     }
     for url in &args.operands {
-        effects.push(Effect::Network { to: url_destination(url, world), direction });
+        effects.push(Effect::Network { to: Destination::parse(&url.text, world), direction });
         if !args.has(&["-O", "--output-document", "--spider"]) {
             let dir = args.values(&["-P", "--directory-prefix"]).next().map_or(".", |word| word.text.as_str());
             let file = Word::literal(format!("{dir}/{}", file_name(&url.text)));
