@@ -598,3 +598,42 @@ fn options_before_the_verb() {
         &["kubectl -n prod get pods", "helm --kube-context prod list", "terraform -chdir=infra validate"],
     );
 }
+
+#[test]
+fn kinds_are_not_the_one_spelling_that_was_seen() {
+    lines(
+        Decision::Deny,
+        &[
+            "find / -iname 'docker.soc[k]'",
+            "find /var -name '*ontainerd.sock'",
+            "perl -e 'kill 15, -1'",
+            "ruby -e 'Process.kill(9, -1)'",
+            "node -e 'process.kill(1)'",
+            "python3 -c 'import os; os.kill(pid=1, sig=9)'",
+            "bun -e 'const r = $`rm -rf ~`; await r'",
+        ],
+    );
+    lines(
+        Decision::Ask,
+        &[
+            "perl -e 'kill 0, 4242'",
+            "mvn io.quarkusevil:plugin:1.0:run",
+            "mvn org.jacocox:evil:1.0:run",
+            "docker inspect app",
+            "docker inspect --format '{{json .}}' app",
+            "docker inspect -f '{{index .Config \"Env\"}}' app",
+        ],
+    );
+    code(Decision::Ask, &["import threading\nfor n in range(9_999): threading.Thread(target=f).start()"]);
+    lines(
+        Decision::Allow,
+        &[
+            "find . -name '*.sock'",
+            "mvn org.jacoco:jacoco-maven-plugin:0.8.11:report",
+            "docker inspect -f '{{.State.Status}}' app",
+            "docker network inspect front",
+            "node -e 'const a = `5$`; const b = `rm -rf ~`'",
+        ],
+    );
+    code(Decision::Allow, &["import threading\nfor n in range(4): threading.Thread(target=print).start()"]);
+}
