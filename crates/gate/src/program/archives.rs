@@ -141,7 +141,7 @@ pub(super) fn converts(name: &str, command: &SimpleCommand, world: &World) -> Op
         effects.extend(writes(&[&Word::literal(".")], command, world));
     }
     effects.extend(writes(&targets, command, world));
-    effects.extend(super::mentioned(command, world));
+    effects.extend(super::unknown::mentioned(command, world));
     if name == "cpio" && args.has(&["-i", "--extract", "-p"]) {
         effects.push(Effect::Unverifiable("the archive may write anywhere".to_owned()));
     }

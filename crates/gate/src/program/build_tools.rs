@@ -271,7 +271,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
         let url = word.text.rsplit('=').next().unwrap_or_default();
         effects.push(Effect::Network { to: Destination::parse(url, world), direction: Direction::Down });
     }
-    effects.extend(super::mentioned(command, world));
+    effects.extend(super::unknown::mentioned(command, world));
     if words.iter().any(|word| word.text.starts_with('\\')) {
         effects.push(Effect::Unverifiable("the tool is given its source in the line".to_owned()));
     }

@@ -55,7 +55,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
         }
         let stated = command.args().iter().any(|word| matches!(word.text.as_str(), "-c" | "-cmd"));
         // Statements may name files.
-        let named: Vec<Effect> = if risky { Vec::new() } else { super::mentioned(command, world) };
+        let named: Vec<Effect> = if risky { Vec::new() } else { super::unknown::mentioned(command, world) };
         let known = stated
             || command.args().iter().filter(|word| !word.text.starts_with('-')).count() >= 2
             || !stdin(command).is_empty();

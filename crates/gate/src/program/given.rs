@@ -44,7 +44,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Vec
         before = &word.text;
         let Some(path) = own.or_else(|| glued(word)) else { continue };
         let place = place(&path, command, world);
-        if is_output && super::is_trigger(&place) {
+        if is_output && super::unknown::is_trigger(&place) {
             effects.push(Effect::Writes { place, empties: false });
         } else if place.path.starts_with("/etc/") && secrecy(&place) == Some(Secrecy::Certain) {
             effects.push(Effect::Reads(place));

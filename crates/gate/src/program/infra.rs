@@ -318,7 +318,7 @@ fn cloud(name: &str, words: &[&str], verbs: &[&str], command: &SimpleCommand, wo
     const LOOKS: [&str; 9] = ["list", "describe", "get", "show", "ls", "status", "version", "help", "whoami"];
     let looks = |word: &&str| LOOKS.iter().any(|verb| word == verb || word.starts_with(&format!("{verb}-")));
     let only_looks = verbs.iter().take(4).any(looks) || verbs.is_empty();
-    let mut found = super::mentioned(command, world);
+    let mut found = super::unknown::mentioned(command, world);
     let keeps_here = matches!(
         name,
         "minikube" | "kind" | "k3d" | "vagrant" | "multipass" | "limactl" | "lima" | "colima" | "packer"

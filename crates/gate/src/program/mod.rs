@@ -10,7 +10,9 @@ mod build;
 mod build_tools;
 mod cmake;
 mod containers;
+mod curl;
 mod database;
+mod elsewhere;
 mod files;
 mod filling;
 mod find;
@@ -27,6 +29,7 @@ mod node;
 mod packages;
 mod privilege;
 mod python;
+mod python_module;
 mod raw;
 mod reader_table;
 mod readers;
@@ -36,6 +39,7 @@ mod system;
 mod system_packages;
 mod terminal;
 mod toolchains;
+mod unknown;
 mod variable;
 
 pub(crate) use interpreters::nested;
@@ -46,11 +50,13 @@ use crate::{
     effect::{Effect, Finding, Program},
     place::Place,
     secret::{VARIABLE, pseudo},
-    shell::{self, RedirectKind, SimpleCommand, Word},
+    shell::{RedirectKind, SimpleCommand, Word},
     world::World,
     zone::Zone,
 };
+use elsewhere::projects_elsewhere;
 use types::catalogue::RuleId;
+use unknown::{hands_shell, mentioned, starts_shell};
 
 /// Directories whose programs are known by their name alone.
 const PROGRAM_DIRS: [&str; 8] =
@@ -159,7 +165,7 @@ fn program(command: &SimpleCommand, world: &World) -> Vec<Effect> {
     if asks_about_itself(command) {
         return Vec::new();
     }
-    let mut effects = table(&name, command, world).unwrap_or_else(|| unknown(&name, command, world));
+    let mut effects = table(&name, command, world).unwrap_or_else(|| unknown::unknown(&name, command, world));
     if inert::is_inert(&name) {
         effects.extend(looks_outside(command, world));
     }
@@ -189,125 +195,6 @@ fn looks_outside(command: &SimpleCommand, world: &World) -> Vec<Effect> {
 fn asks_about_itself(command: &SimpleCommand) -> bool {
     matches!(command.args(), [word] if matches!(word.text.as_str(), "--version" | "--help"))
         && command.redirects.iter().all(|redirect| redirect.kind != RedirectKind::Read)
-}
-
-/// Projects, settings and plugins that a build is pointed at outside of the work tree: their code runs too.
-fn projects_elsewhere(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    #[rustfmt::skip]
-    const OUTPUTS: [&str; 19] = [
-        "-v", "--volume", "--mount",
-        "-o", "--out", "--output", "--outdir", "--outfile", "--out-dir", "--target-dir", "--log", "--junit", "--report",
-        "--cache", "--coverage", "--destination", "-d", "--artifacts", "--basetemp",
-    ];
-    let mut effects = Vec::new();
-    let mut before = "";
-    for word in command.args() {
-        let (option, path) = word.text.split_once('=').unwrap_or((before, word.text.as_str()));
-        // `//apps/cli:all` is a label of a target.
-        let is_label = path.starts_with("//") && matches!(name, "bazel" | "bazelisk" | "buck" | "buck2");
-        let is_path = !is_label && (path.starts_with(['/', '~']) || path.starts_with("../"));
-        let is_output = OUTPUTS.iter().any(|output| option.to_ascii_lowercase().starts_with(output));
-        let is_data = build_tools::is_checker(name) && !names_code(option) || is_profile(option);
-        if is_path && !is_output && !is_data {
-            let place = place(&Word { text: path.to_owned(), ..word.clone() }, command, world);
-            if matches!(place.zone(world), Zone::Tmp | Zone::Disk | Zone::Home | Zone::Unknown) {
-                effects.push(Effect::Executes(Program::File(place)));
-            }
-        }
-        before = if word.text.starts_with('-') { &word.text } else { "" };
-    }
-    effects
-}
-
-/// Options whose value is code or decides which code is loaded.
-fn names_code(option: &str) -> bool {
-    let option = option.trim_start_matches('-').to_ascii_lowercase();
-    let words = ["config", "plugin", "require", "import", "load", "rule", "preset", "parser", "path", "dir", "project"];
-    let is_named = matches!(option.as_str(), "c" | "p" | "r" | "i" | "m" | "f");
-    option != "xpath" && (is_named || words.iter().any(|word| option.contains(word)))
-}
-
-/// Options whose value is what an earlier run measured.
-fn is_profile(option: &str) -> bool {
-    let option = option.trim_start_matches('-').to_ascii_lowercase();
-    [
-        "func",
-        "html",
-        "coverprofile",
-        "cpuprofile",
-        "memprofile",
-        "blockprofile",
-        "trace",
-        "junitfile",
-        "junitxml",
-        "jsonfile",
-    ]
-    .contains(&option.as_str())
-}
-
-/// A program that is not understood and is given a shell to run, as tools that connect one do.
-fn hands_shell(command: &SimpleCommand) -> Option<Effect> {
-    const SHELLS: [&str; 6] = ["/bin/sh", "/bin/bash", "/bin/zsh", "/bin/dash", "/bin/ash", "cmd.exe"];
-    let text = command.text();
-    let gives = SHELLS.iter().any(|shell| text.contains(shell)) || text.contains("sh -i");
-    let connects =
-        ["socket", "Socket", "connect", "tcp", "TCP", "listen", "port", "-p "].iter().any(|word| text.contains(word));
-    (gives && connects).then(|| {
-        Finding::forbidden(RuleId::ReverseChannel, "gives a shell to another host", "run the commands here").into()
-    })
-}
-
-/// A program that takes a shell's path as an argument starts it, with whatever rights it has itself.
-fn starts_shell(command: &SimpleCommand) -> Option<Effect> {
-    const SHELLS: [&str; 7] = ["/bin/sh", "/bin/bash", "/bin/zsh", "/bin/dash", "/bin/ash", "/bin/ksh", "/bin/csh"];
-    let is_shell = |word: &Word| SHELLS.contains(&word.text.strip_prefix("/usr").unwrap_or(&word.text));
-    let args = command.args();
-    let starts = args.last().is_some_and(is_shell)
-        || args.windows(2).any(|pair| pair[0].text.starts_with('-') && is_shell(&pair[1]));
-    starts.then(|| Finding::questioned(RuleId::Privilege, "starts a shell through another program").into())
-}
-
-/// A program that no table knows.
-fn unknown(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    if command.via.is_some_and(shell::is_environment) {
-        // What the lock file installed is as known as the project's own scripts.
-        return vec![packages::manifest("the lock file", command, world)];
-    }
-    vec![Effect::Unverifiable(format!("what the program `{name}` does is not known"))]
-}
-
-/// Paths that the arguments mention in any form, for programs whose arguments are not understood: they may be read, and a
-/// file that takes effect by being there is one that may be written.
-fn mentioned(command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    let mut effects = Vec::new();
-    for word in command.args() {
-        let pieces = word.text.split(|c: char| c.is_whitespace() || "=:{}()[]<>\"'`,;@|&".contains(c));
-        let is_path = |text: &&str| (text.starts_with(['/', '~']) && text.len() > 1) || text.starts_with("../");
-        for text in pieces.filter(is_path).take(16) {
-            let place = Place::resolve(text.trim_start_matches("//"), word.glob, command.cwd.as_deref(), world);
-            if is_trigger(&place) {
-                effects.push(Effect::Writes { place: place.clone(), empties: false });
-            }
-            effects.push(Effect::Reads(place));
-        }
-    }
-    effects
-}
-
-/// Files that the system obeys as soon as they are there.
-fn is_trigger(place: &Place) -> bool {
-    [
-        "/etc/cron",
-        "/etc/sudoers",
-        "/etc/ld.so",
-        "/etc/systemd",
-        "/etc/init",
-        "/etc/profile",
-        "/var/spool/cron",
-        "/etc/update-motd",
-    ]
-    .iter()
-    .any(|trigger| place.path.starts_with(trigger))
 }
 
 fn table(name: &str, command: &SimpleCommand, world: &World) -> Option<Vec<Effect>> {
@@ -344,7 +231,7 @@ fn by_path(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     }
     if is_program_dir(&place, world) {
         let mut effects = vec![Effect::Executes(Program::File(place))];
-        effects.extend(table(name, command, world).unwrap_or_else(|| unknown(name, command, world)));
+        effects.extend(table(name, command, world).unwrap_or_else(|| unknown::unknown(name, command, world)));
         return effects;
     }
     let mut effects = vec![Effect::Executes(Program::File(place))];

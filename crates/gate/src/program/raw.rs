@@ -163,7 +163,7 @@ pub(super) fn remote(name: &str, command: &SimpleCommand, world: &World) -> Vec<
     }
     if direction == Direction::Up && matches!(name, "tftp" | "ftp" | "lftp" | "sftp") {
         // What it sends is some file of here.
-        effects.extend(super::mentioned(command, world));
+        effects.extend(super::unknown::mentioned(command, world));
         effects.push(Effect::Reads(place(&Word::literal("."), command, world)));
     }
     effects.push(Effect::Network { to: Destination::parse(host, world), direction });

@@ -260,7 +260,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             one(Finding::questioned(RuleId::CredentialAccess, "works with keys"))
         }
         "nohup" | "setsid" => {
-            let mut effects = super::mentioned(command, world);
+            let mut effects = super::unknown::mentioned(command, world);
             effects.push(Finding::questioned(RuleId::ReverseChannel, "runs something out of sight").into());
             Some(effects)
         }

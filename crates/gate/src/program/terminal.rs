@@ -18,7 +18,7 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
 }
 
 fn hidden(command: &SimpleCommand, world: &World) -> Vec<Effect> {
-    let mut effects = super::mentioned(command, world);
+    let mut effects = super::unknown::mentioned(command, world);
     effects.push(Finding::questioned(RuleId::ReverseChannel, "runs something out of sight").into());
     effects
 }
