@@ -811,6 +811,17 @@ fn elements_of_arrays_are_words_of_their_own() {
 }
 
 #[test]
+fn settings_of_the_shell_that_are_not_known() {
+    twins(&[
+        ("exec 3<<< history; read x <&3; set +o $x", "exec 3<<< errexit; read x <&3; set -- $x"),
+        ("set -eo $(cat option)", "set -eo pipefail"),
+        ("set $(cat options) -x", "set -x; set -- --fast \"$(cat options)\""),
+        ("unset \"$(cat name)\"", "n=CFLAGS; unset \"$n\""),
+        ("shopt -s $(cat name)", "shopt -s nullglob"),
+    ]);
+}
+
+#[test]
 fn programs_that_options_variables_and_settings_name() {
     twins(&[
         ("awk 'BEGIN{system(\"echo a\\nrm -rf /\")}'", "awk 'BEGIN{printf \"a\\nb\\n\"}'"),

@@ -11,7 +11,7 @@ use crate::{
     effect::{Effect, Finding},
     place::Place,
     secret::{ENVIRONMENT, hunts, keeps_secrets, pseudo},
-    shell::SimpleCommand,
+    shell::{SimpleCommand, Word},
     world::World,
 };
 use types::catalogue::RuleId;
@@ -51,6 +51,9 @@ pub(super) fn effects(name: &str, command: &SimpleCommand, world: &World) -> Opt
             );
         }
         "set" if words.iter().any(|word| word.text == "history") => return Some(vec![hides_history()]),
+        "set" | "shopt" | "unset" if names_unknown(name, words) => {
+            return Some(vec![Effect::Unverifiable("which of the shell's settings changes is not known".to_owned())]);
+        }
         "set" | "export" | "declare" | "readonly" | "typeset" | "local" => return Some(declare(name, command, world)),
         "command" if words.first().is_some_and(|word| word.text.starts_with("-v") || word.text.starts_with("-V")) => {
             return Some(Vec::new());
@@ -165,14 +168,14 @@ pub(crate) fn searched(places: impl Iterator<Item = Place>, patterns: &[&str], w
 
 fn declare(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
     // `export -p` prints all of the environment, as `env` does.
-    let prints = |word: &crate::shell::Word| name != "set" && matches!(word.text.as_str(), "-p" | "-x" | "-px" | "-xp");
+    let prints = |word: &Word| name != "set" && matches!(word.text.as_str(), "-p" | "-x" | "-px" | "-xp");
     if command.args().iter().all(prints) {
         return vec![Effect::Reads(pseudo(ENVIRONMENT))];
     }
     let mut effects = Vec::new();
     for word in command.args() {
         if let Some((variable, value)) = word.text.split_once('=') {
-            let value = crate::shell::Word { text: value.to_owned(), ..word.clone() };
+            let value = Word { text: value.to_owned(), ..word.clone() };
             effects.extend(super::variable::assignment(variable, &value, command, world));
             if name == "export" && variable.starts_with("HIST") && matches!(value.text.as_str(), "0" | "/dev/null" | "")
             {
@@ -181,6 +184,16 @@ fn declare(name: &str, command: &SimpleCommand, world: &World) -> Vec<Effect> {
         }
     }
     effects
+}
+
+/// True when what is switched or taken away is not known; what `set` gives to the script is none of that.
+fn names_unknown(name: &str, words: &[Word]) -> bool {
+    let mut is_named = true;
+    words.iter().take_while(|word| name != "set" || word.text != "--").any(|word| {
+        let counts = name != "set" || is_named || word.text.starts_with(['-', '+']);
+        is_named = word.text.starts_with(['-', '+']) && word.text.ends_with('o');
+        counts && !word.is_known()
+    })
 }
 
 fn hides_history() -> Effect {
