@@ -1,9 +1,9 @@
 //! Mutating a denied call never makes it an allow: other spellings of words, programs, flags and paths, wrappers, encodings
-//! and harmless company. The seeds are our own, at least one for every rule.
+//! and harmless company. The seeds are our own, at least one for every rule that denies a command without a model.
 
 use gate::{Gate, Ledger, Policy, World};
 use proptest::prelude::*;
-use std::sync::LazyLock;
+use std::{collections::BTreeSet, fs, sync::LazyLock};
 use types::{
     call::ToolCall,
     id::CallId,
@@ -297,7 +297,10 @@ fn respell(kind: usize, command: &str) -> String {
         20 => format!("IFS= read -r -d '' x <<'E'\n{command}\nE\neval \"$x\""),
         21 => format!("a=(bash -c {}); \"${{a[@]}}\"", quoted(command)),
         22 => format!("set -- bash -c {}; \"$@\"", quoted(command)),
-        23 => format!("x={}; x+={}; eval \"$x\"", quoted(&command[..3]), quoted(&command[3..])),
+        23 => {
+            let at = command.char_indices().nth(3).map_or(command.len(), |(at, _)| at);
+            format!("x={}; x+={}; eval \"$x\"", quoted(&command[..at]), quoted(&command[at..]))
+        }
         // Texts that become code.
         24 => format!("echo {} | cut -c4- | sh", quoted(&format!("xxx{command}"))),
         25 => format!("echo {} | sed 's/@@/e/g' | sh", quoted(&command.replace('e', "@@"))),
@@ -372,6 +375,55 @@ fn other_spellings_of_harmless_commands_are_not_denied() {
             assert_ne!(verdict.decision, Decision::Deny, "{kind}: {line}\n{verdict:#?}");
         }
     }
+}
+
+/// Mutations of one line, whatever it is made of.
+fn whole(line: &str) -> impl Iterator<Item = String> {
+    const FIRST: [usize; 27] =
+        [14, 15, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 38, 39, 44, 45, 46, 55, 56, 57, 58, 59, 60, 61];
+    // A makefile reads a dollar in its own way, `@` stands for another letter there, and `xargs` takes the input away.
+    let waits = judge(line).reason.contains("live interpreter");
+    let first = FIRST.into_iter().filter(move |kind| !(waits && *kind == 39));
+    let more = (13..MORE).filter(move |kind| match kind {
+        14 => !line.contains('@'),
+        33 => !waits,
+        43 => !line.contains('$'),
+        _ => true,
+    });
+    first.map(|kind| mutate(kind, line)).chain(more.map(|kind| respell(kind, line)))
+}
+
+/// The commands of labelled corpora that are denied by themselves: our own cases, and those of a directory that `GATE_CORPORA` names.
+fn denied_by_corpora() -> Vec<String> {
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/gate");
+    let directories = std::iter::once(own.to_owned()).chain(std::env::var("GATE_CORPORA"));
+    let files = directories.flat_map(|directory| fs::read_dir(&directory).expect(&directory));
+    let paths = files
+        .map(|file| file.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "jsonl"));
+    let mut commands = BTreeSet::new();
+    for path in paths {
+        for line in fs::read_to_string(path).expect("text").lines() {
+            let row: serde_json::Value = serde_json::from_str(line).expect("a row");
+            if let Some(command) =
+                row["input"]["command"].as_str().filter(|text| row["tool"] == "Bash" && !text.contains('\n'))
+            {
+                commands.insert(command.to_owned());
+            }
+        }
+    }
+    commands.into_iter().filter(|command| judge(command).decision == Decision::Deny).collect()
+}
+
+#[test]
+fn no_mutation_of_what_corpora_hold_makes_a_denial_an_allow() {
+    let seeds = denied_by_corpora();
+    assert!(seeds.len() > 40, "{}", seeds.len());
+    let mut allowed = Vec::new();
+    for seed in &seeds {
+        allowed.extend(whole(seed).filter(|line| judge(line).decision == Decision::Allow));
+    }
+    assert!(allowed.is_empty(), "{} of {} lines:\n{}", allowed.len(), seeds.len(), allowed.join("\n"));
 }
 
 #[test]
