@@ -116,6 +116,63 @@ async fn turns_and_requests_are_counted_before_they_are_made() {
 }
 
 #[tokio::test]
+async fn a_request_that_went_up_is_paid_for_also_without_an_answer() {
+    let whole = message(TOKENS);
+    let cut = whole.split_once("\"usage\"").expect("usage").0;
+    let error = "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}";
+    let events = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\nevent: error\ndata: {error}\n\n");
+    let uncounted = answer("200 OK", "{\"model\":\"claude-sonnet-4-6\",\"content\":[]}");
+    let failed = answer("500 Oops", "{}");
+    // What the endpoint does, and the tokens of output that are paid for; none: nothing is due.
+    for (what, bytes, due) in [
+        ("silent", "", Some(32_000)),
+        ("garbage", "no HTTP\r\n\r\n", Some(32_000)),
+        ("a redirect", "HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n", Some(32_000)),
+        ("half an answer", cut, Some(32_000)),
+        ("an answer without a count", uncounted.as_str(), Some(10)),
+        ("an error for an answer", events.as_str(), Some(error.len() as u64 / 4)),
+        ("an error", failed.as_str(), None),
+        ("a count", whole.as_str(), Some(50)),
+    ] {
+        let target = Target::http(bytes).await;
+        let limits = Limits { idle: Duration::from_millis(200), ..Limits::default() };
+        let mut fixture = Fixture::new(Vec::new(), Some(upstream(target.address)), limits);
+        fixture.talk(Open::Model, &ask_for(32_000)).await;
+        fixture.settle().await;
+        fixture.seen.heard(|heard| {
+            let found: Vec<_> = heard.usages.iter().map(|usage| usage.output_tokens).collect();
+            assert!(heard.usages.iter().all(|usage| usage.input_tokens > 20 && usage.cost_usd > 0.0), "{what}");
+            assert_eq!(found, due.into_iter().collect::<Vec<_>>(), "{what}");
+            assert_eq!((heard.admitted[0].lost.output_tokens, heard.closed.len()), (32_000, 1), "{what}");
+        });
+    }
+
+    // Nobody took it.
+    let closed =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("address");
+    let mut fixture = gateway(upstream(closed));
+    assert!(fixture.talk(Open::Model, &ask_for(32_000)).await.starts_with("HTTP/1.1 502 "));
+    fixture.seen.heard(|heard| assert_eq!((heard.usages.len(), heard.closed.len()), (0, 1)));
+}
+
+#[tokio::test]
+async fn who_hangs_up_before_the_answer_begins_pays_for_the_whole_of_it() {
+    let target = Target::http("").await;
+    // What is asked for costs 0.48.
+    let mut fixture = gateway(ModelConfig { budget: usd(0.4), ..upstream(target.address) });
+    let mut agent = fixture.open(Open::Model);
+    agent.write_all(&ask_for(32_000)).await.expect("write");
+    while target.requests() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(agent);
+    fixture.settle().await;
+    let text = fixture.talk(Open::Model, &ask_for(10)).await;
+    assert!(text.contains("x-sandbox-refused: budget"), "{text}");
+    fixture.seen.heard(|heard| assert_eq!(heard.usages[0].output_tokens, 32_000));
+}
+
+#[tokio::test]
 async fn what_earlier_processes_spent_is_spent() {
     let spent =
         Spent { usd: 0.009, tokens: TokenCounts { output: 990, ..TokenCounts::default() }, turns: 9, requests: 12 };

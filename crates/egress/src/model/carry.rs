@@ -58,7 +58,9 @@ impl Gateway {
                 self.meter.admit_free()?;
                 self.went_up(audit, &body);
                 let answer = match &self.backend {
-                    AnyBackend::Upstream(upstream) => upstream.send(&path(purpose, beta), &parts.headers, body).await?,
+                    AnyBackend::Upstream(upstream) => {
+                        upstream.send(&path(purpose, beta), &parts.headers, body, &mut false).await?
+                    }
                     AnyBackend::Replay(_) => Script::count(body.len() as u64 / BYTES_PER_TOKEN),
                 };
                 self.counted(answer).await?
@@ -70,19 +72,16 @@ impl Gateway {
                     max_tokens: messages.max_tokens,
                     whose: Whose::Agent,
                 };
-                let charge = Charge::open(&self.meter, &self.sink, &self.prices, billed).await?;
+                let mut charge = Charge::open(&self.meter, &self.sink, &self.prices, billed).await?;
                 self.went_up(audit, &body);
                 let answer = match &self.backend {
                     AnyBackend::Upstream(upstream) => {
-                        match upstream.send(&path(purpose, beta), &parts.headers, body).await {
-                            Ok(answer) => answer,
-                            Err(refused) => {
-                                charge.forgive();
-                                return Err(refused);
-                            }
-                        }
+                        upstream.send(&path(purpose, beta), &parts.headers, body, charge.sent()).await?
                     }
-                    AnyBackend::Replay(script) => script.answer(&messages, body.len()).await,
+                    AnyBackend::Replay(script) => {
+                        *charge.sent() = true;
+                        script.answer(&messages, body.len()).await
+                    }
                 };
                 let take = self.tape.as_ref().and_then(|tape| tape.listen(&messages.asked));
                 self.messages(answer, charge, take).await?
@@ -104,9 +103,12 @@ impl Gateway {
     }
 
     async fn messages(&self, answer: Answer, charge: Charge, take: Option<Take>) -> Result<Content, Refused> {
-        if answer.status != StatusCode::OK {
+        if is_error(answer.status) {
             charge.forgive();
             return self.failed(answer).await;
+        }
+        if answer.status != StatusCode::OK {
+            return Err(no_answer(answer.status));
         }
         self.rate.answered();
         plain_encoding(&answer)?;
@@ -138,8 +140,8 @@ impl Gateway {
     /// An error of the endpoint goes to the agent, cut and cleaned; anything else that is no answer does not.
     async fn failed(&self, answer: Answer) -> Result<Content, Refused> {
         let status = answer.status;
-        if !status.is_client_error() && !status.is_server_error() {
-            return Err(Refused::Answer(format!("status {}", status.as_u16())));
+        if !is_error(status) {
+            return Err(no_answer(status));
         }
         match status.as_u16() {
             code @ (401 | 403) => self.sink.auth_refused(code),
@@ -187,6 +189,15 @@ pub(super) fn respond(status: StatusCode, headers: HeaderMap, body: Outgoing) ->
 
 fn path(purpose: Purpose, beta: bool) -> String {
     format!("{}{}", purpose.path(), if beta { "?beta=true" } else { "" })
+}
+
+/// The endpoint says that it did not do what was asked; nothing is due.
+pub(super) fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+fn no_answer(status: StatusCode) -> Refused {
+    Refused::Answer(format!("status {}", status.as_u16()))
 }
 
 fn essence(headers: &HeaderMap) -> &str {

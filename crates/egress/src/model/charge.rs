@@ -1,5 +1,6 @@
-//! The bill of one request. It is settled once, at the latest when dropped: an agent that hangs up before the end of an
-//! answer pays for what it made the model do, by an estimate.
+//! The bill of one request. It is settled once, at the latest when dropped: a request that went up and whose answer was not seen
+//! to its end is paid for by an estimate, the whole answer that it asked for where nothing was heard of it. Only what did not go up,
+//! or was answered with an error, is free.
 
 use super::{
     meter::{Meter, Reservation, Spent, Wanted},
@@ -51,8 +52,14 @@ pub(crate) struct Charge {
     answered: Option<String>,
     request_bytes: u64,
     answer_bytes: u64,
+    /// The longest answer that it can be made to pay for, in tokens.
+    longest: u64,
     taken: Taken,
     whose: Whose,
+    /// The endpoint may have it.
+    is_sent: bool,
+    /// The endpoint said what it took.
+    is_counted: bool,
 }
 
 impl Charge {
@@ -77,10 +84,8 @@ impl Charge {
             tokens: TokenCounts { input: dense, output, cache_write: dense, cache_read: dense },
             ..Taken::default()
         };
-        let lost = Taken {
-            tokens: TokenCounts { input: bytes / BYTES_PER_TOKEN, ..TokenCounts::default() },
-            ..Taken::default()
-        };
+        let longest = output.min(LONGEST_ANSWER);
+        let lost = unheard(bytes, longest);
         let wanted = Wanted {
             estimate,
             usd: amount(prices, model, whose, &priced),
@@ -96,9 +101,22 @@ impl Charge {
             answered: None,
             request_bytes: bytes,
             answer_bytes: 0,
+            longest,
             taken: Taken::default(),
             whose,
+            is_sent: false,
+            is_counted: false,
         })
+    }
+
+    /// Whether the endpoint may have the request; who sends it keeps this true.
+    pub(crate) fn sent(&mut self) -> &mut bool {
+        &mut self.is_sent
+    }
+
+    /// The endpoint says that nothing more comes.
+    pub(crate) fn broken_off(&mut self) {
+        self.longest = 0;
     }
 
     /// Notes the model that answers.
@@ -109,6 +127,7 @@ impl Charge {
     /// Notes a `usage` object. Counts are cumulative, so that the highest one holds.
     pub(crate) fn observe(&mut self, usage: &Value) {
         let read = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+        self.is_counted |= usage.is_object();
         let tokens = &mut self.taken.tokens;
         tokens.input = tokens.input.max(read("/input_tokens"));
         tokens.output = tokens.output.max(read("/output_tokens"));
@@ -130,10 +149,24 @@ impl Charge {
 
     /// The answer is complete; gives what it took.
     pub(crate) fn settle(mut self) -> Usage {
-        self.close(self.taken, true)
+        self.close(true)
     }
 
-    fn close(&mut self, taken: Taken, is_complete: bool) -> Usage {
+    /// What it took, by an estimate where the endpoint did not say.
+    fn took(&self, is_complete: bool) -> Taken {
+        let mut taken = if self.is_counted {
+            self.taken
+        } else {
+            unheard(self.request_bytes, if self.answered.is_some() { 0 } else { self.longest })
+        };
+        if !(self.is_counted && is_complete) {
+            taken.tokens.output = taken.tokens.output.max(self.answer_bytes / BYTES_PER_TOKEN);
+        }
+        taken
+    }
+
+    fn close(&mut self, is_complete: bool) -> Usage {
+        let taken = self.took(is_complete);
         let model = self.answered.clone().unwrap_or_else(|| self.requested.clone());
         let cost_usd = self
             .prices
@@ -151,13 +184,17 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        let mut taken = self.taken;
-        if self.answered.is_none() {
-            taken.tokens.input = self.request_bytes / BYTES_PER_TOKEN;
+        if !self.is_sent {
+            self.reservation = None;
         }
-        taken.tokens.output = taken.tokens.output.max(self.answer_bytes / BYTES_PER_TOKEN);
-        self.close(taken, false);
+        self.close(false);
     }
+}
+
+/// What a request is charged with of whose answer nothing was seen.
+fn unheard(request_bytes: u64, output: u64) -> Taken {
+    let tokens = TokenCounts { input: request_bytes / BYTES_PER_TOKEN, output, ..TokenCounts::default() };
+    Taken { tokens, ..Taken::default() }
 }
 
 fn amount(prices: &Prices, model: &str, whose: Whose, taken: &Taken) -> f64 {

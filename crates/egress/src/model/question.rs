@@ -3,7 +3,7 @@
 
 use super::{
     answer::{Answer, collect},
-    carry::{plain_encoding, retry_after},
+    carry::{is_error, plain_encoding, retry_after},
     charge::{Billed, Charge, Whose},
     gateway::{AnyBackend, Gateway},
     redact::Redactor,
@@ -114,21 +114,19 @@ impl Gateway {
         audit.traffic().count_up(question.body.len() as u64);
         let body = Bytes::from(question.body.clone());
         let answer = match (&self.backend, &self.own) {
-            (AnyBackend::Replay(script), _) if script.has_classifier() => Ok(script.classify(&question).await),
-            (_, Some(own)) => send(own, target, body).await,
-            (AnyBackend::Upstream(upstream), None) => send(upstream, target, body).await,
-            (AnyBackend::Replay(_), None) => Err(Refused::Path),
-        };
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(refused) => {
-                charge.forgive();
-                return Err(refused);
+            (AnyBackend::Replay(script), _) if script.has_classifier() => {
+                *charge.sent() = true;
+                script.classify(&question).await
             }
+            (_, Some(own)) => send(own, target, body, &mut charge).await?,
+            (AnyBackend::Upstream(upstream), None) => send(upstream, target, body, &mut charge).await?,
+            (AnyBackend::Replay(_), None) => return Err(Refused::Path),
         };
         let (status, retry_after) = (answer.status, retry_after(&answer.headers));
         if status != StatusCode::OK {
-            charge.forgive();
+            if is_error(status) {
+                charge.forgive();
+            }
             let body = read(answer, &self.redactor).await.unwrap_or_default();
             return Ok(Reply { status: status.as_u16(), retry_after, body, usage: Usage::default() });
         }
@@ -136,6 +134,7 @@ impl Gateway {
         if let Some(tape) = &self.tape {
             tape.classified(&question, &body);
         }
+        charge.streamed(body.len());
         // An answer that says nothing of its cost is paid for by the estimate that a dropped bill makes.
         let usage = if observe(&mut charge, question.dialect, &body) { charge.settle() } else { Usage::default() };
         Ok(Reply { status: status.as_u16(), retry_after, body, usage })
@@ -147,12 +146,12 @@ fn longest(body: &[u8]) -> Option<u64> {
     serde_json::from_slice::<Value>(body).ok()?.get("max_tokens")?.as_u64()
 }
 
-async fn send(upstream: &Upstream, target: &str, body: Bytes) -> Result<Answer, Refused> {
+async fn send(upstream: &Upstream, target: &str, body: Bytes, charge: &mut Charge) -> Result<Answer, Refused> {
     let mut headers = HeaderMap::new();
     headers.insert(HeaderName::from_static("anthropic-version"), HeaderValue::from_static(API_VERSION));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(USER_AGENT, HeaderValue::from_static("sandbox-gate"));
-    upstream.send(target, &headers, body).await
+    upstream.send(target, &headers, body, charge.sent()).await
 }
 
 async fn read(answer: Answer, redactor: &Redactor) -> Result<Bytes, Refused> {

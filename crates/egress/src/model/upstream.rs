@@ -140,22 +140,37 @@ impl Upstream {
     }
 
     /// Sends a request and waits for the answer's head. `path_and_query` begins with a slash. When the endpoint refuses a token that
-    /// can be replaced, the request is sent once more with the new one.
+    /// can be replaced, the request is sent once more with the new one. `sent` is true while the endpoint may have the request, also
+    /// when this is dropped half way; false before, when it did not take it, and when it refused the token.
     ///
     /// # Errors
     /// [`Refused::Unreachable`] when no answer came; [`Refused::Credential`], [`Refused::Token`].
-    pub(crate) async fn send(&self, path_and_query: &str, client: &HeaderMap, body: Bytes) -> Result<Answer, Refused> {
+    pub(crate) async fn send(
+        &self,
+        path_and_query: &str,
+        client: &HeaderMap,
+        body: Bytes,
+        sent: &mut bool,
+    ) -> Result<Answer, Refused> {
         let held = self.credential.held().await?;
-        let answer = self.transmit(path_and_query, client, &held, body.clone()).await?;
-        if answer.status == StatusCode::UNAUTHORIZED
-            && let Some(next) = self.credential.held_after(&held).await?
-        {
-            return self.transmit(path_and_query, client, &next, body).await;
+        let answer = self.transmit(path_and_query, client, &held, body.clone(), sent).await?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            *sent = false;
+            if let Some(next) = self.credential.held_after(&held).await? {
+                return self.transmit(path_and_query, client, &next, body, sent).await;
+            }
         }
         Ok(answer)
     }
 
-    async fn transmit(&self, target: &str, client: &HeaderMap, held: &Held, body: Bytes) -> Result<Answer, Refused> {
+    async fn transmit(
+        &self,
+        target: &str,
+        client: &HeaderMap,
+        held: &Held,
+        body: Bytes,
+        sent: &mut bool,
+    ) -> Result<Answer, Refused> {
         let uri: Uri = format!("{}{target}", self.place.prefix).parse().map_err(|_| Refused::Path)?;
         let mut headers = headers::request(client, held.field.as_ref(), self.server_side)?;
         headers.insert(HOST, self.place.host_header.clone());
@@ -169,19 +184,27 @@ impl Upstream {
             if !matches!(timeout(self.dial, sender.ready()).await, Ok(Ok(()))) {
                 continue;
             }
+            *sent = true;
             match timeout(self.idle, sender.try_send_request(request)).await {
                 Ok(Ok(response)) => return Ok(self.answer(response, sender)),
                 Ok(Err(mut error)) => match error.take_message() {
-                    Some(unsent) => request = unsent,
+                    Some(unsent) => {
+                        *sent = false;
+                        request = unsent;
+                    }
                     None => return Err(broken(&error.into_error())),
                 },
                 Err(_) => return Err(late()),
             }
         }
         let mut sender = self.connect().await.map_err(Refused::Unreachable)?;
-        match timeout(self.idle, sender.send_request(request)).await {
+        *sent = true;
+        match timeout(self.idle, sender.try_send_request(request)).await {
             Ok(Ok(response)) => Ok(self.answer(response, sender)),
-            Ok(Err(error)) => Err(broken(&error)),
+            Ok(Err(mut error)) => {
+                *sent = error.take_message().is_none();
+                Err(broken(&error.into_error()))
+            }
             Err(_) => Err(late()),
         }
     }
@@ -380,7 +403,7 @@ mod tests {
             let upstream = Upstream::with_roots(&config, ServerSide::Deny, &limits, &hearing, roots).expect("upstream");
             async move {
                 upstream
-                    .send("/v1/messages", &HeaderMap::new(), Bytes::from_static(b"{}"))
+                    .send("/v1/messages", &HeaderMap::new(), Bytes::from_static(b"{}"), &mut false)
                     .await
                     .map(|answer| (answer, upstream))
             }

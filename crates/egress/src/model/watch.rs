@@ -97,6 +97,9 @@ impl Watch {
         match (kind, self.stage) {
             // An error ends a stream at any point; what has gone before was understood.
             ("error", Stage::Before | Stage::Within) => {
+                if let (Stage::Before, Some(charge)) = (self.stage, &mut self.charge) {
+                    charge.broken_off();
+                }
                 self.stage = Stage::Over;
                 match value.pointer("/error/type").and_then(Value::as_str) {
                     Some("rate_limit_error") => self.rate.limited(429, None),
