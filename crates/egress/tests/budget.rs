@@ -4,8 +4,9 @@ mod support;
 
 use egress::{Budget, LimitReached, Limits, ModelConfig, Spent};
 use futures::future::join_all;
+use serde_json::json;
 use std::time::Duration;
-use support::{Fixture, Target, answer, ask_for, ask_of, message, message_by, read_to_end, upstream};
+use support::{Fixture, Target, answer, ask_for, ask_of, message, message_by, post, read_to_end, upstream};
 use tokio::io::AsyncWriteExt;
 use types::{
     budget::{Cap, Limit, TokenCaps, TokenCounts},
@@ -59,6 +60,32 @@ async fn fifty_requests_at_once_spend_one_budget() {
     let mut rich = gateway(ModelConfig { budget: usd(1.0), ..upstream(target.address) });
     assert!(at_once(&mut rich, 50).await.iter().all(|status| status == "200"));
     assert!(target.connections() >= 10, "with enough money they run side by side: {}", target.connections());
+}
+
+/// What goes to the cache for an hour is the dearest of the input.
+#[tokio::test]
+async fn requests_at_once_are_reserved_for_with_the_dearest_input() {
+    let usage = json!({
+        "input_tokens": 0, "output_tokens": 0, "cache_creation_input_tokens": 20_000, "cache_read_input_tokens": 0,
+        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 20_000},
+    });
+    let text = json!({"model": "claude-sonnet-4-6", "content": [], "usage": usage}).to_string();
+    let target = Target::slow(answer("200 OK", &text), Duration::from_millis(50)).await;
+    let ask = |words: usize| {
+        let messages = json!([{"role": "user", "content": "a".repeat(words)}]);
+        post("/v1/messages", &json!({"model": "claude-sonnet-4-6", "max_tokens": 1, "messages": messages}).to_string())
+    };
+    // Each takes 0.12; three at once would fit if the cache kept it for five minutes only.
+    let mut fixture = gateway(ModelConfig { budget: usd(0.238), ..upstream(target.address) });
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        let mut stream = fixture.open(Open::Model);
+        stream.write_all(&ask(40_000)).await.expect("write");
+        streams.push(stream);
+    }
+    let answers = join_all(streams.iter_mut().map(read_to_end)).await;
+    let answered = answers.iter().filter(|text| text.starts_with("HTTP/1.1 200 ")).count();
+    assert_eq!((answered, target.requests()), (2, 2));
 }
 
 #[tokio::test]

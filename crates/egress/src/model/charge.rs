@@ -75,11 +75,16 @@ impl Charge {
     ) -> Result<Self, Refused> {
         let Billed { model, bytes, max_tokens, whose } = billed;
         let bytes = bytes as u64;
-        // Nobody knows beforehand which of the input the cache holds; writing it is the dearest.
+        // Nobody knows beforehand which of the input the cache holds, is written to it, or for how long: the dearest of these.
         let dense = bytes / DENSE_BYTES_PER_TOKEN;
         let output = max_tokens.unwrap_or(LONGEST_ANSWER);
-        let priced =
-            Taken { tokens: TokenCounts { cache_write: dense, output, ..TokenCounts::default() }, ..Taken::default() };
+        let written = TokenCounts { cache_write: dense, output, ..TokenCounts::default() };
+        let usd = [
+            Taken { tokens: TokenCounts { input: dense, output, ..TokenCounts::default() }, ..Taken::default() },
+            Taken { tokens: written, hourly: 0, searches: 0 },
+            Taken { tokens: written, hourly: dense, searches: 0 },
+            Taken { tokens: TokenCounts { cache_read: dense, output, ..TokenCounts::default() }, ..Taken::default() },
+        ];
         let estimate = Taken {
             tokens: TokenCounts { input: dense, output, cache_write: dense, cache_read: dense },
             ..Taken::default()
@@ -88,7 +93,7 @@ impl Charge {
         let lost = unheard(bytes, longest);
         let wanted = Wanted {
             estimate,
-            usd: amount(prices, model, whose, &priced),
+            usd: usd.iter().map(|taken| amount(prices, model, whose, taken)).fold(0.0, f64::max),
             lost: usage(model.to_owned(), &lost, amount(prices, model, whose, &lost), whose),
             is_turn: whose == Whose::Agent,
         };
