@@ -38,7 +38,7 @@ pub const CALL_ID_BYTES: usize = 256;
 pub const POOL_IDLE: usize = 8;
 /// How long an idle connection to the model endpoint may be used again.
 pub const POOL_AGE: Duration = Duration::from_secs(45);
-/// How long a request to the model waits for others that hold the rest of the budget.
+/// How long a request to the model waits for others that hold the rest of the budget, and for others with their bodies in memory.
 pub const BUDGET_WAIT: Duration = Duration::from_secs(240);
 /// Longest answer of a token endpoint, in bytes.
 pub const TOKEN_ANSWER_BYTES: usize = 64 * 1024;
@@ -136,7 +136,10 @@ pub fn table() -> String {
         ("one event of a streamed answer; blocks of an answer", format!("{}; {MODEL_BLOCKS}", size(SSE_EVENT_BYTES))),
         ("input of one tool call", size(TOOL_INPUT_BYTES)),
         ("error body of the model that is passed on", size(MODEL_ERROR_BYTES)),
-        ("wait for others that hold the rest of the budget", secs(BUDGET_WAIT)),
+        (
+            "wait for others that hold the rest of the budget; all bodies in memory",
+            format!("{0}; {0}", secs(BUDGET_WAIT)),
+        ),
         ("answer of a token endpoint: bytes, time", format!("{}, {}", size(TOKEN_ANSWER_BYTES), secs(TOKEN_DEADLINE))),
     ];
     let lines = rows.map(|(what, cap)| format!("| {what} | {cap} |\n"));

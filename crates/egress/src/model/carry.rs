@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     audit::Audit,
-    limits::{MODEL_ANSWER_BYTES, MODEL_ERROR_BYTES},
+    limits::{BUDGET_WAIT, MODEL_ANSWER_BYTES, MODEL_ERROR_BYTES},
 };
 use bytes::Bytes;
 use hyper::{
@@ -24,6 +24,10 @@ use hyper::{
     header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
 use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 use types::{profile::ServerSide, text::printable};
 
 /// What goes to the agent.
@@ -46,7 +50,7 @@ impl Gateway {
             return Ok(Carried::of(Content::Whole(StatusCode::OK, HeaderMap::new(), Bytes::new())));
         }
         // Held until the answer begins; by then the body has gone up.
-        let _slot = self.bodies.acquire().await;
+        let _slot = slot(&self.bodies, BUDGET_WAIT).await?;
         let (parts, body) = request.into_parts();
         let body = admit::body(&parts.headers, body, self.limits.model_body).await?;
         let mut messages = Messages::parse(&body)?;
@@ -187,6 +191,11 @@ pub(super) fn respond(status: StatusCode, headers: HeaderMap, body: Outgoing) ->
     response
 }
 
+/// A place for a body in memory.
+async fn slot(bodies: &Semaphore, wait: Duration) -> Result<SemaphorePermit<'_>, Refused> {
+    timeout(wait, bodies.acquire()).await.map_err(|_| Refused::Busy)?.map_err(|_| Refused::Busy)
+}
+
 fn path(purpose: Purpose, beta: bool) -> String {
     format!("{}{}", purpose.path(), if beta { "?beta=true" } else { "" })
 }
@@ -223,4 +232,22 @@ async fn whole(answer: Answer) -> Result<Bytes, Refused> {
 
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_place_is_waited_for_and_not_for_ever() {
+        let bodies = Semaphore::new(1);
+        let held = slot(&bodies, Duration::from_secs(60)).await.expect("a place");
+        assert!(matches!(slot(&bodies, Duration::from_millis(10)).await, Err(Refused::Busy)));
+        let later = async {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            drop(held);
+        };
+        let (next, ()) = tokio::join!(slot(&bodies, Duration::from_secs(60)), later);
+        assert!(next.is_ok());
+    }
 }

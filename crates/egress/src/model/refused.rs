@@ -44,8 +44,8 @@ pub(crate) enum Refused {
     /// A limit of the run.
     #[error("a limit of the run is reached: {0}")]
     Limit(LimitReached),
-    /// What is left of the budget is reserved for other requests.
-    #[error("other requests of the run hold the rest of its budget")]
+    /// What is left of the budget is reserved for other requests, or they hold all places for bodies.
+    #[error("other requests of the run hold the rest of its budget or of its places")]
     Busy,
     /// There is no credential to send.
     #[error("the operator's credential cannot be used: {0}")]
