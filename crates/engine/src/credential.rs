@@ -5,12 +5,15 @@ use crate::{
     tokens::{self, Origin},
 };
 use egress::TokenStore;
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     fs,
     io::Read,
+    os::unix::process::CommandExt,
     path::PathBuf,
-    process::{Command, Stdio},
-    sync::Arc,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 use types::{host::Endpoint, secret::Secret, text::printable};
@@ -152,7 +155,7 @@ pub(crate) fn from_git_helper(endpoint: &Endpoint) -> Result<Secret, CredentialE
         "cd / && printf 'protocol=https\\nhost={host}\\n\\n' | GIT_CEILING_DIRECTORIES=/ GIT_TERMINAL_PROMPT=0 GIT_ASKPASS=true \
          SSH_ASKPASS=true git credential fill 2>/dev/null || true"
     );
-    let answer = run_command(&command)?;
+    let answer = run_command(&command, COMMAND_DEADLINE)?;
     let field = |name: &str| answer.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     let (user, password) = (field("username="), field("password="));
     redact::learn(&Secret::new(password));
@@ -190,42 +193,65 @@ impl Source {
                     .map_err(|source| CredentialError::File { path: path.display().to_string(), source })?;
                 Ok(text)
             }
-            Self::Command(command) => run_command(command),
+            Self::Command(command) => run_command(command, COMMAND_DEADLINE),
         }
     }
 }
 
-fn run_command(command: &str) -> Result<String, CredentialError> {
+/// What a command prints. One that does not end, or that leaves something behind which keeps its output open, is ended with all that it
+/// started in its process group.
+fn run_command(command: &str, deadline: Duration) -> Result<String, CredentialError> {
     let failed = |what: &str| CredentialError::Command { command: command.to_owned(), what: what.to_owned() };
+    let end = Instant::now() + deadline;
     let mut child = Command::new("/bin/sh")
         .args(["-c", command])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()
         .map_err(|_| failed("cannot be started"))?;
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let found = output(&mut child, end, &failed);
+    if found.is_err() {
+        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    found
+}
+
+fn output(
+    child: &mut Child,
+    end: Instant,
+    failed: &impl Fn(&str) -> CredentialError,
+) -> Result<String, CredentialError> {
     let mut stdout = child.stdout.take().ok_or_else(|| failed("has no output"))?.take(MAX_BYTES);
-    let reader = std::thread::spawn(move || {
+    let (sender, text) = mpsc::sync_channel(1);
+    thread::spawn(move || {
         let mut text = String::new();
-        stdout.read_to_string(&mut text).map(|_| text)
+        let _ = sender.send(stdout.read_to_string(&mut text).map(|_| text));
     });
-    let end = Instant::now() + COMMAND_DEADLINE;
+    let status = ended(child, end).ok_or_else(|| failed("did not end in time"))?;
+    if !status.success() {
+        return Err(failed(&format!("ended with {status}")));
+    }
+    match text.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        Ok(Ok(text)) => Ok(text),
+        Ok(Err(_)) | Err(mpsc::RecvTimeoutError::Disconnected) => Err(failed("did not print text")),
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(failed("left a process behind that keeps its output open")),
+    }
+}
+
+fn ended(child: &mut Child, end: Instant) -> Option<ExitStatus> {
     while Instant::now() < end {
         match child.try_wait() {
-            Ok(Some(status)) if status.success() => {
-                return match reader.join() {
-                    Ok(Ok(text)) => Ok(text),
-                    Ok(Err(_)) | Err(_) => Err(failed("did not print text")),
-                };
-            }
-            Ok(Some(status)) => return Err(failed(&format!("ended with {status}"))),
-            Ok(None) => std::thread::sleep(Duration::from_millis(10)),
-            Err(_) => break,
+            Ok(Some(status)) => return Some(status),
+            Ok(None) => thread::sleep(Duration::from_millis(10)),
+            Err(_) => return None,
         }
     }
-    let _ = child.kill();
-    let _ = child.wait();
-    Err(failed("did not end in time"))
+    None
 }
 
 #[cfg(test)]
@@ -260,6 +286,34 @@ mod tests {
         assert!(!error.to_string().replace("echo sk-sentinel", "").contains("sk-sentinel"), "{error}");
         assert!(matches!(with(&["api-key file:/nonexistent/x"], "", ""), Err(CredentialError::File { .. })));
         assert!(matches!(with(&["key env:A"], "A", "x"), Err(CredentialError::Syntax { .. })));
+    }
+
+    #[test]
+    fn what_a_command_leaves_behind_holds_nobody_up() {
+        let dir = tempfile::tempdir().expect("dir");
+        let told = dir.path().join("pid");
+        let run = |command: &str| run_command(command, Duration::from_secs(2)).map_err(|error| error.to_string());
+        assert_eq!(run("sleep 60 >/dev/null & echo x").as_deref(), Ok("x\n"), "its output is closed");
+        for (command, what) in [
+            ("echo x", "left a process behind that keeps its output open"),
+            ("exit 3", "ended with exit status: 3"),
+            ("sleep 60", "did not end in time"),
+        ] {
+            let command = format!("sleep 60 & echo $! > {}; {command}", told.display());
+            let error = run(&command).expect_err(what);
+            assert!(error.ends_with(what), "{error}");
+            let pid = fs::read_to_string(&told).expect("pid");
+            let is_there = || {
+                let state = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+                state.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+            };
+            for _ in 0..200 {
+                if is_there() {
+                    thread::sleep(Duration::from_millis(10));
+                }
+            }
+            assert!(!is_there(), "{what}: it is ended too");
+        }
     }
 
     #[test]
