@@ -53,12 +53,6 @@ pub(crate) fn keys(
             credentials.insert(name.clone(), credential_of(name, secret)?);
         }
     }
-    let mut git = BTreeMap::new();
-    for endpoint in forges(routes) {
-        if let Some(credential) = git_credential(profile, endpoint)? {
-            git.insert(endpoint.clone(), credential);
-        }
-    }
     let roots = profile
         .trust
         .ca_files
@@ -67,10 +61,24 @@ pub(crate) fn keys(
     Ok(Keys {
         authority: None,
         credentials,
-        git,
+        git: git(profile, routes)?,
         placeholders: placeholders.values().map(String::as_str).chain([model_placeholder]).map(Secret::new).collect(),
         roots: roots.collect::<Result<_, _>>()?,
     })
+}
+
+/// Finds the credentials of the forges among the routes.
+///
+/// # Errors
+/// [`EngineError::GitCredential`]
+pub(crate) fn git(profile: &Profile, routes: &[Route]) -> Result<BTreeMap<Endpoint, RouteCredential>, EngineError> {
+    let mut found = BTreeMap::new();
+    for endpoint in forges(routes) {
+        if let Some(credential) = git_credential(profile, endpoint)? {
+            found.insert(endpoint.clone(), credential);
+        }
+    }
+    Ok(found)
 }
 
 fn credential_of(name: &SecretName, secret: &SecretProfile) -> Result<RouteCredential, EngineError> {

@@ -69,9 +69,7 @@ impl Engine {
         let backend = outlet::backend(profile, replay.as_deref())?;
         outlet::check(profile, &backend)?;
         // From here on the credential is known.
-        if redact::is_in(&request.text) {
-            return Err(EngineError::SecretInTask);
-        }
+        without_secrets(&request.text)?;
         let since = Instant::now();
         let digest = task_digest(&request.text);
         let reading = async {
@@ -100,6 +98,9 @@ impl Engine {
             return Err(EngineError::RecordExists { path: path.clone() });
         }
         let Source { repository, remotes, notes, base, snapshot } = source;
+        // And from here on those of its remotes, before anything is written down.
+        keys::git(&request.profile, &routes(&request.profile, &remotes)?)?;
+        without_secrets(&request.text)?;
         let run = RunId::mint(u64::try_from(now_ms()).unwrap_or(0), fastrand::u32(..));
         let plan = AttemptPlan {
             run: run.clone(),
@@ -153,6 +154,11 @@ impl Engine {
             _lock: lock,
         })
     }
+}
+
+/// Refuses a task that holds a secret which is known by now.
+fn without_secrets(text: &str) -> Result<(), EngineError> {
+    if redact::is_in(text) { Err(EngineError::SecretInTask) } else { Ok(()) }
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, EngineError> {
