@@ -17,10 +17,8 @@ use types::{
 /// The settings that an entry is proposed for.
 #[derive(Clone, Copy)]
 pub(super) struct Settings<'a> {
-    /// Those of now.
+    /// Those of now: what the operator took back since a run stays taken back.
     pub(super) now: &'a Profile,
-    /// Those that a run had.
-    pub(super) then: Option<&'a Profile>,
     /// The repository's remotes.
     pub(super) remotes: &'a [Remote],
 }
@@ -42,11 +40,8 @@ impl Settings<'_> {
 
     /// The entry that there is for an endpoint.
     pub(super) fn entry(&self, endpoint: &Endpoint) -> Option<TrustEntry> {
-        let of = |profile: &Profile| {
-            let is_for = |entry: &&TrustEntry| entry.route().is_ok_and(|route| route.endpoint == *endpoint);
-            profile.trust.endpoints.iter().find(is_for).cloned()
-        };
-        of(self.now).or_else(|| self.then.and_then(of))
+        let is_for = |entry: &&TrustEntry| entry.route().is_ok_and(|route| route.endpoint == *endpoint);
+        self.now.trust.endpoints.iter().find(is_for).cloned()
     }
 
     /// An entry that lets out all of `wants`, which are all of one scheme.

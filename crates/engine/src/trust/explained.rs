@@ -140,7 +140,7 @@ pub fn explain_request(profile: &Profile, effective: &Effective, asked: &Asked) 
         match &endpoint {
             None => explained.never = Some(NO_NAME.to_owned()),
             Some(endpoint) => {
-                let settings = Settings { now: profile, then: None, remotes: &effective.remotes };
+                let settings = Settings { now: profile, remotes: &effective.remotes };
                 let open = Open { endpoint, scheme, asked, rule: refusal.rule(), reason: refusal.reason() };
                 match open.entry(settings, &routes)? {
                     Ok(proposal) => explained.proposal = Some(proposal),

@@ -14,7 +14,7 @@ mod question;
 mod refused;
 mod suggest;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod weak;
 
 pub use discover::{Discovered, DiscoveredHost};

@@ -88,7 +88,7 @@ impl Engine {
 /// [`EngineError`] when the settings are wrong.
 pub fn suggest(refusals: &Refusals, now: &Profile) -> Result<Vec<Suggestion>, EngineError> {
     let then = routes(&refusals.profile, &refusals.remotes)?;
-    let settings = Settings { now, then: Some(&refusals.profile), remotes: &refusals.remotes };
+    let settings = Settings { now, remotes: &refusals.remotes };
     let routes = settings.routes(now)?;
     let all = group(&refusals.records, &then).into_iter();
     all.map(|(place, kinds)| suggestion(settings, &place, &kinds, &routes, refusals.task.as_ref())).collect()
@@ -358,6 +358,22 @@ mod tests {
         assert!(proposal.cautions.iter().any(|caution| caution.contains("network.allowed")), "{proposal:?}");
         let settled = &suggest(&refusals, &profile("[trust]\nendpoints=['new.example']\n")).expect("suggestions")[0];
         assert_eq!((settled.settled, settled.proposal.is_none()), (1, true));
+    }
+
+    #[test]
+    fn an_entry_that_was_taken_back_since_is_not_revived() {
+        let then = "[trust]\nendpoints = [{endpoint='api.example', methods=['GET', 'POST'], paths=['/v1/**'], credential='key'}]\n\
+                    [secrets.key]\nsource = 'env:KEY'\nheader = 'x-key'\n";
+        let records = vec![record("named", "api.example:443", "path_not_allowed", Some("GET /v2"))];
+        let refusals = refusals(then, "x", records);
+        let entry = |now: &str| {
+            let all = suggest(&refusals, &profile(now)).expect("suggestions");
+            all[0].proposal.as_ref().map(|proposal| (proposal.entry.clone(), proposal.replaces.is_some()))
+        };
+        let new = r#"{ endpoint = "api.example", methods = ["GET"], paths = ["/v2"], query = false }"#;
+        assert_eq!(entry(""), Some((new.to_owned(), false)));
+        let kept = entry(then).expect("an entry");
+        assert!(kept.1 && kept.0.contains("credential") && kept.0.contains("/v1/**"), "{kept:?}");
     }
 
     proptest! {
