@@ -1,9 +1,9 @@
 //! Telling the operator that a call waits: a command on the host and a webhook, as the profile says.
 //!
 //! What must stay true: both have a deadline; a failure is told and changes nothing; what the agent wrote reaches the command as
-//! values of variables, escaped, and never as a part of its text.
+//! values of variables, escaped, and never as a part of its text; the operator's secrets are taken out of it.
 
-use crate::{outcome::chain, recorder::Recorder};
+use crate::{outcome::chain, recorder::Recorder, redact};
 use serde::Serialize;
 use std::{process::Stdio, time::Duration};
 use tokio::{process::Command, task::JoinSet, time::timeout};
@@ -29,7 +29,10 @@ pub(crate) struct Notice {
 impl Notice {
     /// A notice of a new question.
     pub(crate) fn new(run: &RunId, ask: &str, call: &ToolCall, reason: &str) -> Self {
-        let (call, reason) = (call.summary(400), printable(reason, 400));
+        // Before anything is cut, or half a secret would be left.
+        let call = redact::record(call.clone())
+            .map_or_else(|_| "a call that cannot be shown".to_owned(), |call| call.summary(400));
+        let reason = printable(&redact::text(reason), 400);
         let text = format!(
             "{} waits for you: {call} ({reason}). sandbox approve {ask}, or sandbox deny {ask} --reason '…'",
             run.words()
@@ -141,6 +144,22 @@ mod tests {
             }
         }
         out
+    }
+
+    #[test]
+    fn no_secret_is_told_also_where_the_text_is_cut() {
+        let secret = "sk-notice-0123456789abcdef";
+        redact::learn(&types::secret::Secret::new(secret));
+        for before in 0..420 {
+            let input = serde_json::json!({"command": format!("{} {secret}", "a".repeat(before))});
+            let call =
+                ToolCall { id: CallId("c".into()), tool: "Bash".into(), input, cwd: "/w".into(), subagent: None };
+            let reason = format!("{} {secret}", "b".repeat(before));
+            let notice = Notice::new(&RunId::mint(1, 1), "a3f", &call, &reason);
+            let told = serde_json::to_string(&notice).expect("json");
+            assert!(!told.contains("sk-not"), "{before}: {told}");
+            assert!(before > 300 || told.matches("[redacted by sandbox]").count() == 4, "{before}: {told}");
+        }
     }
 
     #[tokio::test]
