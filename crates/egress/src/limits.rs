@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const HEAD_BYTES: usize = 16 * 1024;
 /// Most header fields in a request or a response.
 pub const HEADERS: usize = 100;
+/// Longest journal of a run on the host, each; a run that would write more ends.
+pub const JOURNAL_BYTES: u64 = 256 * 1024 * 1024;
 /// Longest TLS ClientHello with its record headers, in bytes.
 pub const HELLO_BYTES: usize = 16 * 1024;
 /// Size of one read on a tunnel, in bytes.
@@ -140,6 +142,7 @@ pub fn table() -> String {
             "wait for others that hold the rest of the budget; all bodies in memory",
             format!("{0}; {0}", secs(BUDGET_WAIT)),
         ),
+        ("one journal of a run (`egress.jsonl`, `calls.jsonl`, …), then the run ends", bytes(JOURNAL_BYTES)),
         ("answer of a token endpoint: bytes, time", format!("{}, {}", size(TOKEN_ANSWER_BYTES), secs(TOKEN_DEADLINE))),
     ];
     let lines = rows.map(|(what, cap)| format!("| {what} | {cap} |\n"));

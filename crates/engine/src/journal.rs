@@ -1,7 +1,10 @@
 //! Append-only JSON lines. The gate's and the egress's are hash-chained: each line carries the hash of the one before, so
 //! that a line taken out or changed later shows.
+//!
+//! What must stay true: none is longer than [`JOURNAL_BYTES`], because what fills them comes from inside and they are read back whole.
 
 use crate::redact;
+use egress::limits::JOURNAL_BYTES;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -39,6 +42,14 @@ pub enum JournalError {
         #[source]
         source: serde_json::Error,
     },
+    /// It would be longer than any journal is.
+    #[error("{} is longer than {} bytes", .path.display(), .cap)]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// Its longest length.
+        cap: u64,
+    },
     /// A line that is not what was written.
     #[error("line {line} of {path} is damaged")]
     Damaged {
@@ -53,6 +64,7 @@ pub enum JournalError {
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
+    cap: u64,
     inner: Mutex<Inner>,
 }
 
@@ -89,7 +101,7 @@ impl Journal {
         let io = |source| JournalError::Io { path: path.to_owned(), source };
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
-        Ok(Self { path: path.to_owned(), inner: Mutex::new(Inner { file, length, last }) })
+        Ok(Self { path: path.to_owned(), cap: JOURNAL_BYTES, inner: Mutex::new(Inner { file, length, last }) })
     }
 
     /// Appends one line.
@@ -111,6 +123,9 @@ impl Journal {
             }
         };
         line.push('\n');
+        if inner.length + line.len() as u64 > self.cap {
+            return Err(JournalError::Full { path: self.path.clone(), cap: self.cap });
+        }
         if let Err(source) = inner.file.write_all(line.as_bytes()) {
             // Half a line, as on a full disk, would spoil the next one.
             let _ = inner.file.set_len(inner.length);
@@ -216,7 +231,11 @@ fn for_raw_lines(
     mut each: impl FnMut(usize, &[u8]) -> Result<(), JournalError>,
 ) -> Result<(), JournalError> {
     let io = |source| JournalError::Io { path: path.to_owned(), source };
-    let mut reader = BufReader::new(File::open(path).map_err(io)?);
+    let file = File::open(path).map_err(io)?;
+    if file.metadata().map_err(io)?.len() > JOURNAL_BYTES {
+        return Err(JournalError::Full { path: path.to_owned(), cap: JOURNAL_BYTES });
+    }
+    let mut reader = BufReader::new(file.take(JOURNAL_BYTES));
     for line in 1.. {
         let mut text = Vec::new();
         if Read::take(&mut reader, MAX_LINE).read_until(b'\n', &mut text).map_err(io)? == 0 {
@@ -230,6 +249,24 @@ fn for_raw_lines(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_journal_has_an_end_and_a_longer_file_is_not_read() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("egress.jsonl");
+        let mut journal = Journal::chained(&path).expect("open");
+        let line = serde_json::json!({"z": 1});
+        journal.append(&line).expect("append");
+        let length = std::fs::metadata(&path).expect("file").len();
+        journal.cap = 2 * length;
+        journal.append(&line).expect("as long as may be");
+        assert!(matches!(journal.append(&line), Err(JournalError::Full { .. })));
+        assert_eq!(read::<Value>(&path).expect("read").len(), 2);
+        verify_chain(&path).expect("sound");
+        OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(JOURNAL_BYTES + 1)).expect("longer");
+        assert!(matches!(look::<Value>(&path), Err(JournalError::Full { .. })));
+        assert!(matches!(verify_chain(&path), Err(JournalError::Full { .. })));
+    }
 
     #[test]
     fn a_chain_goes_on_after_reopening_and_shows_tampering() {

@@ -7,7 +7,10 @@ use crate::{
 use jiff::Timestamp;
 use std::{
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 use tokio::sync::mpsc::UnboundedSender;
@@ -25,6 +28,8 @@ pub(crate) struct Recorder {
     journal: Journal,
     sender: UnboundedSender<EventRecord>,
     timings: Mutex<Vec<Timing>>,
+    /// An event was not written, and that was told.
+    is_torn: AtomicBool,
 }
 
 impl Recorder {
@@ -39,7 +44,14 @@ impl Recorder {
         sender: UnboundedSender<EventRecord>,
     ) -> Result<Self, JournalError> {
         let journal = Journal::plain(path)?;
-        Ok(Self { run: run.clone(), started, journal, sender, timings: Mutex::default() })
+        Ok(Self {
+            run: run.clone(),
+            started,
+            journal,
+            sender,
+            timings: Mutex::default(),
+            is_torn: AtomicBool::new(false),
+        })
     }
 
     /// Something happened. A journal or reporter that is gone changes nothing: events are a view, not the record that
@@ -51,8 +63,10 @@ impl Recorder {
             Ok(record) => record,
             Err(error) => return tracing::warn!(%error, "an event was left out"),
         };
-        if let Err(error) = self.journal.append(&record) {
-            tracing::warn!(%error, "an event was not written");
+        if let Err(error) = self.journal.append(&record)
+            && !self.is_torn.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(%error, "an event was not written, and perhaps not those after it");
         }
         let _ = self.sender.send(record);
     }

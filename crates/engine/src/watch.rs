@@ -14,7 +14,10 @@ use egress::{Admission, LimitReached, Observer, Spent};
 use gate::Suspicion;
 use serde::{Deserialize, Serialize};
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::sync::mpsc::UnboundedSender;
@@ -156,6 +159,8 @@ pub(crate) struct Watch {
     alarms: UnboundedSender<Alarm>,
     throttle: Throttle,
     limits: LimitsProfile,
+    /// A journal is full, and that was told.
+    is_full: AtomicBool,
 }
 
 impl Watch {
@@ -178,6 +183,7 @@ impl Watch {
             alarms,
             throttle: Throttle::default(),
             limits: limits.clone(),
+            is_full: AtomicBool::new(false),
         })
     }
 
@@ -242,9 +248,15 @@ impl Watch {
 
     /// What cannot be recorded must not go on unrecorded.
     fn record(&self, journal: &Journal, line: &impl Serialize) {
-        if let Err(error) = journal.append(line) {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            self.alarm(Alarm::Unrecorded(format!("{error}{cause}")));
+        match journal.append(line) {
+            Ok(()) => {}
+            // Programs inside can go on asking until the run has ended.
+            Err(JournalError::Full { .. }) if self.is_full.swap(true, Ordering::Relaxed) => {}
+            Err(error @ JournalError::Full { .. }) => self.alarm(Alarm::Limit(format!("journal: {error}"))),
+            Err(error @ (JournalError::Io { .. } | JournalError::Encode { .. } | JournalError::Damaged { .. })) => {
+                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+                self.alarm(Alarm::Unrecorded(format!("{error}{cause}")));
+            }
         }
     }
 }
@@ -315,5 +327,43 @@ impl Observer for Watch {
 
     fn limit_reached(&self, limit: LimitReached) {
         self.alarm(Alarm::Limit(limit.to_string()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{join::Dialect, paths::AttemptPaths, trust::testing::profile};
+    use egress::limits::JOURNAL_BYTES;
+    use std::{fs::File, io::Write as _};
+    use tokio::sync::mpsc;
+    use types::id::RunId;
+
+    #[test]
+    fn a_full_journal_ends_the_run_once() {
+        let dir = tempfile::tempdir().expect("dir");
+        let paths = AttemptPaths { task: dir.path().to_owned(), root: dir.path().to_owned() };
+        // Holes, but for the end of the last line.
+        let mut calls = File::create(paths.file("calls.jsonl")).expect("file");
+        calls.set_len(JOURNAL_BYTES - 200).expect("length");
+        calls = File::options().append(true).open(paths.file("calls.jsonl")).expect("file");
+        calls.write_all(b"\n").expect("line");
+        let (events, _events) = mpsc::unbounded_channel();
+        let recorder = Recorder::open(&RunId::mint(1, 1), &paths.file("events.jsonl"), Instant::now(), events);
+        let (alarms, mut heard) = mpsc::unbounded_channel();
+        let dialect = Dialect { inputs_agree: |_, _| true, is_refused_before_gate: |_| false };
+        let limits = profile("").limits;
+        let recorder = Arc::new(recorder.expect("recorder"));
+        let watch = Watch::open(&paths, Join::new(dialect), Totals::default(), &limits, recorder, alarms);
+        let watch = watch.expect("watch");
+        watch.closed(1, false);
+        assert_eq!(heard.try_recv().ok(), None, "there is room");
+        for request in 2..40 {
+            watch.closed(request, false);
+        }
+        let Ok(Alarm::Limit(what)) = heard.try_recv() else { panic!("no alarm") };
+        assert!(what.starts_with("journal: ") && what.contains("calls.jsonl is longer than 268435456 bytes"), "{what}");
+        assert_eq!(heard.try_recv().ok(), None);
+        assert!(std::fs::metadata(paths.file("calls.jsonl")).expect("file").len() <= JOURNAL_BYTES);
     }
 }
