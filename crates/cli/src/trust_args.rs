@@ -42,7 +42,7 @@ pub(crate) struct TrustArgs {
 pub(crate) enum TrustCommand {
     /// Show what is trusted and its weak spots, or say what would become of a request
     Show(ShowTrustArgs),
-    /// Print the entries that would let out what a run was refused, and nothing more
+    /// Print narrow entries that would let out what a run was refused
     Suggest(SuggestArgs),
     /// Put entries into your profile
     Add(AddArgs),
@@ -78,7 +78,7 @@ pub(crate) struct ShowTrustArgs {
     pub(crate) format: FormatArgs,
 }
 
-/// Print the entries that would let out what a run was refused, and nothing more. TOML goes to stdout, explanations to stderr
+/// Print narrow entries that would let out what a run was refused. TOML goes to stdout, explanations to stderr
 #[derive(Debug, ClapArgs)]
 #[command(before_help = SUGGEST)]
 pub(crate) struct SuggestArgs {

@@ -1,5 +1,5 @@
-//! The one way of everything that this process writes down or says: the operator's secrets are taken out of it. Journals, transcripts,
-//! logs, results, the store's texts, events for people, errors, diagnostics and panics pass here.
+//! Takes the operator's secrets out of what this process writes down or says: journals, transcripts, logs, results, the store's texts,
+//! events and notices for people, kept conversations, errors, diagnostics and panics pass here. It finds what [`egress::scan`] finds.
 //!
 //! What must stay true: a secret is learned before it is used; JSON stays JSON; bytes that are addressed by offset keep their length;
 //! what the agent made (patch, bundle, tree) is not touched, because it is the work itself.

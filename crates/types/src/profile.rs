@@ -101,7 +101,7 @@ pub struct ContainerProfile {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct LimitsProfile {
-    /// Wall clock of an attempt, waiting for a person not counted.
+    /// Wall clock of an attempt; waits for a person, and for a model endpoint that answers with rate limits, are not counted.
     pub timeout: Span,
     /// Silence of the agent.
     pub idle_timeout: Span,

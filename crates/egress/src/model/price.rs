@@ -1,5 +1,6 @@
 //! What models cost. The built-in prices are list prices as published by the vendor; the operator can add to them and change them.
-//! Batch and priority rates and the premium for fast answers are not in it: requests for them do not pass the gateway.
+//! Only standard rates are in it. Batches do not pass the gateway, and fast answers only with `server-side = "allow"`; `service_tier`
+//! passes, and what it changes in the price is not seen.
 
 use crate::config::ConfigError;
 use types::{budget::TokenCounts, profile::ModelPrice};

@@ -1,5 +1,5 @@
-//! No secret of the operator's comes back: an endpoint that reflects headers or quotes the key in an error would hand it to the
-//! agent.
+//! Takes the operator's secrets out of what goes to the agent: an endpoint that reflects headers or quotes the key in an error would
+//! hand it over. What [`crate::scan`] cannot see passes here too.
 
 use crate::scan::{MARK, Secrets};
 use bytes::Bytes;

@@ -301,10 +301,8 @@ pub fn page() -> String {
         rows += &format!("| `{id}`: {promise} | {threats} | {rests_on} | {} |\n", cells.join(" | "));
     }
     let names = Base::ALL.map(Base::name);
-    let head = format!(
-        "| guarantee | threats | rests on | {} |\n| --- | --- | --- | --- | --- | --- | --- |\n",
-        names.join(" | ")
-    );
+    let columns = [&["guarantee", "threats", "rests on"], names.as_slice()].concat();
+    let head = format!("| {} |\n|{}\n", columns.join(" | "), " --- |".repeat(columns.len()));
     let gaps = gaps.iter().enumerate().map(|(n, gap)| format!("{}. {gap}\n", n + 1)).collect::<String>();
     format!("{head}{rows}\n{gaps}")
 }
@@ -335,6 +333,17 @@ mod tests {
         for guarantee in GUARANTEES {
             let is_enforced = Base::ALL.iter().any(|base| guarantee.held(*base) == Held::Enforced);
             assert!(!is_enforced || !guarantee.rests_on.is_empty(), "{}", guarantee.id);
+        }
+    }
+
+    #[test]
+    fn each_line_of_the_table_has_as_many_cells() {
+        let page = page();
+        let cells = |line: &str| line.matches(" |").count();
+        let rows: Vec<_> = page.lines().filter(|line| line.starts_with('|')).collect();
+        assert_eq!(rows.len(), GUARANTEES.len() + 2);
+        for row in &rows {
+            assert_eq!(cells(row), 3 + Base::ALL.len(), "{row}");
         }
     }
 

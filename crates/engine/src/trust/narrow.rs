@@ -1,4 +1,4 @@
-//! Path patterns for paths that were asked for: these paths and nothing more where they are few, else the narrowest that are few.
+//! Path patterns for paths that were asked for: exactly these paths where they are few, else a few patterns that cover them and others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use types::path::{NormalPath, PathPattern};

@@ -1,4 +1,5 @@
-//! The entry that would let out what was refused, and nothing more: a new one, or a change of the one that is there.
+//! The entry that would let out what was refused: a new one, or a change of the one that is there. It is narrow, and can let out more:
+//! an entry has each of its methods on each of its paths, and many paths become patterns.
 
 use super::{
     entry::{detailed, entry_line, shortest},

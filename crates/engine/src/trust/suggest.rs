@@ -1,5 +1,5 @@
-//! What a run was refused, and for each endpoint the entry that would let out exactly that. An entry is proposed only after the code
-//! that decides has said that it would.
+//! What a run was refused, and for each endpoint a narrow entry that would let it out. An entry is proposed only after the code that
+//! decides has said that it would.
 
 use super::{
     allowing::{NoEntry, Settings, model, passes},
