@@ -1,12 +1,13 @@
 //! Path patterns for paths that were asked for: exactly these paths where they are few, else a few patterns that cover them and others.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod folding;
+
+use folding::Folding;
+use std::collections::BTreeSet;
 use types::path::{NormalPath, PathPattern};
 
 /// Most patterns that a person can still read.
 pub(super) const MAX_PATTERNS: usize = 8;
-/// Most stars of a folded pattern; a pattern that came from a path has none.
-const MAX_STARS: usize = 4;
 
 type Segments = Vec<String>;
 
@@ -20,34 +21,13 @@ pub(super) fn narrow(paths: &BTreeSet<NormalPath>) -> Vec<PathPattern> {
     let segments = |path: &NormalPath| path.as_str()[1..].split('/').map(str::to_owned).collect();
     let mut patterns: BTreeSet<Segments> = paths.iter().filter(|path| is_exact(path)).map(segments).collect();
     while patterns.len() > MAX_PATTERNS {
-        patterns = fold(&patterns).unwrap_or_else(|| below_directories(&patterns));
+        patterns = Folding::of(patterns).fewer();
+        if patterns.len() > MAX_PATTERNS {
+            patterns = below_directories(&patterns);
+        }
     }
     let text = |segments: &Segments| format!("/{}", segments.join("/"));
     patterns.iter().filter_map(|segments| PathPattern::parse(&text(segments)).ok()).collect()
-}
-
-/// One star in the place of the segment in which most of the patterns differ; none when no two of them differ in only one.
-fn fold(patterns: &BTreeSet<Segments>) -> Option<BTreeSet<Segments>> {
-    let mut groups: BTreeMap<(usize, Segments), usize> = BTreeMap::new();
-    for pattern in patterns.iter().filter(|pattern| !pattern.iter().any(|segment| segment == "**")) {
-        for at in 0..pattern.len() {
-            let mut starred = pattern.clone();
-            "*".clone_into(&mut starred[at]);
-            if starred.iter().filter(|segment| *segment == "*").count() <= MAX_STARS {
-                *groups.entry((at, starred)).or_default() += 1;
-            }
-        }
-    }
-    // Of equals the last in order, which has its star further behind.
-    let (key, _) = groups.into_iter().filter(|(_, members)| *members > 1).max_by_key(|(_, members)| *members)?;
-    let (at, starred) = key;
-    let is_member = |pattern: &Segments| {
-        pattern.len() == starred.len()
-            && pattern.iter().zip(&starred).enumerate().all(|(n, (own, other))| n == at || own == other)
-    };
-    let mut folded: BTreeSet<_> = patterns.iter().filter(|pattern| !is_member(pattern)).cloned().collect();
-    folded.insert(starred);
-    Some(folded)
 }
 
 /// Everything below the first segments, or below the root when these are too many.

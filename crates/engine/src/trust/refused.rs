@@ -52,7 +52,7 @@ pub(super) enum Class {
 
 /// Counts the refusals of `records` by place, rule and request; the canary's own attempts are left out.
 pub(super) fn group(records: &[EgressRecord], routes: &[Route]) -> BTreeMap<Place, Vec<Refused>> {
-    let mut all: BTreeMap<Place, Vec<Refused>> = BTreeMap::new();
+    let mut all: BTreeMap<Place, Kinds<'_>> = BTreeMap::new();
     for record in records.iter().filter(|record| !record.allowed && !is_canary(&record.asked)) {
         let (place, plain) = place(record);
         let scheme = match &place {
@@ -63,22 +63,33 @@ pub(super) fn group(records: &[EgressRecord], routes: &[Route]) -> BTreeMap<Plac
             }
             Place::Gateway | Place::Other(_) => Scheme::Https,
         };
-        let kinds = all.entry(place).or_default();
-        let same = |known: &&mut Refused| {
-            known.rule == record.rule && known.request == record.request && known.scheme == scheme
-        };
-        match kinds.iter_mut().find(same) {
-            Some(known) => known.count += 1,
-            None => kinds.push(Refused {
+        all.entry(place).or_default().count(record, scheme);
+    }
+    all.into_iter().map(|(place, kinds)| (place, kinds.kinds)).collect()
+}
+
+/// The kinds at one place in the order in which they came, and where each of them is.
+#[derive(Default)]
+struct Kinds<'a> {
+    kinds: Vec<Refused>,
+    known: BTreeMap<(&'a str, Option<&'a str>, Scheme), usize>,
+}
+
+impl<'a> Kinds<'a> {
+    fn count(&mut self, record: &'a EgressRecord, scheme: Scheme) {
+        let next = self.kinds.len();
+        let at = *self.known.entry((&record.rule, record.request.as_deref(), scheme)).or_insert(next);
+        if at == next {
+            self.kinds.push(Refused {
                 rule: record.rule.clone(),
                 reason: record.reason.clone(),
                 request: record.request.clone(),
                 scheme,
-                count: 1,
-            }),
+                count: 0,
+            });
         }
+        self.kinds[at].count += 1;
     }
-    all
 }
 
 /// Where a record wanted to go, and whether by plain HTTP.

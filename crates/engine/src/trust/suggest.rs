@@ -9,7 +9,10 @@ use super::{
 use crate::{Engine, error::EngineError, journal, routes::routes};
 use repo::Remote;
 use serde::Serialize;
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+};
 use types::{
     event::EgressRecord,
     id::RunId,
@@ -107,10 +110,11 @@ fn suggestion(
         Place::Other(text) => return Ok(unchangeable(text, kinds, NO_NAME)),
     };
     let mut suggestion = counted(endpoint.to_string(), kinds);
+    let mut never = Nevers::default();
     let mut open: BTreeMap<Scheme, Vec<(Want, &Refused)>> = BTreeMap::new();
     for kind in kinds {
         match class(endpoint, kind, model(routes)) {
-            Class::Never(why) => push(&mut suggestion.never, kind, why),
+            Class::Never(why) => never.count(kind, why),
             Class::Entry(want) if passes(endpoint, kind.scheme, &want, routes) => suggestion.settled += kind.count,
             Class::Entry(want) => open.entry(kind.scheme).or_default().push((want, kind)),
         }
@@ -123,9 +127,10 @@ fn suggestion(
         };
         match found {
             Ok(proposal) => suggestion.proposal = Some(proposal),
-            Err(why) => wanted.iter().for_each(|(_, kind)| push(&mut suggestion.never, kind, without_entry(why, kind))),
+            Err(why) => wanted.iter().for_each(|(_, kind)| never.count(kind, without_entry(why, kind))),
         }
     }
+    suggestion.never = never.nevers;
     let network = task.and_then(|task| task.front.network.as_ref());
     if let Some(proposal) = &mut suggestion.proposal
         && network.is_some_and(|network| !network.allowed.contains(endpoint))
@@ -155,15 +160,26 @@ fn counted(endpoint: String, kinds: &[Refused]) -> Suggestion {
 }
 
 fn unchangeable(place: &str, kinds: &[Refused], why: &str) -> Suggestion {
-    let mut never = Vec::new();
-    kinds.iter().for_each(|kind| push(&mut never, kind, why.to_owned()));
-    Suggestion { never, ..counted(types::text::printable(place, 120), kinds) }
+    let mut never = Nevers::default();
+    kinds.iter().for_each(|kind| never.count(kind, why.to_owned()));
+    Suggestion { never: never.nevers, ..counted(types::text::printable(place, 120), kinds) }
 }
 
-fn push(never: &mut Vec<Never>, kind: &Refused, why: String) {
-    match never.iter_mut().find(|known| known.rule == kind.rule && known.why == why) {
-        Some(known) => known.refused += kind.count,
-        None => never.push(Never { rule: kind.rule.clone(), refused: kind.count, why }),
+/// Refusals that no entry changes, in the order in which they came, and where those of a rule and a reason are.
+#[derive(Default)]
+struct Nevers {
+    nevers: Vec<Never>,
+    known: HashMap<(String, String), usize>,
+}
+
+impl Nevers {
+    fn count(&mut self, kind: &Refused, why: String) {
+        let next = self.nevers.len();
+        let at = *self.known.entry((kind.rule.clone(), why.clone())).or_insert(next);
+        if at == next {
+            self.nevers.push(Never { rule: kind.rule.clone(), refused: 0, why });
+        }
+        self.nevers[at].refused += kind.count;
     }
 }
 
@@ -347,6 +363,22 @@ mod tests {
             r#"{ endpoint = "api.example", methods = ["GET", "DELETE"], paths = ["/v1/**", "/v2"], query = false }"#
         );
         assert!(proposal.cautions.iter().any(|caution| caution.contains("DELETE carries data up")), "{proposal:?}");
+    }
+
+    #[test]
+    fn tens_of_thousands_of_refusals_are_grouped() {
+        let path = |n: u32| format!("GET /v2/a{n}/{}", n % 2);
+        let opened = (0..10_000).map(|n| record("named", "api.example:443", "path_not_allowed", Some(&path(n))));
+        let never = (0..10_000).map(|n| EgressRecord {
+            reason: format!("the host is {n}"),
+            ..record("named", "api.example:443", "host_mismatch", Some(&path(n)))
+        });
+        let records: Vec<_> = opened.chain(never).flat_map(|record| [record.clone(), record]).collect();
+        let one = suggest(&refusals(API, "x", records), &profile(API)).expect("suggestions").remove(0);
+        assert_eq!((one.refused, one.never.len()), (40_000, 10_000));
+        assert!(one.never.iter().all(|never| never.refused == 2));
+        let entry = one.proposal.expect("proposal").entry;
+        assert!(entry.contains(r#""/v2/*/0", "/v2/*/1""#), "{entry}");
     }
 
     #[test]
