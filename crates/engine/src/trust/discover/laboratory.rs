@@ -63,15 +63,18 @@ impl Default for Made {
 }
 
 impl Made {
-    /// Removes it, as far as it was made.
+    /// Removes all of it, as far as it was made. What cannot be removed keeps nothing else; the first failure is told.
     ///
     /// # Errors
     /// [`EngineError::Runtime`]
-    pub(super) async fn remove(&self, runtime: &AnyRuntime) -> Result<(), EngineError> {
-        for container in [&self.container, &self.filler] {
-            runtime.remove(container).await?;
+    pub(super) async fn remove(made: &[Self], runtime: &AnyRuntime) -> Result<(), EngineError> {
+        let mut removed = Ok(());
+        for Self { container, filler, home } in made {
+            removed = removed.and(runtime.remove(container).await);
+            removed = removed.and(runtime.remove(filler).await);
+            removed = removed.and(runtime.remove_volume(home).await);
         }
-        Ok(runtime.remove_volume(&self.home).await?)
+        Ok(removed?)
     }
 }
 
@@ -156,5 +159,25 @@ impl<'a> Laboratory<'a> {
         let command = self.command("kill -KILL -1");
         self.runtime.exec_output(self.container, &command, &mut tokio::io::sink(), limits).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runtime::{Fake, Operation};
+
+    #[tokio::test]
+    async fn what_cannot_be_removed_keeps_nothing_else() {
+        for failures in [&[][..], &[(Operation::Remove, 1)], &[(Operation::Remove, 2), (Operation::RemoveVolume, 1)]] {
+            let (fake, made) = (Fake::default(), [(); 2].map(|()| Made::default()));
+            let runtime = AnyRuntime::Fake(fake.clone());
+            failures.iter().for_each(|(operation, nth)| fake.fail_before(*operation, *nth));
+            let removed = Made::remove(&made, &runtime).await;
+            assert_eq!(removed.is_err(), !failures.is_empty());
+            let asked: Vec<_> = fake.calls().into_iter().map(|call| call.subject).collect();
+            let all = made.iter().flat_map(|made| [&made.container.0, &made.filler.0, &made.home]);
+            assert_eq!(asked, all.cloned().collect::<Vec<_>>());
+        }
     }
 }

@@ -95,13 +95,7 @@ impl Engine {
             asked = asking => asked,
             () = stop => Ok(()),
         };
-        let removed = async {
-            for made in &made {
-                made.remove(&runtime).await?;
-            }
-            Ok::<_, EngineError>(())
-        };
-        let removed = removed.await;
+        let removed = Made::remove(&made, &runtime).await;
         asked?;
         removed?;
         Ok(heard.into_iter().map(|heard| discovered(heard, &routes)).collect())
