@@ -89,9 +89,11 @@ pub enum EngineError {
         /// The setting, without credentials.
         url: String,
     },
-    /// The token endpoint's URL.
-    #[error("model.token-endpoint `{url}` is not a URL")]
+    /// A token endpoint's URL.
+    #[error("{key} `{url}` is not a URL")]
     TokenEndpoint {
+        /// The setting's key.
+        key: &'static str,
         /// The setting, without credentials.
         url: String,
     },
@@ -110,6 +112,9 @@ pub enum EngineError {
         /// The setting, without credentials.
         url: String,
     },
+    /// Nobody to refresh the classifier's own credential.
+    #[error("gate.classifier.credential is refreshed, and gate.classifier.token-endpoint or token-client-id is empty")]
+    ClassifierTokens,
     /// The scripted conversation.
     #[error("cannot use the conversation {path}")]
     Replay {
@@ -242,6 +247,7 @@ impl EngineError {
             | Self::RecordExists { .. }
             | Self::SecretInTask
             | Self::ClassifierUrl { .. }
+            | Self::ClassifierTokens
             | Self::Replay { .. }
             | Self::Read { .. }
             | Self::NoRemote { .. }
@@ -286,6 +292,7 @@ impl EngineError {
             Self::NoImage { .. } => Some("`sandbox image build` builds ours; pull or build any other one first".into()),
             Self::Trust(_) => Some("write endpoints like api.example.com, api.example.com:8443 or http://mirror.example".into()),
             Self::Rule(error) => Some(error.hint.clone()),
+            Self::ClassifierTokens => Some("name its provider's; a token that is never refreshed is a `bearer` one".into()),
             Self::RecordExists { .. } => Some("remove it, or name another file with --record".into()),
             Self::SecretInTask => Some("take it out; nothing of it is needed inside, because it is added on the way out".into()),
             Self::Replay { .. } => Some("`sandbox schema replay` prints the format".into()),

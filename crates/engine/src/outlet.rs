@@ -20,6 +20,7 @@ use types::{
     route::Route,
     secret::redact_url,
 };
+use url::Url;
 
 /// The way out of a run, the same for its containers.
 pub(crate) struct WayOut {
@@ -78,10 +79,11 @@ pub(crate) fn backend(profile: &Profile, replay: Option<&Path>) -> Result<Backen
     if let Some(path) = replay {
         return Ok(Backend::Replay(conversation(path)?));
     }
-    let url = url::Url::parse(&profile.model.upstream)
+    let url = Url::parse(&profile.model.upstream)
         .map_err(|_| EngineError::Upstream { url: redact_url(&profile.model.upstream) })?;
     let found = credential::find(&profile.model.credentials, |name| std::env::var(name).ok())?;
-    Ok(Backend::Upstream(UpstreamConfig { url, credential: sent(found, &profile.model)? }))
+    let credential = sent(found, || refreshed_at(&profile.model))?;
+    Ok(Backend::Upstream(UpstreamConfig { url, credential }))
 }
 
 /// A scripted conversation.
@@ -90,17 +92,42 @@ fn conversation(path: &Path) -> Result<Replay, EngineError> {
     Replay::parse(&text).map_err(|source| EngineError::Replay { path: path.to_owned(), source })
 }
 
-fn sent(found: ModelCredential, profile: &ModelProfile) -> Result<Credential, EngineError> {
+/// A token endpoint, and as whom it is asked.
+type RefreshedAt = (Url, String);
+
+fn sent(
+    found: ModelCredential,
+    refreshed_at: impl FnOnce() -> Result<RefreshedAt, EngineError>,
+) -> Result<Credential, EngineError> {
     Ok(match found {
         ModelCredential::ApiKey(secret) => Credential::ApiKey(secret),
         ModelCredential::OAuth(secret) => Credential::OAuth(secret),
         ModelCredential::Bearer(secret) => Credential::Bearer(secret),
         ModelCredential::Refreshed(store) => {
-            let endpoint = url::Url::parse(&profile.token_endpoint)
-                .map_err(|_| EngineError::TokenEndpoint { url: redact_url(&profile.token_endpoint) })?;
-            Credential::Refreshed(RefreshConfig { store, endpoint, client_id: profile.token_client_id.clone() })
+            let (endpoint, client_id) = refreshed_at()?;
+            Credential::Refreshed(RefreshConfig { store, endpoint, client_id })
         }
     })
+}
+
+/// Where the agent's tokens are refreshed.
+fn refreshed_at(profile: &ModelProfile) -> Result<RefreshedAt, EngineError> {
+    let endpoint = token_endpoint("model.token-endpoint", &profile.token_endpoint)?;
+    Ok((endpoint, profile.token_client_id.clone()))
+}
+
+/// Where the classifier's are, whose own endpoint is at `url`. A refresh token goes to no provider but its own.
+fn own_refreshed_at(profile: &ClassifierProfile, url: &Url, model: &ModelProfile) -> Result<RefreshedAt, EngineError> {
+    let is_the_agent_s = Url::parse(&model.upstream).is_ok_and(|upstream| upstream.origin() == url.origin());
+    match (profile.token_endpoint.as_str(), profile.token_client_id.as_str()) {
+        ("", "") if is_the_agent_s => refreshed_at(model),
+        ("", _) | (_, "") => Err(EngineError::ClassifierTokens),
+        (endpoint, id) => Ok((token_endpoint("gate.classifier.token-endpoint", endpoint)?, id.to_owned())),
+    }
+}
+
+fn token_endpoint(key: &'static str, text: &str) -> Result<Url, EngineError> {
+    Url::parse(text).map_err(|_| EngineError::TokenEndpoint { key, url: redact_url(text) })
 }
 
 /// Refuses what [`WayOut`] would refuse but for the remotes, before anything of the run is made or written down.
@@ -139,12 +166,12 @@ fn own(profile: &ClassifierProfile, model: &ModelProfile) -> Result<Option<Upstr
     let unusable = || EngineError::ClassifierUrl { url: redact_url(&profile.url) };
     // Base URLs of chat completions are often written with the version.
     let text = profile.url.trim_end_matches('/').trim_end_matches("/v1");
-    let url = url::Url::parse(text).map_err(|_| unusable())?;
+    let url = Url::parse(text).map_err(|_| unusable())?;
     let credential = if profile.credential.is_empty() {
         Credential::None
     } else {
         let found = credential::find(std::slice::from_ref(&profile.credential), |name| std::env::var(name).ok())?;
-        match (profile.kind, sent(found, model)?) {
+        match (profile.kind, sent(found, || own_refreshed_at(profile, &url, model))?) {
             // There, a key is a bearer token.
             (Dialect::Openai, Credential::ApiKey(secret) | Credential::OAuth(secret) | Credential::Bearer(secret)) => {
                 Credential::Bearer(secret)
@@ -162,5 +189,51 @@ pub(crate) fn answers_the_gate(profile: &Profile, backend: Option<&Backend>) -> 
         Some(Backend::Upstream(_)) => true,
         Some(Backend::Replay(replay)) => !replay.classifier.is_empty() || !profile.gate.classifier.url.is_empty(),
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::testing::profile;
+
+    /// Where the classifier's credential is refreshed under these settings.
+    fn refreshed_at(credential: &str, classifier: &str, model: &str) -> Result<Option<RefreshedAt>, EngineError> {
+        let text = format!("[gate.classifier]\ncredential = '{credential}'\n{classifier}\n[model]\n{model}\n");
+        let profile = profile(&text);
+        let own = own(&profile.gate.classifier, &profile.model)?.expect("an endpoint of its own");
+        Ok(match own.credential {
+            Credential::Refreshed(config) => Some((config.endpoint, config.client_id)),
+            Credential::ApiKey(_) | Credential::OAuth(_) | Credential::Bearer(_) | Credential::None => None,
+        })
+    }
+
+    #[test]
+    fn a_refresh_token_goes_to_its_own_provider_only() {
+        let file = tempfile::NamedTempFile::new().expect("file");
+        fs::write(file.path(), r#"{"accessToken":"access-of-other","refreshToken":"refresh-of-other"}"#)
+            .expect("write");
+        let oauth = format!("oauth file:{}", file.path().display());
+        let at = |classifier: &str, model: &str| {
+            refreshed_at(&oauth, classifier, model).map(|at| at.map(|(url, id)| (url.to_string(), id)))
+        };
+        let other = "url = 'https://other.example/v1'";
+        let model = "token-endpoint = 'https://auth.example/token'\ntoken-client-id = 'agent'";
+        let own = "token-endpoint = 'https://auth.other.example/t'";
+        for without in ["", own, "token-client-id = 'own'"] {
+            let found = at(&format!("{other}\n{without}"), model);
+            assert!(matches!(found, Err(EngineError::ClassifierTokens)), "{without}: {found:?}");
+        }
+        let both = format!("{own}\ntoken-client-id = 'own'");
+        let own = Some(("https://auth.other.example/t".to_owned(), "own".to_owned()));
+        assert_eq!(at(&format!("{other}\n{both}"), model).expect("its own"), own);
+        let same = "url = 'https://api.anthropic.com'";
+        let agent_s = Some(("https://auth.example/token".to_owned(), "agent".to_owned()));
+        assert_eq!(at(same, model).expect("the agent's"), agent_s);
+        assert_eq!(at(&format!("{same}\n{both}"), model).expect("its own"), own);
+        let bad = at(&format!("{other}\ntoken-endpoint = 'x'\ntoken-client-id = 'own'"), model);
+        assert!(matches!(bad, Err(EngineError::TokenEndpoint { key: "gate.classifier.token-endpoint", .. })));
+        let bearer = format!("bearer file:{}", file.path().display());
+        assert_eq!(refreshed_at(&bearer, other, model).expect("nothing to refresh"), None);
     }
 }

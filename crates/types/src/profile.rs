@@ -172,6 +172,12 @@ pub struct ClassifierProfile {
     pub url: String,
     /// Credential for an endpoint of its own: `api-key`, `bearer` or `oauth`, then env:NAME, file:PATH or command:COMMAND. Empty for none.
     pub credential: String,
+    /// Where an OAuth credential of its own is refreshed; empty for `model.token-endpoint` if it is for the host of `model.upstream`, else none.
+    #[serde(default)]
+    pub token_endpoint: String,
+    /// As whom; goes with the token endpoint.
+    #[serde(default)]
+    pub token_client_id: String,
     /// The model that is asked, whatever the agent works with.
     pub model: String,
     /// Asked when that one does not answer; empty for none.
