@@ -1,10 +1,10 @@
 //! Changing a profile's file: whole or not at all, readable by no one else who could not read it before, and only to settings that are valid.
 
 use crate::{args::SettingsArgs, config, failure::Failure};
-use engine::{Edited, Effective};
+use engine::{Edited, Effective, replace};
 use std::{
     fs::{self, DirBuilder, File},
-    io::{self, Write},
+    io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -78,18 +78,9 @@ pub(crate) fn change(
 
 /// Replaces the content. A link to the file stays a link, and the file's mode stays; a new file is the user's alone.
 fn write(path: &Path, text: &str) -> io::Result<()> {
-    let target = match fs::canonicalize(path) {
-        Ok(target) => target,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-        Err(error) => return Err(error),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(target.parent().unwrap_or(Path::new("/")))?;
-    file.write_all(text.as_bytes())?;
+    let target = replace::behind_links(path)?;
     let mode = fs::metadata(&target).map_or(0o600, |data| data.permissions().mode());
-    file.as_file().set_permissions(fs::Permissions::from_mode(mode & 0o777))?;
-    file.as_file().sync_all()?;
-    file.persist(&target)?;
-    Ok(())
+    replace::replace(&target, text.as_bytes(), mode & 0o777)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The conversation with the model as a file that `--replay` plays. It is the user's, outside of the run's directory.
 
-use crate::{error::EngineError, paths::PathError, redact};
+use crate::{error::EngineError, paths::PathError, redact, replace};
 use egress::Egress;
-use std::{io::Write as _, path::Path};
+use std::path::Path;
 
 /// Writes what was kept so far, whole or not at all and without the operator's secrets. Nothing was kept: there is no file.
 ///
@@ -16,9 +16,5 @@ pub(crate) fn write(path: &Path, egress: &Egress) -> Result<(), EngineError> {
     let io = |source| PathError::Io { path: path.to_owned(), source };
     let clean = redact::record(replay).map_err(|error| io(error.into()))?;
     let json = serde_json::to_string_pretty(&clean).map_err(|error| io(error.into()))?;
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(io)?;
-    file.write_all(format!("{json}\n").as_bytes()).map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+    Ok(replace::replace(path, format!("{json}\n").as_bytes(), replace::PRIVATE).map_err(io)?)
 }

@@ -37,6 +37,7 @@ mod provision;
 mod reconcile;
 mod recorder;
 pub mod redact;
+pub mod replace;
 mod request;
 mod routes;
 mod stop;

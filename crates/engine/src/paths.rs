@@ -1,6 +1,6 @@
 //! Where everything lies: one state directory and one cache directory, both private to the user.
 
-use crate::redact;
+use crate::{redact, replace};
 use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, MetadataExt},
@@ -129,16 +129,11 @@ pub(crate) fn private_dir(path: &Path) -> Result<(), PathError> {
         .map_err(|source| PathError::Io { path: path.to_owned(), source })
 }
 
-/// Writes a file whole or not at all, without the operator's secrets: under a temporary name beside it, then renamed.
+/// Writes a file whole or not at all, without the operator's secrets.
 pub(crate) fn write_atomic(path: &Path, content: &[u8]) -> Result<(), PathError> {
     let content = redact::bytes(content.to_vec());
     let io = |source| PathError::Io { path: path.to_owned(), source };
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(io)?;
-    io::Write::write_all(&mut file, &content).map_err(io)?;
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+    replace::replace(path, &content, replace::PRIVATE).map_err(io)
 }
 
 #[cfg(test)]

@@ -5,19 +5,16 @@
 //! What must stay true: a file is replaced whole or not at all, is its owner's alone, and keeps everything else that is in it; who
 //! refreshes holds a lock that all processes of the operator's take.
 
-use crate::credential::Source;
+use crate::{credential::Source, replace};
 use egress::{TokenStore, Tokens};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::{
     error::Error,
-    fs::{self, File, Permissions, TryLockError},
-    io::{self, Write},
-    os::unix::fs::PermissionsExt,
+    fs, io,
     path::Path,
     sync::{Mutex, PoisonError},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use types::secret::Secret;
 
@@ -50,12 +47,9 @@ impl Origin {
 impl TokenStore for Origin {
     fn lock(&self) -> Result<Box<dyn Send>, String> {
         match &self.source {
-            // The file itself is replaced, so that a lock on it would be on the old one.
-            Source::File(path) => {
-                lock(path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")))
-                    .map(|lock| Box::new(lock) as Box<dyn Send>)
-                    .map_err(|error| format!("the directory of {} cannot be locked: {error}", path.display()))
-            }
+            Source::File(path) => replace::lock(path, LOCK)
+                .map(|lock| Box::new(lock) as Box<dyn Send>)
+                .map_err(|error| format!("the directory of {} cannot be locked: {error}", path.display())),
             Source::Given(_) | Source::Command(_) => Ok(Box::new(())),
         }
     }
@@ -72,7 +66,7 @@ impl TokenStore for Origin {
 
     fn save(&self, tokens: &Tokens) -> Result<(), String> {
         match &self.source {
-            Source::File(path) => replace(path, tokens).map_err(|error| format!("{}: {error}", path.display())),
+            Source::File(path) => keep(path, tokens).map_err(|error| format!("{}: {error}", path.display())),
             Source::Given(_) | Source::Command(_) => {
                 let seen = self.read()?.access;
                 *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some((seen, tokens.clone()));
@@ -100,34 +94,15 @@ pub(crate) fn parse(text: &str) -> Tokens {
     }
 }
 
-fn lock(dir: &Path) -> io::Result<File> {
-    let file = File::open(dir)?;
-    let end = Instant::now() + LOCK;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < end => thread::sleep(Duration::from_millis(50)),
-            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::TimedOut.into()),
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-    }
-}
-
 /// Puts a new pair into the file in place of the old one.
-fn replace(path: &Path, tokens: &Tokens) -> io::Result<()> {
+fn keep(path: &Path, tokens: &Tokens) -> io::Result<()> {
     // A link stays one.
     let path = fs::canonicalize(path)?;
     let mut value: Value = serde_json::from_slice(&fs::read(&path)?)?;
     let target = if value.get(SECTION).is_some() { value.get_mut(SECTION) } else { Some(&mut value) };
     let fields = target.and_then(Value::as_object_mut).ok_or(io::ErrorKind::InvalidData)?;
     put(fields, tokens);
-    let dir = path.parent().ok_or(io::ErrorKind::NotFound)?;
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.as_file().set_permissions(Permissions::from_mode(0o600))?;
-    file.write_all(&serde_json::to_vec_pretty(&value)?)?;
-    file.as_file().sync_all()?;
-    file.persist(&path).map_err(|error| error.error)?;
-    Ok(())
+    replace::replace(&path, &serde_json::to_vec_pretty(&value)?, replace::PRIVATE)
 }
 
 fn put(fields: &mut Map<String, Value>, tokens: &Tokens) {
@@ -149,7 +124,10 @@ fn chain(error: &dyn Error) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
-    use std::os::unix::fs::symlink;
+    use std::{
+        fs::{File, Permissions, TryLockError},
+        os::unix::fs::{PermissionsExt, symlink},
+    };
 
     fn pair(access: &str, refresh: &str, millis: i64) -> Tokens {
         let expires = Timestamp::from_millisecond(millis).ok();
