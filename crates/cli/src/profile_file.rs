@@ -7,11 +7,15 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
 use types::{exit::Exit, profile::Resolved, source::Source};
 
 /// The key of the list.
 pub(crate) const LIST: &str = "trust.endpoints";
+
+/// How long another command may take that changes a file there.
+const WAIT: Duration = Duration::from_secs(10);
 
 /// A change that was made, or would be.
 pub(crate) struct Changed {
@@ -54,11 +58,7 @@ pub(crate) fn change(
     if !is_dry {
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
     }
-    // Two commands at the same time take turns; the directory is the one thing that is never replaced.
-    let lock = File::open(dir).ok();
-    if let Some(lock) = &lock {
-        lock.lock().map_err(failed)?;
-    }
+    let _turn = turn(&path, WAIT).map_err(failed)?;
     let before = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -76,6 +76,15 @@ pub(crate) fn change(
     Ok(Changed { path, before, edited, resolved, hidden })
 }
 
+/// Two commands at the same time take turns. Where there is no directory yet, there is nothing to wait for.
+fn turn(path: &Path, wait: Duration) -> io::Result<Option<File>> {
+    match replace::lock(path, wait) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Replaces the content. A link to the file stays a link, and the file's mode stays; a new file is the user's alone.
 fn write(path: &Path, text: &str) -> io::Result<()> {
     let target = replace::behind_links(path)?;
@@ -86,6 +95,19 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_that_holds_the_file_is_not_waited_for_for_ever() {
+        let dir = tempfile::tempdir().expect("directory");
+        let path = dir.path().join("profile.toml");
+        let held = turn(&path, Duration::ZERO).expect("free");
+        assert!(held.is_some());
+        let error = turn(&path, Duration::from_millis(60)).expect_err("held");
+        assert!(error.to_string().contains("another process has held the lock"), "{error}");
+        drop(held);
+        assert!(turn(&path, Duration::ZERO).expect("free again").is_some());
+        assert!(turn(&dir.path().join("none/profile.toml"), Duration::ZERO).expect("no directory").is_none());
+    }
 
     #[test]
     fn mode_and_link_stay() {
