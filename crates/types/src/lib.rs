@@ -12,6 +12,7 @@ pub mod exit;
 pub mod harvest;
 pub mod host;
 pub mod id;
+mod layers;
 pub mod path;
 pub mod probe;
 pub mod profile;
