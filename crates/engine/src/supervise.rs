@@ -3,6 +3,7 @@
 
 mod arriving;
 mod asking;
+mod clock;
 mod ending;
 mod pipe;
 mod throttled;
@@ -26,6 +27,7 @@ use crate::{
 use agents::{AgentEvent, Answer, RequestId, claude::Codec};
 use asking::Asking;
 use channel::OutputReader;
+use clock::Clock;
 use egress::Egress;
 use runtime::{AnyRuntime, ContainerId, ExecId};
 use std::{
@@ -128,6 +130,7 @@ struct Session<'a> {
     is_armed: bool,
     on_disk: Transcripts,
     started: Instant,
+    clock: Clock,
     /// When the agent wrote last, whatever it was.
     last_output: Instant,
     /// When it wrote something that says that it goes on.
@@ -170,6 +173,7 @@ impl Supervisor<'_> {
             is_armed: false,
             on_disk,
             started: Instant::now(),
+            clock: Clock::default(),
             last_output: Instant::now(),
             last_sign: Instant::now(),
             judged: Vec::new(),

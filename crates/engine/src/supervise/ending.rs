@@ -37,12 +37,11 @@ impl Session<'_> {
     }
 
     /// Wall clock, silence, cancellation.
-    pub(super) fn over_limit(&self, is_leaving: bool) -> Option<Outcome> {
+    pub(super) fn over_limit(&mut self, is_leaving: bool) -> Option<Outcome> {
         let plan = self.with.plan;
         let limits = &plan.profile.limits;
         let throttled = self.with.watch.throttle().waited(Instant::now());
-        let waited = self.held.waited() + throttled;
-        let worked = self.with.worked + self.started.elapsed().saturating_sub(waited);
+        let worked = self.with.worked + self.clock.worked(self.started.elapsed(), [self.held.waited(), throttled]);
         if worked > limits.timeout.duration() {
             let outcome = Outcome::new(Status::Limit, format!("timeout: {} of work", limits.timeout));
             return Some(outcome.with_hint("partial work is kept; raise the timeout in task and profile"));
