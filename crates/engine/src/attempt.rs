@@ -311,8 +311,9 @@ impl<'a> Work<'a> {
 
     /// The agent's work, from wherever it is to its end.
     async fn work(&mut self, runtime: &AnyRuntime, tools: &Tools, alarm: UnboundedReceiver<Alarm>) -> Worked {
-        let (profile, record) = (&self.plan.profile, self.plan.record.as_deref());
-        let egress = match self.out.egress(profile, self.backend.clone(), record, self.watch.clone()) {
+        let (profile, record) =
+            (&self.plan.profile, self.plan.record.is_some().then(|| conversation::own(&self.files)));
+        let egress = match self.out.egress(profile, self.backend.clone(), record.as_deref(), self.watch.clone()) {
             Ok(egress) => egress,
             Err(error) => return self.ended(Outcome::new(Status::Infrastructure, chain(&error))),
         };
@@ -352,9 +353,11 @@ impl<'a> Work<'a> {
     /// Writes the conversation with the model to where the operator wants it. A view of the run, which does not fail for want of it.
     fn keep_conversation(&self, egress: &Egress) {
         if let Some(path) = &self.plan.record
-            && let Err(error) = conversation::write(path, egress)
+            && let Err(error) = conversation::write(path, &self.files, egress)
         {
-            let text = format!("the conversation was not written to {}: {}", path.display(), chain(&error));
+            let own = conversation::own(&self.files);
+            let place = if own.exists() { format!(", and is in {}", own.display()) } else { String::new() };
+            let text = format!("the conversation was not written to {}{place}: {}", path.display(), chain(&error));
             self.recorder.emit(Event::Notice { text });
         }
     }

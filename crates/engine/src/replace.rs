@@ -25,6 +25,15 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// The same, but only where there is nothing.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] and others; what is there is as it was then.
+pub(crate) fn create(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    beside(path, content, mode)?.persist_noclobber(path)?;
+    Ok(())
+}
+
 /// The file that a path leads to; the path itself where there is none.
 ///
 /// # Errors
@@ -84,10 +93,13 @@ mod tests {
         assert_eq!(behind_links(&link).expect("there"), fs::canonicalize(&file).expect("file"));
         let found = || (fs::read_to_string(&file).expect("read"), fs::metadata(&file).expect("file").permissions());
         assert_eq!((found().0.as_str(), found().1.mode() & 0o777), ("one", 0o640));
+        let refused = create(&file, b"two", PRIVATE).expect_err("it is there");
+        assert_eq!((refused.kind(), found().0.as_str()), (io::ErrorKind::AlreadyExists, "one"));
         replace(&file, b"two", PRIVATE).expect("again");
         assert_eq!((found().0.as_str(), found().1.mode() & 0o777), ("two", 0o600));
+        create(&dir.path().join("other"), b"x", PRIVATE).expect("it is not there");
         assert!(replace(&dir.path().join("none/file"), b"x", PRIVATE).is_err());
-        assert_eq!(fs::read_dir(dir.path()).expect("dir").count(), 2);
+        assert_eq!(fs::read_dir(dir.path()).expect("dir").count(), 3);
     }
 
     #[test]
