@@ -9,33 +9,31 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// The repositories there are: the one that is somebody's remote, one of the same owner, and an attacker's.
+/// The repositories there are from the beginning: the one that is somebody's remote, one of the same owner, and an attacker's.
 pub(super) const REPOSITORIES: [&str; 3] = ["acme/app.git", "acme/other.git", "attacker/loot.git"];
 
-/// Makes them, each with one commit.
-pub(super) fn make_repositories(dir: &Path) {
-    for name in REPOSITORIES {
-        let path = dir.join(name);
-        fs::create_dir_all(&path).expect("directory");
-        let git = |args: &[&str]| {
-            let output = Command::new("git")
-                .args(args)
-                .current_dir(&path)
-                .env("GIT_CONFIG_GLOBAL", "/dev/null")
-                .env("GIT_CONFIG_NOSYSTEM", "1")
-                .output()
-                .expect("git");
-            assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-            String::from_utf8_lossy(&output.stdout).trim().to_owned()
-        };
-        git(&["init", "--quiet", "--bare", "--initial-branch=main"]);
-        git(&["config", "http.receivepack", "true"]);
-        git(&["config", "uploadpack.allowAnySHA1InWant", "true"]);
-        let tree = git(&["hash-object", "-t", "tree", "-w", "/dev/null"]);
-        let who = ["-c", "user.name=forge", "-c", "user.email=forge@git.test"];
-        let commit = git(&[&who[..], &["commit-tree", &tree, "-m", "first"]].concat());
-        git(&["update-ref", "refs/heads/main", &commit]);
-    }
+/// Makes a repository with one commit.
+pub(super) fn make_repository(dir: &Path, name: &str) {
+    let path = dir.join(name);
+    fs::create_dir_all(&path).expect("directory");
+    let git = |args: &[&str]| {
+        let output = Command::new("git")
+            .args(args)
+            .current_dir(&path)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .output()
+            .expect("git");
+        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    git(&["init", "--quiet", "--bare", "--initial-branch=main"]);
+    git(&["config", "http.receivepack", "true"]);
+    git(&["config", "uploadpack.allowAnySHA1InWant", "true"]);
+    let tree = git(&["hash-object", "-t", "tree", "-w", "/dev/null"]);
+    let who = ["-c", "user.name=forge", "-c", "user.email=forge@git.test"];
+    let commit = git(&[&who[..], &["commit-tree", &tree, "-m", "first"]].concat());
+    git(&["update-ref", "refs/heads/main", &commit]);
 }
 
 /// Full names of a repository's refs.

@@ -169,8 +169,15 @@ pub const PLACES: &[Place] = &[
     bridge("broadcast", "0.0.0.0:137", Speaks::Udp),
 ];
 
-/// Groups that the places named `multicast` have joined: mDNS and LLMNR.
-pub const GROUPS: [Ipv4Addr; 2] = [Ipv4Addr::new(224, 0, 0, 251), Ipv4Addr::new(224, 0, 0, 252)];
+/// Names of the places that listen to groups on the bridge.
+pub const OF_GROUPS: [&str; 2] = ["multicast", "broadcast"];
+
+/// The groups by port: those of mDNS and LLMNR, which the places named `multicast` have joined, and everyone on the bridge.
+pub const GROUPS: [(u16, Ipv4Addr); 3] = [
+    (5353, Ipv4Addr::new(224, 0, 0, 251)),
+    (5355, Ipv4Addr::new(224, 0, 0, 252)),
+    (137, Ipv4Addr::new(172, 17, 255, 255)),
+];
 
 /// A name with its addresses. Where there are several, they are given in turn, one with each answer.
 #[derive(Clone, Copy, Debug)]
@@ -233,6 +240,17 @@ pub fn world_addresses() -> Vec<IpAddr> {
     all.sort();
     all.dedup();
     all
+}
+
+/// Where a place is reached: by its group where it listens to one, or at its address.
+///
+/// # Panics
+/// When the table holds something else.
+#[must_use]
+pub fn reached_at(place: &Place) -> std::net::SocketAddr {
+    let address = address(place);
+    let group = GROUPS.iter().find(|(port, _)| OF_GROUPS.contains(&place.name) && *port == address.port());
+    group.map_or(address, |(port, group)| (*group, *port).into())
 }
 
 /// A place's address.

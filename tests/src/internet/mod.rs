@@ -23,7 +23,7 @@ use namespaces::Namespaces;
 use sites::Behind;
 use std::{
     io::{self, Write as _},
-    net::{Shutdown, SocketAddr, TcpStream, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, UdpSocket},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
     time::Duration,
@@ -57,7 +57,9 @@ impl Internet {
         std::fs::write(dir.path().join("ca.pem"), authority.pem()).expect("certificate");
         let hearing = Hearing::default();
         let behind = Behind { repositories: dir.path().join("git"), customers: Arc::default() };
-        git::make_repositories(&behind.repositories);
+        for name in git::REPOSITORIES {
+            git::make_repository(&behind.repositories, name);
+        }
         let internet = Self { hearing, authority, behind, dir, namespaces };
         internet.namespaces.in_world(|| internet.open(map::Side::World));
         internet.open(map::Side::Host);
@@ -82,6 +84,14 @@ impl Internet {
     /// When there is no bridge.
     pub fn open_bridge(&self) {
         self.open(map::Side::Bridge);
+    }
+
+    /// Adds a repository to the forge.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn add_repository(&self, name: &str) {
+        git::make_repository(&self.behind.repositories, name);
     }
 
     /// The refs of a repository of the forge's.
@@ -113,7 +123,7 @@ impl Internet {
     /// Reaches a place as a program on the host does, with `mark`, and says whether it heard that.
     #[must_use]
     pub fn reaches(&self, place: &map::Place, mark: &str) -> bool {
-        let address: SocketAddr = place.at.parse().expect("an address");
+        let address: SocketAddr = map::reached_at(place);
         let sent = match place.speaks {
             map::Speaks::Tcp | map::Speaks::Http | map::Speaks::DnsTcp => greet(address, mark),
             map::Speaks::Tls => self.authority.request(address, mark),
@@ -131,7 +141,13 @@ fn greet(address: SocketAddr, mark: &str) -> io::Result<()> {
 }
 
 fn datagram(address: SocketAddr, mark: &str) -> io::Result<()> {
-    let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    let socket = UdpSocket::bind(any)?;
+    // What is sent to a group goes where the sender's address is.
+    let from = match address.ip() {
+        IpAddr::V4(to) if map::GROUPS.iter().any(|(_, group)| *group == to) => IpAddr::V4(map::BRIDGE),
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let socket = UdpSocket::bind((from, 0))?;
+    socket.set_broadcast(true)?;
     socket.send_to(mark.as_bytes(), address).map(|_| ())
 }

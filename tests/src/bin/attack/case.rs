@@ -54,13 +54,14 @@ pub(crate) struct Record {
     pub(crate) rule: String,
 }
 
-/// What a place must not have heard, or must have heard for a control. Empty text stands for anything at all.
+/// What a place must not have heard, or must have heard for a control, all of it on one connection. Empty text stands for anything
+/// at all. Other runs are heard in the same places meanwhile: what a control traces holds the mark of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trace {
     /// Name of the place.
     pub(crate) place: &'static str,
-    /// Text in what it heard.
-    pub(crate) text: String,
+    /// Texts in what it heard.
+    pub(crate) texts: Vec<String>,
 }
 
 /// One attempt from inside.
@@ -125,7 +126,13 @@ impl Step {
 
     /// A place must not have heard this; for a control: must have.
     pub(crate) fn traced(mut self, place: &'static str, text: impl Into<String>) -> Self {
-        self.traces.push(Trace { place, text: text.into() });
+        self.traces.push(Trace { place, texts: vec![text.into()] });
+        self
+    }
+
+    /// The same with several texts, which are heard together.
+    pub(crate) fn traced_with(mut self, place: &'static str, texts: &[&str]) -> Self {
+        self.traces.push(Trace { place, texts: texts.iter().map(|text| (*text).to_owned()).collect() });
         self
     }
 

@@ -1,7 +1,8 @@
 //! From what was found, heard and written down to rows. Pure: the same evidence gives the same rows.
 
 use crate::{
-    case::{Case, Record, Role, Step, fits},
+    case::{Case, Record, Role, Step, Trace, fits},
+    main_run,
     report::Report,
     row::{Control, Outcome, Row},
 };
@@ -88,6 +89,12 @@ impl Evidence {
             if report.failure.is_none() && report.skipped.is_none() && !own().any(|check| !check.is_control) {
                 wrong.push(format!("{name}: nothing was looked at"));
             }
+            // The controls of the plan are tried in the run that the scene `main` looks at; every other scene brings its own.
+            let is_controlled =
+                *name == main_run::NAME && !case.controls.is_empty() || own().any(|check| check.is_control);
+            if report.failure.is_none() && report.skipped.is_none() && !is_controlled {
+                missing.push(format!("{name}: no control"));
+            }
             wrong.extend(own().filter(|check| !check.is_control && !check.ok).map(|check| check.what.clone()));
             missing.extend(own().filter(|check| check.is_control && !check.ok).map(|check| check.what.clone()));
         }
@@ -104,7 +111,7 @@ impl Evidence {
         };
         let told = wrong.into_iter().chain(missing).chain(skipped);
         let reason = told.map(|text| text.replace('\n', " ")).collect::<Vec<_>>().join("; ");
-        Row { id: case.id, runtime, outcome, control, reason, millis: self.millis(case) }
+        Row { id: case.id, runtime, outcome, control, reason, millis: self.millis(case), unbroken: Vec::new() }
     }
 
     /// What the controls of a case are missing: the named steps, and the ears of every place that must have stayed silent.
@@ -153,7 +160,7 @@ impl Evidence {
 
     /// What came of a control. What it traces must have been heard.
     fn worked(&self, step: &Step) -> Came {
-        let wanted = step.traces.iter().find(|trace| !self.has_heard(trace.place, &trace.text));
+        let wanted = step.traces.iter().find(|trace| !self.has_heard(trace));
         match (self.outcomes(step), wanted) {
             (Came::Good, None) => self.recorded(step),
             (Came::Good, Some(trace)) => Came::Odd(format!("`{}` did not hear it", trace.place)),
@@ -169,13 +176,14 @@ impl Evidence {
         if step.traces.is_empty() { is_bad() } else { self.traces(step).next().is_some() }
     }
 
-    fn has_heard(&self, place: &str, text: &str) -> bool {
-        self.heard.iter().any(|heard| heard.place == place && heard.has(text))
+    fn has_heard(&self, trace: &Trace) -> bool {
+        let is_it = |heard: &&Heard| heard.place == trace.place && trace.texts.iter().all(|text| heard.has(text));
+        self.heard.iter().any(|heard| is_it(&heard))
     }
 
     fn traces(&self, step: &Step) -> impl Iterator<Item = String> {
-        let found = step.traces.iter().filter(|trace| self.has_heard(trace.place, &trace.text));
-        found.map(|trace| format!("`{}` has heard `{}`", trace.place, trace.text))
+        let found = step.traces.iter().filter(|trace| self.has_heard(trace));
+        found.map(|trace| format!("`{}` has heard `{}`", trace.place, trace.texts.join("` and `")))
     }
 
     fn outcomes(&self, step: &Step) -> Came {
@@ -313,9 +321,22 @@ mod tests {
             look(&mut report);
             report
         };
-        assert!(judged(with(report(|r| r.held("K-99", true, "fine")))).is_proven());
+        assert!(
+            judged(with(report(|r| {
+                r.held("K-99", true, "fine");
+                r.control("K-99", true, "somebody listened");
+            })))
+            .is_proven()
+        );
         let lost = judged(with(report(|r| r.held("K-99", false, "it got out"))));
-        assert_eq!((lost.outcome, lost.reason.as_str()), (Outcome::Broken, "it got out"));
+        assert_eq!((lost.outcome, lost.reason.as_str()), (Outcome::Broken, "it got out; play: no control"));
+        // A control of another case is none.
+        let unshown = judged(with(report(|r| {
+            r.held("K-99", true, "fine");
+            r.control("K-98", true, "somebody listened");
+        })));
+        assert_eq!((unshown.outcome, unshown.control), (Outcome::Held, Control::Failed));
+        assert_eq!(unshown.reason, "play: no control");
         let blind = judged(with(report(|r| {
             r.held("K-99", true, "fine");
             r.control("K-99", false, "nobody listened");
@@ -323,6 +344,18 @@ mod tests {
         assert_eq!((blind.outcome, blind.control), (Outcome::Held, Control::Failed));
         let skipped = Report { skipped: Some("no such engine".to_owned()), ..Report::default() };
         assert_eq!(judged(with(skipped)).outcome, Outcome::Skipped);
+    }
+
+    #[test]
+    fn what_is_heard_must_be_heard_together() {
+        let step = Step::new("keyed", json!({"act": "x"}), &["200"], &[]).traced_with("evil", &["/runc", "Bearer one"]);
+        let worked = |pieces: &[&str]| {
+            let heard = pieces.iter().map(|bytes| heard(bytes)).collect();
+            let findings = BTreeMap::from([(Role::Agent, Findings::from([finding("keyed", "200")]))]);
+            Evidence { findings, heard, ..Evidence::default() }.worked(&step)
+        };
+        assert_eq!(worked(&["GET /runc Bearer one"]), Came::Good);
+        assert_eq!(worked(&["GET /runc", "GET /runsc Bearer one"]), Came::Odd("`evil` did not hear it".to_owned()));
     }
 
     #[test]

@@ -66,6 +66,7 @@ pub(crate) fn make(
     user.commit("a probe");
     let key = format!("sk-ant-api03-Zq7-{runtime}key-4c1e90");
     let user = user.careless().with_env("ANTHROPIC_API_KEY", &key).with_env("API_SECRET", API_SECRET);
+    setting.give_remote(&user, &stage.internet);
     write_profile(&user, &format!("{}{TRUST}", profile(runtime)));
     let upstream = Arc::new(Upstream::start(conversation(), Some(3)));
     stage.internet.welcome(&key, Arc::clone(&upstream));

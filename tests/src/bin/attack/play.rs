@@ -114,9 +114,7 @@ impl Clock {
 /// Reaches every place as a program on the host does; the names of those that do not hear it.
 fn deaf(stage: &Stage) -> Vec<&'static str> {
     let reached = |place: &&system_tests::internet::map::Place| !stage.internet.reaches(place, "reached-directly");
-    // Groups are reached from the bridge only: without walls they must hear.
-    let places = PLACES.iter().filter(|place| !["multicast", "broadcast"].contains(&place.name));
-    places.filter(reached).map(|place| place.name).collect()
+    PLACES.iter().filter(reached).map(|place| place.name).collect()
 }
 
 fn strong(args: &Args, stage: &mut Stage, cases: &[Case], deaf: &[&'static str], clock: Clock) -> Vec<Row> {

@@ -36,13 +36,24 @@ pub(crate) struct Row {
     pub(crate) reason: String,
     /// Milliseconds that its attempts took.
     pub(crate) millis: u64,
+    /// Without walls: the attempts that failed there too, which therefore show nothing of the walls.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unbroken: Vec<String>,
 }
 
 impl Row {
     /// A case under a runtime that is not there.
     pub(crate) fn skipped(id: &'static str, runtime: &'static str) -> Self {
         let reason = format!("{runtime} is not installed");
-        Self { id, runtime, outcome: Outcome::Skipped, control: Control::Failed, reason, millis: 0 }
+        Self {
+            id,
+            runtime,
+            outcome: Outcome::Skipped,
+            control: Control::Failed,
+            reason,
+            millis: 0,
+            unbroken: Vec::new(),
+        }
     }
 
     /// True when the attack failed and that says something.
@@ -85,8 +96,15 @@ mod tests {
 
     #[test]
     fn only_held_with_a_control_is_proven() {
-        let row =
-            |outcome, control| Row { id: "N-01", runtime: "runc", outcome, control, reason: String::new(), millis: 3 };
+        let row = |outcome, control| Row {
+            id: "N-01",
+            runtime: "runc",
+            outcome,
+            control,
+            reason: String::new(),
+            millis: 3,
+            unbroken: Vec::new(),
+        };
         assert!(row(Outcome::Held, Control::Worked).is_proven());
         for (outcome, control) in
             [(Outcome::Held, Control::Failed), (Outcome::Broken, Control::Worked), (Outcome::Skipped, Control::Worked)]
@@ -96,5 +114,6 @@ mod tests {
         assert_eq!(table(&[row(Outcome::Held, Control::Worked)]), "N-01  runc   held     worked        3 ms\n");
         let json = json(&[row(Outcome::Broken, Control::Failed)]);
         assert!(json.contains("\"outcome\": \"broken\"") && json.contains("\"control\": \"failed\""), "{json}");
+        assert!(!json.contains("unbroken"), "{json}");
     }
 }

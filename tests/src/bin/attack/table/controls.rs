@@ -6,6 +6,9 @@ use crate::{
 };
 use serde_json::json;
 
+/// A file that is in every repository.
+const CONFIG: &str = "/workspace/.git/config";
+
 /// Every positive control.
 pub(crate) fn controls() -> Vec<Step> {
     let ok = |name: &str, through: Through| {
@@ -16,6 +19,7 @@ pub(crate) fn controls() -> Vec<Step> {
     let front = |dress: &str| Step {
         name: format!("control hello {dress}"),
         good: vec!["answered".into()],
+        bad: Vec::new(),
         ..hello(dress, Through::Proxy("front.test"), "front.test", "front.test:443")
     };
     let plain = |name: &str, args: &[&str], good: &str| {
@@ -34,7 +38,7 @@ pub(crate) fn controls() -> Vec<Step> {
     let http2 = ["--http2", "-o", "/dev/null", "-w", "%{http_code}", "https://look.test/open/x"];
     let mut socket = Through::Proxy("ws.test").act("websocket");
     (socket["sni"], socket["path"], socket["bytes"]) = (json!("ws.test"), json!("/"), json!(5000));
-    let fetch = "git ls-remote --quiet https://git.test/acme/app.git refs/heads/main | cut -f2";
+    let fetch = "git ls-remote --quiet https://git.test/acme/{mark}.git refs/heads/main | cut -f2";
     let keyed = "curl -sS -H \"Authorization: Bearer $API_HANDLE\" https://keyed.test/{mark}-keyed";
     vec![
         Step::new("control a looked-at site", looked, &["200 from front"], &[]).everywhere(),
@@ -42,10 +46,10 @@ pub(crate) fn controls() -> Vec<Step> {
         Step::new("control a socket", socket, &["101 echoed"], &[]).everywhere(),
         curl("control a registry", &["https://registry.test/simple/x/"], &["0 from registry"], &[]),
         shell("control git fetch", fetch, &["0 refs/heads/main"], &[])
-            .traced("forge", "/acme/app.git/info/refs")
+            .traced("forge", "/acme/{mark}.git/info/refs")
             .within(20.0),
         shell("control a credential is added", keyed, &["0 from keyed"], &[])
-            .traced("keyed", "Bearer Zq7-apisecret-4c1e90"),
+            .traced_with("keyed", &["/{mark}-keyed", "Bearer Zq7-apisecret-4c1e90"]),
         ok("control tls by the proxy", Through::Proxy("ok.test")),
         ok("control tls by name", Through::Name("ok.test")),
         front("plain"),
@@ -68,6 +72,14 @@ pub(crate) fn controls() -> Vec<Step> {
         // The search finds what is there: every process has a path.
         Step::new("control environments", json!({"act": "environments", "pattern": "PATH=/"}), &["environ of *"], &[]),
         Step::new("control variables", json!({"act": "variables", "pattern": "^PATH="}), &["PATH"], &[]),
-        Step::new("control files", json!({"act": "find", "patterns": ["/workspace/*/config"]}), &["*"], &[]),
+        Step::new("control files", json!({"act": "find", "patterns": [CONFIG]}), &[CONFIG], &[]),
+        Step::new(
+            "control text",
+            json!({"act": "text_of", "paths": ["/nonexistent", "/etc/passwd"], "pattern": "root:[a-z]+"}),
+            &["/etc/passwd: root:x"],
+            &[],
+        ),
+        // Where nothing is expected, the volumes and the engine's own files are found.
+        Step::new("control mounts", json!({"act": "mounts", "kinds": ["proc"], "expected": ""}), &["/*"], &[]),
     ]
 }

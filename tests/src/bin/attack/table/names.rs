@@ -78,9 +78,9 @@ fn over_https() -> Case {
 
 fn multicast() -> Case {
     let broadcast = |host: &str| {
-        let act = json!({"act": "udp", "host": host, "port": 137, "broadcast": true, "bytes": "{mark} broadcast"});
+        let act = json!({"act": "udp", "host": host, "port": 137, "broadcast": true, "bytes": format!("{{mark}} broadcast {host}")});
         Step::new(format!("NetBIOS {host}"), act, &["ENETUNREACH", "EHOSTUNREACH", "EACCES"], &["sent"])
-            .traced("broadcast", "{mark} broadcast")
+            .traced("broadcast", format!("{{mark}} broadcast {host}"))
             .everywhere()
     };
     Case::new("D-05", Weak::Broken)

@@ -18,7 +18,7 @@ use system_tests::{
     User,
     docker::docker,
     guest_binary,
-    internet::map::{BRIDGE, VENDOR},
+    internet::map::{BRIDGE, OF_GROUPS, VENDOR},
     sentinel::{KEY, secrets_in},
 };
 
@@ -43,6 +43,7 @@ pub(crate) fn phase(stage: &Stage, cases: &[Case], controls: &[Step], deaf: &[&'
     setting.write(&user, &stage.internet, &cases, &controls);
     user.commit("a probe");
     let user = user.careless();
+    setting.give_remote(&user, &stage.internet);
     proxy::open(SocketAddr::from((BRIDGE, 3128)));
     proxy::pass_on(SocketAddr::from((BRIDGE, 3129)), SocketAddr::from((VENDOR, 80)));
     let before = stage.internet.hearing.all().len();
@@ -95,17 +96,46 @@ fn row(case: &Case, controls: &[Step], evidence: &Evidence, is_told: bool) -> Ro
     };
     let control = if missing.is_empty() { Control::Worked } else { Control::Failed };
     let reason = std::iter::once(told).chain(missing).collect::<Vec<_>>().join("; ");
-    Row { id: case.id, runtime: NAME, outcome, control, reason, millis: evidence.millis(case) }
+    let unbroken = case.steps.iter().filter(|step| !evidence.is_broken(step)).map(|step| step.name.clone()).collect();
+    Row { id: case.id, runtime: NAME, outcome, control, reason, millis: evidence.millis(case), unbroken }
 }
 
 /// What is not as it was expected to be without walls.
 pub(crate) fn surprises(cases: &[Case], rows: &[Row]) -> Vec<String> {
     let as_expected = |case: &Case, row: &Row| match case.weak {
         Weak::Broken => row.outcome == Outcome::Broken && row.control == Control::Worked,
-        Weak::Holds(_) => row.outcome == Outcome::Held,
+        Weak::Holds(_) => row.outcome == Outcome::Held && row.control == Control::Worked,
         Weak::NotMade(_) => row.outcome == Outcome::Skipped,
     };
     let odd = cases.iter().zip(rows).filter(|(case, row)| !as_expected(case, row));
-    odd.map(|(case, row)| format!("{}: expected {:?}, is {:?}: {}", case.id, case.weak, row.outcome, row.reason))
-        .collect()
+    let odd =
+        odd.map(|(case, row)| format!("{}: expected {:?}, is {:?}: {}", case.id, case.weak, row.outcome, row.reason));
+    odd.chain(cases.iter().zip(rows).flat_map(|(case, row)| unheard(case, row))).collect()
+}
+
+/// Attempts on a group that the group did not hear. The host reaches groups by an interface of its own; that a container on the bridge
+/// is heard by them is shown here.
+fn unheard<'c>(case: &'c Case, row: &'c Row) -> impl Iterator<Item = String> {
+    let to_group = |step: &&Step| step.traces.iter().any(|trace| OF_GROUPS.contains(&trace.place));
+    let silent = case.steps.iter().filter(to_group).filter(|step| row.unbroken.contains(&step.name));
+    silent.map(|step| format!("{}: the group did not hear it", step.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_attempt_on_a_group_must_be_heard() {
+        let to = |name: &str, place| Step::new(name, json!({"act": "x"}), &["ENETUNREACH"], &[]).traced(place, "mark");
+        let case = Case::new("D-99", Weak::Broken).step(to("site", "evil")).step(to("group", "multicast"));
+        let surprises = |unbroken: &[&str]| {
+            let unbroken = unbroken.iter().map(|name| (*name).to_owned()).collect();
+            let (outcome, control, reason) = (Outcome::Broken, Control::Worked, String::new());
+            let row = Row { id: "D-99", runtime: NAME, outcome, control, reason, millis: 1, unbroken };
+            surprises(std::slice::from_ref(&case), &[row])
+        };
+        assert_eq!(surprises(&["D-99 site"]), Vec::<String>::new());
+        assert_eq!(surprises(&["D-99 group"]), ["D-99 group: the group did not hear it"]);
+    }
 }
