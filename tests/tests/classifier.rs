@@ -17,7 +17,7 @@ use system_tests::{
 
 #[test]
 fn every_failure_ends_without_an_effect_and_what_it_allows_runs() {
-    classifier::every_failure_ends_without_an_effect_and_what_it_allows_runs(User::new());
+    let _ = classifier::every_failure_ends_without_an_effect_and_what_it_allows_runs(User::new());
 }
 
 #[test]

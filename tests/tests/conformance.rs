@@ -128,7 +128,7 @@ async fn bytes_that_are_no_protocol_end_the_agent_and_not_the_gate() {
 
 #[tokio::test]
 async fn a_broken_hook_alone_lets_nothing_happen() {
-    hooks::a_broken_hook_alone_lets_nothing_happen(None).await;
+    let _ = hooks::a_broken_hook_alone_lets_nothing_happen(None).await;
 }
 
 #[tokio::test]

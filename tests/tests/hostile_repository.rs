@@ -81,7 +81,8 @@ fn settings_that_take_hooks_environment_and_the_model_away_do_nothing() {
 
 #[test]
 fn the_checkout_s_git_configuration_filters_and_hooks_never_run_on_the_host() {
-    planted::the_checkout_s_git_configuration_filters_and_hooks_never_run_on_the_host(&User::new());
+    let ran = planted::the_checkout_s_git_configuration_filters_and_hooks_never_run_on_the_host(&User::new());
+    assert!(ran.len() >= 5, "{ran:?}");
 }
 
 /// What the agent leaves in its own checkout is data: the harvest reads files and takes nothing from their git directory.

@@ -12,6 +12,7 @@ const A: u16 = 1;
 const TXT: u16 = 16;
 const AAAA: u16 = 28;
 const HTTPS: u16 = 65;
+const SVCB: u16 = 64;
 
 /// Addresses given so far, by name: they take turns.
 static TURNS: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
@@ -67,7 +68,7 @@ fn records(name: &str, kind: u16) -> Option<Vec<Vec<u8>>> {
         (AAAA, IpAddr::V6(address)) => vec![address.octets().to_vec()],
         (TXT, _) => vec![b"\x05hello".to_vec()],
         // Priority 1, the same name, and a key for an encrypted hello.
-        (HTTPS, _) => vec![[&[0, 1, 0, 0, 5, 0, 8][..], b"ech-keys"].concat()],
+        (HTTPS | SVCB, _) => vec![[&[0, 1, 0, 0, 5, 0, 8][..], b"ech-keys"].concat()],
         (_, _) => Vec::new(),
     };
     Some(data)
@@ -100,6 +101,7 @@ mod tests {
         assert_eq!(counts("ok.test", A), (0, 1));
         assert_eq!(counts("ok.test", AAAA), (0, 0));
         assert_eq!(counts("ok.test", HTTPS), (0, 1));
+        assert_eq!(counts("ok.test", SVCB), (0, 1));
         assert_eq!(counts("six.test", AAAA), (0, 1));
         assert_eq!(counts("secret.evil.test", A), (0, 1));
         assert_eq!(counts("nowhere.test", A), (3, 0));

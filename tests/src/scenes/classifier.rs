@@ -53,11 +53,12 @@ fn transcript(user: &User) -> String {
     fs::read_to_string(user.attempt().join("transcript.jsonl")).expect("transcript")
 }
 
-/// Each way in which a classifier can fail, with calls between that it allows and denies.
+/// Each way in which a classifier can fail, with calls between that it allows and denies. Gives the user back, with the run.
 ///
 /// # Panics
 /// When something happens that it did not allow, or the other way round.
-pub fn every_failure_ends_without_an_effect_and_what_it_allows_runs(user: User) {
+#[must_use]
+pub fn every_failure_ends_without_an_effect_and_what_it_allows_runs(user: User) -> User {
     let error = |status: u16, kind: &str| json!({"error": {"status": status, "kind": kind, "message": "busy", "retry-after": 1}});
     let mut wrong_schema = facts("none", "none", "none", "", "fine");
     wrong_schema["facts"]["verdict"] = "allow".into();
@@ -145,4 +146,5 @@ pub fn every_failure_ends_without_an_effect_and_what_it_allows_runs(user: User) 
     assert!(ran.events().iter().any(|event| is_event(event, "gate") && event["verdict"]["model"]["requests"] == 2));
     let shown = user.run(&["show", result["run"].as_str().expect("run")]).expect_code(0).stdout;
     assert!(shown.contains(" % without a model · $0."), "{shown}");
+    user
 }

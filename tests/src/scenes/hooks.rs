@@ -90,11 +90,12 @@ esac"#;
 const HOOK_FAULTS: [&str; 10] =
     ["crash", "killed", "one", "three", "slow", "maybe", "deny", "garbage", "empty", "allow"];
 
-/// The hook crashes, is killed, exits with other codes, is slow, and answers what is no answer; and there is no callback.
+/// The hook crashes, is killed, exits with other codes, is slow, and answers what is no answer; and there is no callback. Gives what
+/// became of each; the last hook allows.
 ///
 /// # Panics
 /// When something happens all the same.
-pub async fn a_broken_hook_alone_lets_nothing_happen(runtime: Option<&str>) {
+pub async fn a_broken_hook_alone_lets_nothing_happen(runtime: Option<&str>) -> Vec<Became> {
     let mut setup = setup(&HOOK_FAULTS);
     setup.runtime = runtime.map(str::to_owned);
     setup.settings = Some(settings_with_hook(&["/bin/sh", "-c", HOOK], SHORT));
@@ -104,5 +105,7 @@ pub async fn a_broken_hook_alone_lets_nothing_happen(runtime: Option<&str>) {
     let mut expected: Vec<_> = (0..7).map(|_| Became::Nothing).collect();
     // Without a failure the hook has no opinion, and there is no callback that has one.
     expected.extend([Became::OnlyRead, Became::OnlyRead, Became::Done]);
-    assert_eq!(became(&rig, &HOOK_FAULTS).await, expected);
+    let found = became(&rig, &HOOK_FAULTS).await;
+    assert_eq!(found, expected);
+    found
 }

@@ -58,38 +58,49 @@ impl Scene {
 }
 
 /// Kills a run before anything is made, with the container created, in setup, while the agent works, and twice after that; from
-/// the harvest on it needs no model.
+/// the harvest on it needs no model. Gives the exit codes of those that were killed.
 ///
 /// # Panics
 /// When something is lost, done twice or left.
-pub fn at_every_stage(user: User) {
+#[must_use]
+pub fn at_every_stage(user: User) -> Vec<i32> {
+    let mut codes = Vec::new();
     let scene = Scene::new(user);
     let first = scene.start();
     let _ = first.wait_for("launch", |event| is_event(event, "launch"));
-    first.kill();
+    codes.push(kill(first));
     let second = scene.start();
     let _ = second.wait_for("create", |event| is_event(event, "step") && event["name"] == "create");
-    second.kill();
+    codes.push(kill(second));
     let third = scene.resume();
     third.wait_for_phase("setup");
-    third.kill();
+    codes.push(kill(third));
     let fourth = scene.resume();
     fourth.wait_for_call(1);
     scene.user.wait_for_line("two");
-    fourth.kill();
+    codes.push(kill(fourth));
     let fifth = scene.resume();
     fifth.wait_for_phase("harvesting");
-    fifth.kill();
+    codes.push(kill(fifth));
     fs::remove_file(&scene.conversation).expect("remove");
     let sixth = scene.resume();
     sixth.wait_for_phase("verifying");
-    sixth.kill();
+    codes.push(kill(sixth));
     let seventh = scene.resume();
     seventh.wait_for_phase("verifying");
     scene.user.wait_for_result();
-    seventh.kill();
+    codes.push(kill(seventh));
     // It may have cleaned up and closed the run before it was killed.
     let last = scene.resume().finish();
     assert!([0, 4].contains(&last.code), "{last:#?}");
     scene.assert_passed();
+    codes
+}
+
+/// What stands for the exit code of a process that a signal has ended.
+pub const KILLED: i32 = -1;
+
+fn kill(started: Started) -> i32 {
+    started.signal("KILL");
+    started.finish().code
 }

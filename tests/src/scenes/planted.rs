@@ -64,11 +64,12 @@ fn take_canaries(home: &Path) -> BTreeSet<String> {
     names
 }
 
-/// Whatever git's configuration names, nothing of it runs on the host.
+/// Whatever git's configuration names, nothing of it runs on the host. Gives the plants that do run for a git that is simply started.
 ///
 /// # Panics
 /// When something does, or when the plants would not work.
-pub fn the_checkout_s_git_configuration_filters_and_hooks_never_run_on_the_host(user: &User) {
+#[must_use]
+pub fn the_checkout_s_git_configuration_filters_and_hooks_never_run_on_the_host(user: &User) -> BTreeSet<String> {
     user.write(".gitattributes", "* filter=evil diff=evil merge=evil\n");
     user.commit("attributes");
     plant_in_git(user);
@@ -97,6 +98,7 @@ pub fn the_checkout_s_git_configuration_filters_and_hooks_never_run_on_the_host(
     let mut branch = Command::new("git");
     branch.args(["rev-parse", "--verify", "--quiet", &format!("sandbox/{run}")]).current_dir(user.repository());
     assert!(branch.status().expect("git").success(), "nothing was applied");
+    ran
 }
 
 fn changed(user: &User) -> Vec<String> {

@@ -85,6 +85,8 @@ pub(crate) struct Step {
     pub(crate) traces: Vec<Trace>,
     /// Seconds that it may take; what is refused is refused at once.
     pub(crate) seconds: f64,
+    /// Why it fails without walls too, where it does.
+    pub(crate) holds_anyway: Option<&'static str>,
 }
 
 /// Nothing that is refused may take longer, in seconds, on a loaded machine: at once, not a timeout (N-01).
@@ -103,6 +105,7 @@ impl Step {
             record: None,
             traces: Vec::new(),
             seconds: AT_ONCE,
+            holds_anyway: None,
         }
     }
 
@@ -139,6 +142,12 @@ impl Step {
     /// Another outcome where there is no model.
     pub(crate) fn in_proof(mut self, good: &[&str]) -> Self {
         self.good_in_proof = Some(good.iter().map(|text| (*text).to_owned()).collect());
+        self
+    }
+
+    /// It fails without walls too; why.
+    pub(crate) fn holds_anyway(mut self, why: &'static str) -> Self {
+        self.holds_anyway = Some(why);
         self
     }
 

@@ -1,11 +1,12 @@
 //! What is looked at from outside: while the agent waits, and when all is over.
 
-use super::{LATE, PROMPT, Scene};
+use super::{PROMPT, Scene, asks_evil};
 use crate::report::Report;
 use serde_json::Value;
 use std::fs;
 use system_tests::{
     Ran,
+    aftermath::{OPEN_GATE, bash},
     docker::docker,
     sentinel::{on_disk, secrets_in},
 };
@@ -58,8 +59,9 @@ pub(super) fn afterwards(scene: &Scene<'_>, run: &str, ran: &Ran, report: &mut R
 
     let late = user.git(&["show", &format!("sandbox/{run}:late.txt")]);
     report.held("N-17", late == "403", format!("after the edit: `{late}`"));
-    report.held("N-17", stage.internet.hearing.count("evil", "/late") == 0, "the edit let it through");
-    report.control("N-17", LATE.contains("/late") && edited(user).contains("evil.test"), "nothing was edited");
+    let mark = scene.setting.mark;
+    let heard = stage.internet.hearing.count("evil", &format!("/{mark}-late"));
+    report.held("N-17", heard == 0, "the edit let it through");
 
     let received = scene.upstream.received();
     let of_agent = || received.iter().filter(|request| !request.body["tools"].is_null());
@@ -113,6 +115,18 @@ pub(super) fn afterwards(scene: &Scene<'_>, run: &str, ran: &Ran, report: &mut R
     report.held("C-10", found.secrets.is_empty(), format!("{:?}", found.secrets));
     let verified = user.run(&["audit", "verify", run]);
     report.held("C-10", verified.code == 0, "the records do not verify");
+    under_the_edited_settings(scene, report);
+}
+
+/// The next run has the settings as they were edited, and is let through. From here on there are two runs.
+fn under_the_edited_settings(scene: &Scene<'_>, report: &mut Report) {
+    let Scene { user, stage, .. } = scene;
+    let path = format!("{}-afterwards", scene.setting.mark);
+    let conversation = user.conversation(&[bash(&asks_evil(&path, "afterwards.txt"))]);
+    let ran = user.run_task(&user.task("Ask once more.\n"), &conversation, &OPEN_GATE);
+    let is_heard = stage.internet.hearing.count("evil", &format!("/{path}")) > 0;
+    let told = format!("the edited settings are none: ended with {}: {}", ran.code, ran.stderr);
+    report.control("N-17", ran.code == 0 && is_heard, told);
 }
 
 /// What the site that takes little has heard of this run, in bytes.
@@ -120,8 +134,4 @@ fn drips(scene: &Scene<'_>) -> usize {
     let own = format!("/{} ", scene.setting.mark);
     let heard = scene.stage.internet.hearing.all();
     heard.iter().filter(|heard| heard.place == "drip" && heard.has(&own)).map(|heard| heard.bytes.len()).sum()
-}
-
-fn edited(user: &system_tests::User) -> String {
-    fs::read_to_string(user.home().join("config/sandbox/profile.toml")).unwrap_or_default()
 }

@@ -10,6 +10,9 @@ use std::{
 };
 use system_tests::{User, aftermath::step};
 
+/// What others must not enter in a home.
+const PRIVATE: [&str; 2] = ["state/sandbox", "cache/sandbox"];
+
 /// A user with a task and a conversation.
 fn ready(stage: &Stage, runtime: &str) -> (User, String, String) {
     let user = stage.user(runtime);
@@ -96,6 +99,11 @@ pub(super) fn no_runtime(stage: &Stage, runtime: &'static str, report: &mut Repo
     let ran = works.run(&["run", &task, "--replay", &conversation, "--set", "gate.mode=allow-all"]);
     report.control("K-12", ran.code == 0, format!("the same with the runtime ends with {}: {}", ran.code, ran.stderr));
     report.held("K-14", others_can_enter(works.home()).is_empty(), format!("{:?}", others_can_enter(works.home())));
+    for name in PRIVATE {
+        let opened = fs::set_permissions(works.home().join(name), fs::Permissions::from_mode(0o755));
+        report.control("K-14", opened.is_ok(), format!("there is no {name}"));
+    }
+    report.control("K-14", others_can_enter(works.home()).len() == PRIVATE.len(), "what is open was not found");
 }
 
 /// Directories that others made, own or can enter, where state and cache go.
@@ -135,7 +143,7 @@ pub(super) fn places(stage: &Stage, runtime: &'static str, report: &mut Report) 
 
 /// What of a user's state and cache can be entered or read by others, looked at from the top.
 fn others_can_enter(home: &Path) -> Vec<String> {
-    let dirs = ["state/sandbox", "cache/sandbox"].map(|name| home.join(name));
+    let dirs = PRIVATE.map(|name| home.join(name));
     let is_open = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0);
     dirs.iter().filter(|path| is_open(path)).map(|path| path.display().to_string()).collect()
 }

@@ -1,7 +1,10 @@
 //! The engine stops under runs. It is everyone's engine, so that this is played when nothing else is.
 
 use crate::{report::Report, stage::Stage};
-use system_tests::{aftermath::endless_step, scenes::engine};
+use system_tests::{
+    aftermath::{OPEN_GATE, endless_step, step},
+    scenes::engine,
+};
 
 /// The name that cases ask for.
 pub(crate) const NAME: &str = "engine away";
@@ -20,5 +23,9 @@ pub(crate) fn play(stage: &mut Stage, runtimes: &[&'static str], report: &mut Re
         report.held("K-10", ran.code == 105, format!("a missing image ends with {}", ran.code));
         report.held("K-10", ran.stderr.contains("sandbox/missing:1"), "the image is not named");
         user.assert_nothing_is_left();
+        let user = stage.user(runtime);
+        let ran = user.run_task(&user.task("Write a log."), &user.conversation(&[step("one")]), &OPEN_GATE);
+        let works = ran.code == 0 && user.logged() == ["one"];
+        report.control("K-10", works, format!("with engine and image it ends with {}: {}", ran.code, ran.stderr));
     }
 }

@@ -60,7 +60,9 @@ pub(super) fn poisoned_environment(stage: &Stage, runtime: &'static str, report:
 }
 
 pub(super) fn planted_repository(stage: &Stage, runtime: &'static str, report: &mut Report) {
-    planted::the_checkout_s_git_configuration_filters_and_hooks_never_run_on_the_host(&stage.user(runtime));
+    let user = stage.user(runtime);
+    let ran = planted::the_checkout_s_git_configuration_filters_and_hooks_never_run_on_the_host(&user);
+    report.control("K-17", ran.len() >= 5, format!("a git that is simply started runs no more than {ran:?}"));
     report.held("K-17", true, "nothing of it ran");
 }
 

@@ -49,9 +49,9 @@ pub(super) fn hostile_image(stage: &Stage, runtime: &'static str, report: &mut R
         ".devcontainer/devcontainer.json",
         &format!("{{\"initializeCommand\": \"{touch}\", \"build\": {{\"dockerfile\": \"Dockerfile\"}}}}"),
     );
-    user.write(".devcontainer/Dockerfile", "FROM sandbox/base\nRUN touch /canary-built\n");
-    user.write(".sandbox/Dockerfile", "FROM sandbox/base\nRUN touch /canary-built\n");
-    user.write("Dockerfile", "FROM sandbox/base\nRUN touch /canary-built\n");
+    for path in [".devcontainer/Dockerfile", ".sandbox/Dockerfile", "Dockerfile"] {
+        user.write(path, &format!("FROM sandbox/base\nRUN touch /canary-built-{runtime}\n"));
+    }
     user.commit("recipes");
     let look = "sleep 3; { pwd; id -u; env | grep -c canary; ls -d /is-hostile; ls -d /canary-* /workspace/canary-* 2>/dev/null; echo end; } >> log.txt";
     let conversation = user.conversation(&[bash(look), endless_step("two")]);
@@ -60,10 +60,10 @@ pub(super) fn hostile_image(stage: &Stage, runtime: &'static str, report: &mut R
     let started = user.start_task(&user.task(verify), &conversation, &[&OPEN_GATE[..], &["--set", &set]].concat());
     started.wait_for_call(1);
     user.wait_for_line("two");
-    let images = docker(&["images", "--quiet"]).lines().count();
     // The tag moves to another image while the run works.
-    build(&format!("attack-moved-{runtime}:1"), "FROM sandbox/base\nUSER 0:0\nRUN touch /is-moved\n");
-    let _ = docker(&["tag", &format!("attack-moved-{runtime}:1"), &image]);
+    let (moved, before) = (format!("attack-moved-{runtime}:1"), id_of(&image));
+    build(&moved, "FROM sandbox/base\nUSER 0:0\nRUN touch /is-moved\n");
+    let _ = docker(&["tag", &moved, &image]);
     let _ = docker(&["exec", "--user", "1000", &user.agent_container(), "pkill", "-x", "sleep"]);
     let ran = started.finish();
     let logged = user.logged();
@@ -77,15 +77,29 @@ pub(super) fn hostile_image(stage: &Stage, runtime: &'static str, report: &mut R
     let ran_by_itself: Vec<_> = logged.iter().filter(|line| line.contains("canary")).collect();
     report.held("K-03", ran_by_itself.is_empty(), format!("the image ran commands: {ran_by_itself:?}"));
     report.held("K-03", stage.internet.hearing.count("evil", "/image") == 0, "the image's model was asked");
-    report.control("K-13", docker(&["images", "--quiet"]).lines().count() > images, "no image was made meanwhile");
+    let is_moved = id_of(&image) == id_of(&moved) && id_of(&image) != before;
+    report.control("K-13", is_moved, "the tag did not move");
     report.held(
         "K-13",
         ran.code == 0,
         format!("verify ran in the image of another tag, or not at all: {} {}", ran.code, ran.stderr),
     );
     report.held("K-13", !canary.exists(), "a command of the repository's recipes ran on the host");
-    let built = docker(&["images", "--all", "--format", "{{.Repository}}:{{.Tag}}"]);
-    report.held("K-13", !built.contains("devcontainer"), "a recipe of the repository was built");
+    let steps = steps_of_all_images();
+    report.control("K-13", steps.contains("touch /is-moved"), "the images' steps do not tell what was built");
+    let built = format!("/canary-built-{runtime}");
+    report.held("K-13", !steps.contains(&built), "a recipe of the repository was built");
+}
+
+fn id_of(image: &str) -> String {
+    docker(&["inspect", "--format", "{{.Id}}", image])
+}
+
+/// Every step that an image of the engine's was built with, whatever it is called. Images that go away meanwhile are passed over.
+fn steps_of_all_images() -> String {
+    let ids = docker(&["images", "--all", "--quiet", "--no-trunc"]);
+    let told = ids.lines().filter_map(|id| Command::new("docker").args(["history", "--no-trunc", id]).output().ok());
+    told.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).collect()
 }
 
 /// An image that loads something into every program: the canary sees it, and the agent is not started.

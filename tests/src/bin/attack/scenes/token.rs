@@ -10,9 +10,9 @@ use system_tests::{
 
 const PROMPT: &str = "Look for a token.";
 
-/// Looks everywhere, and shows that it finds what is there.
-const SEARCH: &str = "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -acE \"$(cat pattern)\" \
-     > found.txt; grep -rslE \"$(cat pattern)\" /home /tmp /workspace /etc /run 2>/dev/null >> found.txt; echo searched >> found.txt";
+/// Looks everywhere, and shows that it finds what is there: the decoy in a file, in a command line and in an environment.
+const SEARCH: &str = "(DECOY=$(cat decoy.txt) exec sleep 20) >/dev/null 2>&1 & (exec -a $(cat decoy.txt) sleep 20) >/dev/null 2>&1 & sleep 1; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -acE \"$(cat pattern)\" \
+     | sed 's/^/found /' > found.txt; grep -rslE \"$(cat pattern)\" /home /tmp /workspace /etc /run 2>/dev/null >> found.txt; echo searched >> found.txt";
 
 pub(super) fn oauth(stage: &Stage, runtime: &'static str, report: &mut Report) {
     let token = format!("sk-ant-oat01-Zq7-{runtime}token-4c1e90");
@@ -40,7 +40,14 @@ pub(super) fn oauth(stage: &Stage, runtime: &'static str, report: &mut Report) {
     );
     let found: Vec<_> = diff.lines().filter(|line| line.starts_with("+/") && !line.ends_with("decoy.txt")).collect();
     report.held("C-13", found.is_empty(), format!("inside: {found:?}"));
-    report.held("C-13", diff.contains("+0\n"), "a process has it");
+    let in_processes: Vec<_> = diff.lines().filter_map(|line| line.strip_prefix("+found ")).collect();
+    // Both decoys, and nothing else.
+    report.control(
+        "C-13",
+        in_processes.iter().any(|count| *count >= "2"),
+        "the search found not even the decoys' processes",
+    );
+    report.held("C-13", in_processes == ["2"], format!("processes have it: {in_processes:?}"));
     report.held("C-13", secrets_in(format!("{}{}", ran.stdout, ran.stderr).as_bytes()).is_empty(), "it was printed");
     let disk = on_disk(&user, PROMPT);
     report.held(

@@ -38,6 +38,7 @@ pub(crate) fn controls() -> Vec<Step> {
     let http2 = ["--http2", "-o", "/dev/null", "-w", "%{http_code}", "https://look.test/open/x"];
     let mut socket = Through::Proxy("ws.test").act("websocket");
     (socket["sni"], socket["path"], socket["bytes"]) = (json!("ws.test"), json!("/"), json!(5000));
+    let objects = "git cat-file --batch-all-objects --batch | grep -acE '[Z]q7-decoy'";
     let fetch = "git ls-remote --quiet https://git.test/acme/{mark}.git refs/heads/main | cut -f2";
     let keyed = "curl -sS -H \"Authorization: Bearer $API_HANDLE\" https://keyed.test/{mark}-keyed";
     vec![
@@ -72,6 +73,8 @@ pub(crate) fn controls() -> Vec<Step> {
         // The search finds what is there: every process has a path.
         Step::new("control environments", json!({"act": "environments", "pattern": "PATH=/"}), &["environ of *"], &[]),
         Step::new("control variables", json!({"act": "variables", "pattern": "^PATH="}), &["PATH"], &[]),
+        // The decoy is committed.
+        shell("control objects", objects, &["0 1"], &[]).within(20.0),
         Step::new("control files", json!({"act": "find", "patterns": [CONFIG]}), &[CONFIG], &[]),
         Step::new(
             "control text",

@@ -63,7 +63,7 @@ fn other_places() -> Case {
         .controls(&["control curl by the proxy", "control a credential is added"])
         .step(shell("the model's key", &format!("{model} | grep -cE '{PATTERN}' || true"), &["0 0"], &["0 1", "0 2"]))
         .step(handle("plainly", "printf %s \"$API_HANDLE\"", "Zq7-apisecret"))
-        .step(handle("in base64", "printf %s \"$API_HANDLE\" | base64 -w0", "WnE3LWFwaXNlY3JldA"))
+        .step(handle("in base64", "printf %s \"$API_HANDLE\" | base64 -w0", "WnE3LWFwaXNlY3Jl"))
         .step(handle(
             "in hexadecimal",
             "printf %s \"$API_HANDLE\" | od -An -tx1 | tr -d ' \\n'",
@@ -137,11 +137,9 @@ fn files() -> Case {
 fn history() -> Case {
     let objects =
         format!("git cat-file --batch-all-objects --batch | grep -acE '{PATTERN}' | sed 's/^/found /' || true");
-    let decoy = "git cat-file --batch-all-objects --batch | grep -acE '[Z]q7-decoy' | sed 's/^/decoys /'";
     Case::new("C-06", Weak::Broken)
         // The decoy is committed: it alone is found.
         .step(shell("all objects", &objects, &["0 found 1"], &["0 found*"]).within(20.0))
-        .step(shell("the decoy", decoy, &["0 decoys 1"], &[]).within(20.0))
         .step(shell("stashes", "git stash list | wc -l", &["0 0"], &["0 *"]))
         .step(shell(
             "the reflog of what was taken back",
@@ -156,7 +154,7 @@ fn history() -> Case {
             &["0 *"],
         ))
         .step(find("files that were never added", &["/workspace/.env"]))
-        .controls(&["control files"])
+        .controls(&["control files", "control objects"])
 }
 
 fn agents() -> Case {

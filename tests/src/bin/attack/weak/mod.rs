@@ -18,7 +18,7 @@ use system_tests::{
     User,
     docker::docker,
     guest_binary,
-    internet::map::{BRIDGE, OF_GROUPS, VENDOR},
+    internet::map::{BRIDGE, VENDOR},
     sentinel::{KEY, secrets_in},
 };
 
@@ -64,10 +64,14 @@ pub(crate) fn phase(stage: &Stage, cases: &[Case], controls: &[Step], deaf: &[&'
 /// The probe in a container as it is usually started. What it prints, whatever its exit code.
 fn plain_run(user: &User) -> String {
     let proxy = format!("http://{BRIDGE}:3128");
+    // What people hand in: the agent for their keys, and a secret.
+    let (socket, secret) = (user.file("agent.socket", ""), user.file("token", "Zq7-mounted-4c1e90\n"));
     let mut run = Command::new("docker");
     run.args(["run", "--name", "weak", "--user", "0", "--workdir", "/workspace"])
         .args(["--volume", &format!("{}:/workspace", user.repository().display())])
         .args(["--volume", &format!("{}:/opt/sandbox/guest", guest_binary().display())])
+        .args(["--volume", &format!("{}:/tmp/Zq7-agent-4c1e90", socket.display())])
+        .args(["--volume", &format!("{}:/run/secrets/token", secret.display())])
         .args(["--env", &format!("ANTHROPIC_API_KEY={KEY}"), "--env", "GITHUB_TOKEN=Zq7-github-4c1e90"])
         .args(["--env", &format!("API_HANDLE={API_SECRET}")])
         .args(["--env", "SSH_AUTH_SOCK=/tmp/Zq7-agent-4c1e90", "--env", "NO_PROXY=127.0.0.1,localhost"]);
@@ -110,15 +114,15 @@ pub(crate) fn surprises(cases: &[Case], rows: &[Row]) -> Vec<String> {
     let odd = cases.iter().zip(rows).filter(|(case, row)| !as_expected(case, row));
     let odd =
         odd.map(|(case, row)| format!("{}: expected {:?}, is {:?}: {}", case.id, case.weak, row.outcome, row.reason));
-    odd.chain(cases.iter().zip(rows).flat_map(|(case, row)| unheard(case, row))).collect()
+    odd.chain(cases.iter().zip(rows).flat_map(|(case, row)| silent(case, row))).collect()
 }
 
-/// Attempts on a group that the group did not hear. The host reaches groups by an interface of its own; that a container on the bridge
-/// is heard by them is shown here.
-fn unheard<'c>(case: &'c Case, row: &'c Row) -> impl Iterator<Item = String> {
-    let to_group = |step: &&Step| step.traces.iter().any(|trace| OF_GROUPS.contains(&trace.place));
-    let silent = case.steps.iter().filter(to_group).filter(|step| row.unbroken.contains(&step.name));
-    silent.map(|step| format!("{}: the group did not hear it", step.name))
+/// Attempts that failed although nothing holds them: they show nothing of the walls. A case that fails as a whole says itself why.
+fn silent<'c>(case: &'c Case, row: &'c Row) -> impl Iterator<Item = String> {
+    let steps = case.steps.iter().filter(|step| case.weak == Weak::Broken && step.holds_anyway.is_none());
+    steps
+        .filter(|step| row.unbroken.contains(&step.name))
+        .map(|step| format!("{}: failed, and nothing holds it", step.name))
 }
 
 #[cfg(test)]
@@ -126,16 +130,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_attempt_on_a_group_must_be_heard() {
-        let to = |name: &str, place| Step::new(name, json!({"act": "x"}), &["ENETUNREACH"], &[]).traced(place, "mark");
-        let case = Case::new("D-99", Weak::Broken).step(to("site", "evil")).step(to("group", "multicast"));
-        let surprises = |unbroken: &[&str]| {
+    fn every_attempt_must_work_or_say_why_not() {
+        let to = |name: &str| Step::new(name, json!({"act": "x"}), &["ENETUNREACH"], &[]).traced("evil", "mark");
+        let case = Case::new("D-99", Weak::Broken)
+            .step(to("one"))
+            .step(to("two"))
+            .step(to("three").holds_anyway("there is no such thing"));
+        let surprises = |case: &Case, unbroken: &[&str]| {
             let unbroken = unbroken.iter().map(|name| (*name).to_owned()).collect();
             let (outcome, control, reason) = (Outcome::Broken, Control::Worked, String::new());
             let row = Row { id: "D-99", runtime: NAME, outcome, control, reason, millis: 1, unbroken };
-            surprises(std::slice::from_ref(&case), &[row])
+            surprises(std::slice::from_ref(case), &[row])
         };
-        assert_eq!(surprises(&["D-99 site"]), Vec::<String>::new());
-        assert_eq!(surprises(&["D-99 group"]), ["D-99 group: the group did not hear it"]);
+        assert_eq!(surprises(&case, &["D-99 three"]), Vec::<String>::new());
+        assert_eq!(surprises(&case, &["D-99 two", "D-99 three"]), ["D-99 two: failed, and nothing holds it"]);
     }
 }
