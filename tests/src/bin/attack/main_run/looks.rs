@@ -99,8 +99,8 @@ pub(super) fn afterwards(scene: &Scene<'_>, run: &str, ran: &Ran, report: &mut R
         "nothing was quoted back",
     );
     report.held("C-04", secrets_in(transcript.as_bytes()).is_empty(), "what was quoted back came through");
-    let reasons = records.iter().filter(|record| record["rule"] == "bad_answer").count();
-    report.held("C-04", reasons > 0, "no record of what was quoted back");
+    let is_told = |record: &&Value| record["reason"].to_string().contains("taken out of the answer");
+    report.held("C-04", records.iter().filter(is_told).count() > 0, "no record of what was quoted back");
 
     report.control("C-10", ran.stderr.contains("DEBUG"), "nothing was logged in detail");
     let said = format!("{}{}", ran.stdout, ran.stderr);

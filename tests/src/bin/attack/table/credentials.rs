@@ -95,19 +95,26 @@ fn other_places() -> Case {
 }
 
 fn reflected() -> Case {
-    let found = |name: &str, args: &str| {
+    // The states of all answers, then how many lines hold something in place of the credential, and the credential itself.
+    let found = |name: &str, args: &str, good: &str| {
         let command = format!(
-            "curl -sS -i {args} 2>&1 | tr -d '\\r' > /tmp/reflected-$$; grep -icE '{PATTERN}|5a71372d6170|%5A%71%37|WnE3L' /tmp/reflected-$$ || true"
+            "curl -sS -i --suppress-connect-headers -H \"Authorization: Bearer $API_HANDLE\" {args} 2>&1 | tr -d '\\r' > /tmp/reflected-$$; \
+             count() {{ grep -icE \"$2\" /tmp/reflected-$$ | sed \"s/^/$1 /\"; }}; \
+             {{ sed -nE 's/^HTTP[^ ]* ([0-9]+).*/\\1/p' /tmp/reflected-$$; count hidden 'redacted by sandbox|[*]{{20}}'; \
+             count found '{PATTERN}|5a71372d6170|%5A%71%37|WnE3L'; }} | paste -sd' '"
         );
-        shell(name, &command, &["0 0"], &["0 *"])
+        shell(name, &command, &[good], &["0 *"])
     };
-    Case::new("C-04", Weak::NotMade("there is no gateway that adds a credential"))
+    Case::new("C-04", Weak::Broken)
         .controls(&["control a credential is added"])
-        .step(found("in the body and a header", "https://keyed.test/headers"))
-        .step(found("in other spellings", "https://keyed.test/encoded"))
-        .step(found("compressed", "--compressed https://keyed.test/headers"))
-        .step(found("with a redirect", "-L https://keyed.test/redirect"))
-        .step(found("in pieces", "-H 'Range: bytes=0-40' https://keyed.test/headers"))
+        .step(found("in the body and a header", "https://keyed.test/headers", "0 200 hidden 2 found 0"))
+        .step(found("in other spellings", "https://keyed.test/encoded", "0 200 hidden 2 found 0"))
+        .step(found("compressed", "--compressed https://keyed.test/headers", "0 200 hidden 2 found 0"))
+        .step(
+            found("with a redirect", "-L https://keyed.test/redirect", "0 302 403 hidden 0 found 0")
+                .holds_anyway("curl itself sends it to no other host"),
+        )
+        .step(found("in pieces", "-H 'Range: bytes=0-40' https://keyed.test/headers", "0 200 hidden 2 found 0"))
         .scene("main")
 }
 
