@@ -189,38 +189,35 @@ pub(crate) fn is_secret_variable(name: &str) -> bool {
         || upper.ends_with("_PAT")
 }
 
-/// Shell globbing without brackets' details: `*` any run, `?` one character, `[…]` one character. Linear with one
-/// backtrack point, so that no pattern is slow.
+/// Shell globbing without brackets' details: `*` any run, `?` one character, `[…]` one character. One backtrack point, so that no
+/// pattern is slow, and no copies: every pattern that a call names is held against many names.
 pub(crate) fn glob_matches(pattern: &str, text: &str) -> bool {
-    let (p, t): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut i, mut j, mut star, mut mark) = (0, 0, None, 0);
-    while j < t.len() {
-        let step = match p.get(i) {
+    let (mut left, mut text) = (pattern, text);
+    let mut back: Option<(&str, &str)> = None;
+    while let Some(c) = text.chars().next() {
+        let after = match left.chars().next() {
             Some('*') => {
-                star = Some(i);
-                mark = j;
-                i += 1;
+                left = &left[1..];
+                back = Some((left, text));
                 continue;
             }
-            Some('?') => Some(1),
-            Some('[') if p[i..].contains(&']') => p[i..].iter().position(|c| *c == ']').map(|end| end + 1),
-            Some(c) if *c == t[j] => Some(1),
+            Some('?') => Some(&left[1..]),
+            Some('[') if left.contains(']') => left.split_once(']').map(|(_, after)| after),
+            Some(own) if own == c => Some(&left[own.len_utf8()..]),
             Some(_) | None => None,
         };
-        match (step, star) {
-            (Some(width), _) => {
-                i += width;
-                j += 1;
-            }
-            (None, Some(at)) => {
-                i = at + 1;
-                mark += 1;
-                j = mark;
+        match (after, back) {
+            (Some(after), _) => (left, text) = (after, &text[c.len_utf8()..]),
+            (None, Some((star, mark))) => {
+                let mut mark = mark.chars();
+                mark.next();
+                (left, text) = (star, mark.as_str());
+                back = Some((star, text));
             }
             (None, None) => return false,
         }
     }
-    p[i..].iter().all(|c| *c == '*')
+    left.bytes().all(|byte| byte == b'*')
 }
 
 #[cfg(test)]
@@ -298,5 +295,7 @@ mod tests {
         assert!(glob_matches("*", ""));
         assert!(!glob_matches("a*b", "ac"));
         assert!(glob_matches("a*b*c", "axxbyybzc"));
+        assert!(glob_matches("*é[xy]?", "éaébü") && !glob_matches("*é[xy]?", "éaéb"));
+        assert!(glob_matches("a[b", "a[b") && !glob_matches("a[b", "ab"));
     }
 }

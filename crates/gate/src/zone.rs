@@ -4,6 +4,8 @@ use crate::{
     place::{Place, is_under},
     world::World,
 };
+use aho_corasick::AhoCorasick;
+use std::sync::LazyLock;
 
 /// What kind of place a path is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +132,7 @@ fn special(path: &str, world: &World) -> Option<Zone> {
         "/etc/nsswitch", "/etc/dhcp", "/etc/audit", "/etc/sysctl", "/etc/resolv.conf", "/etc/polkit-1",
         "/lib/udev", "/usr/lib/udev", "/etc/pacman.d/hooks", "/usr/share/initramfs-tools", "/etc/initramfs-tools",
         "/usr/share/polkit-1", "/etc/kernel", "/etc/grub.d", "/etc/default/grub",
-        "/etc/X11/Xsession", "/etc/logrotate", "/etc/dbus-1", "/etc/modprobe", "/etc/update-motd", "/etc/zsh/",
+        "/etc/x11/xsession", "/etc/logrotate", "/etc/dbus-1", "/etc/modprobe", "/etc/update-motd", "/etc/zsh/",
         "/usr/lib/zypper/commands", "/usr/lib/python3/dist-packages/sitecustomize",
     ];
     let path = inside_mount(path);
@@ -198,39 +200,65 @@ fn is_escape(path: &str) -> bool {
         || path.ends_with("/notify_on_release")
 }
 
+/// Parts of paths of settings of agents.
+#[rustfmt::skip]
+static AGENT: LazyLock<Parts> = LazyLock::new(|| Parts::new(&[
+    "/.claude.json", "/.claude/settings", "/.claude/hooks", "/.codex/config", "/.codex/hooks",
+    "/.gemini/settings", "/.qwen/settings", "/.config/opencode", "/.claude/agents", "/opencode.json",
+    "/.opencode/", "/.aider.conf", "/.continue/config", "/.windsurf/", "/.codeium/", "/.roo/mcp", "/.amazonq/",
+    "/.kiro/settings", "/.crush.json", "/crush.json", "/.config/goose", "/.goose/", "/.cursor/mcp.json",
+    "/.cursor/hooks", "/.cursor/permissions", "/.config/amp", "/.augment/settings", "/.factory/settings",
+    "/.sandbox/", "/.vscode/mcp.json",
+]));
+/// Parts of paths in the work tree that run or are obeyed elsewhere.
+#[rustfmt::skip]
+static HAND_OFF: LazyLock<Parts> = LazyLock::new(|| Parts::new(&[
+    "/.github/copilot", "/.github/instructions", "/.github/codeowners", "/.github/dependabot", "/codeowners",
+    "/.gitlab/", "/.windsurfrules", "/.clinerules", "/.roorules", "/.roo/", "/.kiro/", "/.junie/", "/.rules",
+    "/.goosehints", "/qwen.md", "/codex.md", "/conventions.md", "/lefthook.yml", "/.zed/", "/.drone.yml",
+    "/.github/workflows", "/.github/actions", "/.gitlab-ci.yml", "/.circleci", "/.travis.yml", "/azure-pipelines",
+    "/jenkinsfile", "/.vscode", "/.idea", "/.devcontainer", "/.envrc", "/.husky", "/.githooks",
+    "/.pre-commit-config", "/.cargo/config", "/claude.md", "/agents.md", "/gemini.md", "/.cursor",
+    "/.cursorrules", "/.mcp.json", "/.gitattributes", "/.claude", "/.buildkite",
+]));
+/// Parts of paths of what runs at login or lets people in.
+#[rustfmt::skip]
+static STARTUP: LazyLock<Parts> = LazyLock::new(|| Parts::new(&[
+    "/.bash_aliases", "/.vimrc", "/.vim/", "/.config/nvim", "/.emacs", "/.tmux.conf", "/.screenrc", "/.psqlrc",
+    "/.sqliterc", "/.irbrc", "/.pryrc", "/.gdbinit", "/.lldbinit", "/.ipython/profile", "/.pythonrc", "/.inputrc",
+    "/.xinitrc", "/.xprofile", "/.xsession", "/.gradle/init", "/.config/environment.d", "/.rprofile",
+    "/sitecustomize.py", "/usercustomize.py", "/.config/gtk", "/.local/share/systemd",
+    "/.bashrc", "/.bash_profile", "/.bash_login", "/.bash_logout", "/.profile", "/.zshrc", "/.zprofile",
+    "/.zshenv", "/.zlogin", "/.config/autostart", "/.config/systemd", "/.config/fish", "/.ssh", "/.gitconfig",
+    "/.config/git", "/.pam_environment",
+]));
+
+/// Texts that are looked for in one pass: each place that a call names is held against all of them.
+struct Parts(Option<AhoCorasick>);
+
+impl Parts {
+    fn new(texts: &[&str]) -> Self {
+        Self(AhoCorasick::new(texts).ok())
+    }
+
+    /// True when any is in the path, and when nothing could be made to find them.
+    fn is_in(&self, path: &str) -> bool {
+        self.0.as_ref().is_none_or(|parts| parts.is_match(path))
+    }
+}
+
 /// Zones decided by a component anywhere in the path.
 fn named_component(path: &str, world: &World) -> Option<Zone> {
-    #[rustfmt::skip]
-    const AGENT: [&str; 30] = [
-        "/.claude.json", "/.claude/settings", "/.claude/hooks", "/.codex/config", "/.codex/hooks",
-        "/.gemini/settings", "/.qwen/settings", "/.config/opencode", "/.claude/agents", "/opencode.json",
-        "/.opencode/", "/.aider.conf", "/.continue/config", "/.windsurf/", "/.codeium/", "/.roo/mcp", "/.amazonq/",
-        "/.kiro/settings", "/.crush.json", "/crush.json", "/.config/goose", "/.goose/", "/.cursor/mcp.json",
-        "/.cursor/hooks", "/.cursor/permissions", "/.config/amp", "/.augment/settings", "/.factory/settings",
-        "/.sandbox/", "/.vscode/mcp.json",
-    ];
     let home = world.home.to_ascii_lowercase();
     let in_home = |name: &str| path.strip_prefix(&home).is_some_and(|rest| is_under(rest, name));
-    if AGENT.iter().any(|part| path.contains(part))
-        || ["/.claude", "/.codex", "/.gemini"].iter().any(|dir| in_home(dir))
-    {
+    if AGENT.is_in(path) || ["/.claude", "/.codex", "/.gemini"].iter().any(|dir| in_home(dir)) {
         return Some(Zone::AgentSettings);
     }
     let worktree = path.strip_prefix(&world.worktree.to_ascii_lowercase());
     if path.split('/').any(|part| part == ".git" || part == ".gitmodules" || part.starts_with("git~")) {
         return Some(Zone::GitInternals);
     }
-    #[rustfmt::skip]
-    const HAND_OFF: [&str; 44] = [
-        "/.github/copilot", "/.github/instructions", "/.github/codeowners", "/.github/dependabot", "/codeowners",
-        "/.gitlab/", "/.windsurfrules", "/.clinerules", "/.roorules", "/.roo/", "/.kiro/", "/.junie/", "/.rules",
-        "/.goosehints", "/qwen.md", "/codex.md", "/conventions.md", "/lefthook.yml", "/.zed/", "/.drone.yml",
-        "/.github/workflows", "/.github/actions", "/.gitlab-ci.yml", "/.circleci", "/.travis.yml", "/azure-pipelines",
-        "/jenkinsfile", "/.vscode", "/.idea", "/.devcontainer", "/.envrc", "/.husky", "/.githooks",
-        "/.pre-commit-config", "/.cargo/config", "/claude.md", "/agents.md", "/gemini.md", "/.cursor",
-        "/.cursorrules", "/.mcp.json", "/.gitattributes", "/.claude", "/.buildkite",
-    ];
-    if worktree.is_some() && HAND_OFF.iter().any(|part| path.contains(part)) {
+    if worktree.is_some() && HAND_OFF.is_in(path) {
         return Some(Zone::HandOff);
     }
     #[rustfmt::skip]
@@ -241,17 +269,7 @@ fn named_component(path: &str, world: &World) -> Option<Zone> {
     if HOOKS.contains(&path.rsplit('/').next().unwrap_or_default()) {
         return Some(Zone::HandOff);
     }
-    #[rustfmt::skip]
-    const STARTUP: [&str; 42] = [
-        "/.bash_aliases", "/.vimrc", "/.vim/", "/.config/nvim", "/.emacs", "/.tmux.conf", "/.screenrc", "/.psqlrc",
-        "/.sqliterc", "/.irbrc", "/.pryrc", "/.gdbinit", "/.lldbinit", "/.ipython/profile", "/.pythonrc", "/.inputrc",
-        "/.xinitrc", "/.xprofile", "/.xsession", "/.gradle/init", "/.config/environment.d", "/.rprofile",
-        "/sitecustomize.py", "/usercustomize.py", "/.config/gtk", "/.local/share/systemd",
-        "/.bashrc", "/.bash_profile", "/.bash_login", "/.bash_logout", "/.profile", "/.zshrc", "/.zprofile",
-        "/.zshenv", "/.zlogin", "/.config/autostart", "/.config/systemd", "/.config/fish", "/.ssh", "/.gitconfig",
-        "/.config/git", "/.pam_environment",
-    ];
-    (worktree.is_none() && STARTUP.iter().any(|part| path.contains(part))).then_some(Zone::Startup)
+    (worktree.is_none() && STARTUP.is_in(path)).then_some(Zone::Startup)
 }
 
 #[cfg(test)]

@@ -108,6 +108,24 @@ fn long_and_endless_lines_end() {
     }
 }
 
+#[test]
+fn words_that_come_many_times_are_not_all_looked_at_and_not_allowed() {
+    let words = |count: usize| (0..count).map(|n| format!("f{n} ")).collect::<String>();
+    assert_eq!(judge(&format!("cat {}", words(1000))).decision, Decision::Allow);
+    for line in [
+        format!("cat {}", words(5000)),
+        format!("for i in 1 2 3 4 5 6 7 8; do cat {}; done", words(1000)),
+        format!("v='{}'; {}", words(1000), "cat $v; ".repeat(900)),
+        format!("a=({}); {}", words(1000), "cat \"${a[@]}\"; ".repeat(900)),
+        format!("echo {} | {} cat", words(1000), "xargs ".repeat(20)),
+        format!("f() {{ cat {}; }}; {}", words(1000), "f; ".repeat(900)),
+    ] {
+        assert_eq!(judge(&line).decision, Decision::Ask, "{line:.60}");
+        assert_eq!(judge(&format!("rm -rf /; {line}")).decision, Decision::Deny, "{line:.60}");
+    }
+    assert_eq!(judge(&format!("rm -rf / {}", words(5000))).decision, Decision::Deny, "what it begins with counts");
+}
+
 fn judge_tool(tool: &str, input: serde_json::Value) -> Verdict {
     let call = ToolCall { id: CallId("t".into()), tool: tool.into(), input, cwd: "/workspace".into(), subagent: None };
     let gate = Gate::new(&Policy::default(), World::default()).expect("good rules");

@@ -63,6 +63,9 @@ impl Walker<'_> {
         if depth > MAX_TEXTS {
             return self.gap("too many wrappers around a command".to_owned());
         }
+        if command.words() > self.room {
+            return self.push(command);
+        }
         self.run_guessed(&command, starter, depth);
         let command = abbreviated::written_out(self.fed_by_substitution(command));
         let name = command.name();
@@ -88,7 +91,7 @@ impl Walker<'_> {
         match unwrap::open(&command, self.world) {
             Wrapped::Plain => {
                 self.note_decoded(&command);
-                _ = self.push(command);
+                self.push(command);
             }
             Wrapped::Command { inner, keep, via } => {
                 let within = Starter::of(via, &command);

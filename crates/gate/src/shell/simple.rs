@@ -28,13 +28,22 @@ impl Walker<'_> {
         }
     }
 
-    pub(super) fn push(&mut self, command: SimpleCommand) -> usize {
+    /// Takes a command into the line; what there is no room for is cut off and told.
+    pub(super) fn push(&mut self, mut command: SimpleCommand) {
         if self.line.commands.len() >= MAX_COMMANDS {
-            self.gap("more commands than are looked at".to_owned());
-        } else {
-            self.line.commands.push(command);
+            return self.gap("more commands than are looked at".to_owned());
         }
-        self.line.commands.len() - 1
+        if command.words() > self.room {
+            self.gap("more words than are looked at".to_owned());
+            // Its name and what it begins with can still speak against the call.
+            let most = (self.room / 3).max(1);
+            command.argv.truncate(most);
+            command.redirects.truncate(most);
+            command.assignments.truncate(most);
+            self.room = 0;
+        }
+        self.room = self.room.saturating_sub(command.words());
+        self.line.commands.push(command);
     }
 
     /// A command; where it names variables that have one of several values, each is looked at beside what is not known.

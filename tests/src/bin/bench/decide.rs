@@ -102,11 +102,31 @@ fn hostile() -> Vec<(&'static str, Value)> {
         bash(format!("rm -rf /; cat <<E\n{}", "x\n".repeat(5_000_000))),
         bash(format!("rm -rf /; {}", "\u{0}".repeat(1_000_000))),
     ];
+    // Words that are written once and come many times.
+    let many = ["cat", "rm"].iter().flat_map(|program| {
+        let words = ["a ", "a* "].map(|unit| unit.repeat(8_000 / unit.len()));
+        words.into_iter().flat_map(move |words| {
+            [
+                format!("{program} {}", words.repeat(4)),
+                format!("for i in 1 2 3 4 5 6 7 8; do {program} {words}; done"),
+                format!("v='{words}'; {}", format!("{program} $v; ").repeat(40)),
+                format!("a=({words}); {}", format!("{program} \"${{a[@]}}\"; ").repeat(40)),
+                format!("echo {words} | {} {program}", "xargs ".repeat(24)),
+                format!("f() {{ {program} {words}; }}; {}", "f; ".repeat(40)),
+            ]
+            .map(|line| bash(format!("rm -rf /; {line}")))
+        })
+    });
+    let texts = ["a;", "{ a;};", "while a; do b; done;", "a>b;"].iter().flat_map(|unit| {
+        let text = unit.repeat(8_000 / unit.len());
+        ["eval", "bash -c"]
+            .map(|runner| bash(format!("rm -rf /; x='{text}'; {}", format!("{runner} \"$x\"; ").repeat(23))))
+    });
     let files = FILES.iter().flat_map(|file| {
         UNITS.map(|unit| {
             let content = unit.repeat(200_000 / unit.len());
             ("Write", json!({"file_path": format!("/workspace/{file}"), "content": content}))
         })
     });
-    bombs.chain(long).chain(files).collect()
+    bombs.chain(long).chain(many).chain(texts).chain(files).collect()
 }

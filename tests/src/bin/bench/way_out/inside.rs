@@ -12,7 +12,6 @@ const FIRST: &str = "egress, from a container: first byte";
 /// One run whose setup downloads and says how long it took.
 pub(crate) fn measure(report: &mut Report, origin: &Origin, rounds: usize) {
     let user = User::new();
-    user.commit("nothing");
     let url = |size: usize| format!("https://{}/{size}", NAMES[0]);
     let curl =
         |size: usize, what: &str| format!("curl -sS --insecure -o /dev/null -w '{size} %{{{what}}}\\n' {}", url(size));
