@@ -292,6 +292,7 @@ mod tests {
             (".GitHub/Workflows/ci.yml", Zone::HandOff),
             ("/tmp/x", Zone::Tmp),
             ("/tmp/../etc/cron.d/x", Zone::SystemCore),
+            ("/etc/X11/Xsession.d/99x", Zone::SystemCore),
             ("/run/sandbox/gate", Zone::Gate),
             ("/var/run/docker.sock", Zone::Escape),
             ("~/.bashrc", Zone::Startup),
