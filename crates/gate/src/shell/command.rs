@@ -103,11 +103,6 @@ impl SimpleCommand {
         self.argv.first().map(|word| word.text.rsplit('/').next().unwrap_or_default().to_owned()).unwrap_or_default()
     }
 
-    /// How many words it is made of.
-    pub(super) fn words(&self) -> usize {
-        self.argv.len() + self.redirects.len() + self.assignments.len()
-    }
-
     /// The arguments after the program.
     pub(crate) fn args(&self) -> &[Word] {
         self.argv.get(1..).unwrap_or_default()

@@ -15,7 +15,7 @@ const MAX_TEXTS_OF_LOOPS: usize = 8;
 impl Walker<'_> {
     pub(super) fn command(&mut self, command: &ast::Command) {
         self.steps += 1;
-        if self.line.commands.len() >= MAX_COMMANDS || self.room == 0 || self.steps > MAX_STEPS {
+        if self.line.commands.len() >= MAX_COMMANDS || self.room.is_empty() || self.steps > MAX_STEPS {
             return self.gap("more commands than are looked at".to_owned());
         }
         match command {

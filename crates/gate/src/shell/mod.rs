@@ -23,6 +23,7 @@ mod output;
 mod parallel;
 mod parameter;
 mod prescan;
+mod room;
 mod run;
 mod runner;
 mod scope;

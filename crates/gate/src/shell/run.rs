@@ -63,7 +63,7 @@ impl Walker<'_> {
         if depth > MAX_TEXTS {
             return self.gap("too many wrappers around a command".to_owned());
         }
-        if command.words() > self.room {
+        if !self.room.holds(&command) {
             return self.push(command);
         }
         self.run_guessed(&command, starter, depth);

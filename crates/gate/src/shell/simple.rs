@@ -33,16 +33,9 @@ impl Walker<'_> {
         if self.line.commands.len() >= MAX_COMMANDS {
             return self.gap("more commands than are looked at".to_owned());
         }
-        if command.words() > self.room {
+        if !self.room.take(&mut command) {
             self.gap("more words than are looked at".to_owned());
-            // Its name and what it begins with can still speak against the call.
-            let most = (self.room / 3).max(1);
-            command.argv.truncate(most);
-            command.redirects.truncate(most);
-            command.assignments.truncate(most);
-            self.room = 0;
         }
-        self.room = self.room.saturating_sub(command.words());
         self.line.commands.push(command);
     }
 

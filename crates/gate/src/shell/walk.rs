@@ -5,6 +5,7 @@ use super::{
     guarded::guarded,
     output, prescan,
     prescan::Refusal,
+    room::Room,
     scope::Scope,
 };
 use crate::world::World;
@@ -13,8 +14,6 @@ use std::{collections::BTreeSet, ops::Range, rc::Rc};
 
 /// Most commands that are collected from one call.
 pub(super) const MAX_COMMANDS: usize = 1024;
-/// Most words of all commands together: arguments, assignments, redirections.
-const MAX_WORDS: usize = 4 * 1024;
 /// Most nodes that are walked for one call; loops and calls are walked more than once.
 pub(super) const MAX_STEPS: usize = 4 * MAX_COMMANDS;
 /// Longest value of a variable, in bytes.
@@ -38,7 +37,7 @@ pub(crate) fn read(line: &str, cwd: &str, world: &World, depth: u8) -> Result<Li
         line: Line::default(),
         effort: 0,
         word_effort: 0,
-        room: MAX_WORDS,
+        room: Room::new(),
         steps: 0,
         texts: 0,
         loops: 0,
@@ -70,8 +69,7 @@ pub(super) struct Walker<'w> {
     pub line: Line,
     pub effort: usize,
     pub word_effort: usize,
-    /// Words that commands can still have.
-    pub room: usize,
+    pub room: Room,
     pub steps: usize,
     pub texts: usize,
     /// `for` loops that are being walked.
