@@ -23,8 +23,8 @@ use types::{call::ToolCall, catalogue::RuleId};
 
 /// Most files of one call that are remembered because a script writes them.
 const MAX_WRITTEN: usize = 256;
-/// Most bytes of written content that are read in one shell line.
-const MAX_JUDGED: usize = 32 * 1024;
+/// Most written content that is read in one shell line, by [`burden`].
+const MAX_JUDGED: usize = 40 * 1024;
 
 /// A file that a call changes.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ pub(crate) fn text<'a>(call: &'a ToolCall, key: &str) -> &'a str {
 }
 
 fn bash(call: &ToolCall, world: &World, ledger: &Ledger) -> Result<Reading, Refusal> {
-    let line = shell::read(text(call, "command"), &call.cwd, world, 0)?;
+    let line = shell::read(text(call, "command"), &call.cwd, world)?;
     let mut whole = shell::whole(&line);
     let mut per_command: Vec<Vec<Effect>> =
         line.commands.iter().map(|command| program::effects(command, world)).collect();
@@ -134,7 +134,7 @@ fn bash(call: &ToolCall, world: &World, ledger: &Ledger) -> Result<Reading, Refu
         let Some(file) = reading.written.get_mut(at) else { break };
         if let Some(content) = file.content.take() {
             // What is not read now is not known later.
-            let Some(left) = room.checked_sub(content.len()) else { continue };
+            let Some(left) = room.checked_sub(burden(&content)) else { continue };
             room = left;
             let place = Place { path: file.path.clone(), known: true, glob: false };
             let found = judged(file, &place, &content, world);
@@ -158,6 +158,11 @@ fn bash(call: &ToolCall, world: &World, ledger: &Ledger) -> Result<Reading, Refu
     }
     reading.whole.extend(more);
     Ok(reading)
+}
+
+/// What reading content costs: its bytes, and for each command that it may hold as much as eight more.
+fn burden(content: &str) -> usize {
+    content.len() + 8 * content.matches([';', '\n', '|', '&']).count()
 }
 
 /// A test that is deleted or a file that is emptied, and that the run did not make.

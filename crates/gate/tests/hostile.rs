@@ -126,6 +126,26 @@ fn words_that_come_many_times_are_not_all_looked_at_and_not_allowed() {
     assert_eq!(judge(&format!("rm -rf / {}", words(5000))).decision, Decision::Deny, "what it begins with counts");
 }
 
+#[test]
+fn code_that_is_given_to_many_programs_is_not_all_looked_at_and_not_allowed() {
+    let line = |program: &str, times: usize| {
+        let x = format!("x='print(\"{}\")'; ", "a".repeat(2_000));
+        format!("{x}{}", format!("{program}; ").repeat(times))
+    };
+    for program in ["python3 -c \"$x\"", "python3 - <<< \"$x\""] {
+        assert_eq!(judge(&line(program, 4)).decision, Decision::Allow, "{program}");
+        assert_eq!(judge(&line(program, 40)).decision, Decision::Ask, "{program}");
+        assert_eq!(judge(&format!("rm -rf /; {}", line(program, 40))).decision, Decision::Deny, "{program}");
+    }
+    // What is inside of the code takes from the same room.
+    let inside = |times: usize| {
+        let code = format!("import os; os.system(\"{}\")", "ls; ".repeat(300));
+        format!("x='{code}'; {}", "python3 -c \"$x\"; ".repeat(times))
+    };
+    assert_eq!(judge(&inside(1)).decision, Decision::Allow);
+    assert_eq!(judge(&inside(20)).decision, Decision::Ask);
+}
+
 fn judge_tool(tool: &str, input: serde_json::Value) -> Verdict {
     let call = ToolCall { id: CallId("t".into()), tool: tool.into(), input, cwd: "/workspace".into(), subagent: None };
     let gate = Gate::new(&Policy::default(), World::default()).expect("good rules");

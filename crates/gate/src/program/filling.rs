@@ -87,7 +87,7 @@ mod tests {
 
     fn fills(line: &str) -> bool {
         let world = World::default();
-        let line = shell::read(line, "/workspace", &world, 0).expect("readable");
+        let line = shell::read(line, "/workspace", &world).expect("readable");
         line.commands.iter().any(|command| effects(command, &world).is_some())
     }
 

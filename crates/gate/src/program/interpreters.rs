@@ -234,7 +234,7 @@ pub(crate) fn nested(word: &Word, command: &SimpleCommand, world: &World) -> Vec
     if !word.is_known() || command.depth >= MAX_DEPTH {
         return vec![Effect::Unverifiable("starts a command that is not known".to_owned())];
     }
-    let Ok(line) = shell::read(&word.text, command.cwd.as_deref().unwrap_or("/"), world, command.depth + 1) else {
+    let Ok(line) = shell::read_inside(&word.text, command, world) else {
         return vec![Effect::Unverifiable("starts a command that cannot be read".to_owned())];
     };
     let mut effects: Vec<Effect> = shell::whole(&line);

@@ -96,7 +96,7 @@ mod tests {
     use crate::{shell, world::World};
 
     fn wipes(line: &str) -> bool {
-        let line = shell::read(line, "/workspace", &World::default(), 0).expect("readable");
+        let line = shell::read(line, "/workspace", &World::default()).expect("readable");
         line.commands.iter().any(|command| effects(command).is_some())
     }
 

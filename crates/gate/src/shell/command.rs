@@ -1,5 +1,6 @@
 //! The flat form of a shell line.
 
+use super::room::Room;
 use crate::place::HOLE;
 use std::ops::Range;
 
@@ -95,6 +96,8 @@ pub(crate) struct SimpleCommand {
     pub via: Option<&'static str>,
     /// How many texts of other languages it was found inside of.
     pub depth: u8,
+    /// What is left of the room of its call.
+    pub room: Room,
 }
 
 impl SimpleCommand {

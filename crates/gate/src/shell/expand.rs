@@ -194,7 +194,7 @@ mod tests {
     use crate::{shell, world::World};
 
     fn runs(line: &str) -> String {
-        let line = shell::read(line, "/workspace", &World::default(), 0).expect("readable");
+        let line = shell::read(line, "/workspace", &World::default()).expect("readable");
         line.commands.last().map(|command| command.text()).unwrap_or_default()
     }
 

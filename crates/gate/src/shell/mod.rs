@@ -39,7 +39,7 @@ pub(crate) use command::{Line, RedirectKind, SimpleCommand, Stdin, Word};
 pub(crate) use prescan::{MAX_COMMAND, Refusal};
 pub(crate) use runner::is_environment;
 pub(crate) use unwrap::{SHELLS, beneath};
-pub(crate) use walk::read;
+pub(crate) use walk::{read, read_inside};
 
 /// What a line does beyond its single commands.
 pub(crate) fn whole(line: &Line) -> Vec<Effect> {

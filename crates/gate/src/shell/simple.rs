@@ -24,6 +24,7 @@ impl Walker<'_> {
             is_background: self.is_background,
             via: self.via,
             depth: self.depth,
+            room: self.room.clone(),
             ..SimpleCommand::default()
         }
     }

@@ -1,7 +1,7 @@
 //! Walks the syntax tree in the order of execution and collects every command.
 
 use super::{
-    command::{Line, RedirectKind, Stdin, Word},
+    command::{Line, RedirectKind, SimpleCommand, Stdin, Word},
     guarded::guarded,
     output, prescan,
     prescan::Refusal,
@@ -29,15 +29,27 @@ pub(super) const MAX_ROUNDS: usize = 8;
 ///
 /// # Errors
 /// [`Refusal`] when the line is over the caps and was not parsed at all.
-pub(crate) fn read(line: &str, cwd: &str, world: &World, depth: u8) -> Result<Line, Refusal> {
+pub(crate) fn read(line: &str, cwd: &str, world: &World) -> Result<Line, Refusal> {
+    walked(line, cwd, world, 0, Room::default())
+}
+
+/// Reads shell code that stands inside of a command's other code.
+///
+/// # Errors
+/// [`Refusal`] as for a line.
+pub(crate) fn read_inside(text: &str, command: &SimpleCommand, world: &World) -> Result<Line, Refusal> {
+    let cwd = command.cwd.as_deref().unwrap_or("/");
+    walked(text, cwd, world, command.depth + 1, command.room.clone())
+}
+
+fn walked(line: &str, cwd: &str, world: &World, depth: u8, room: Room) -> Result<Line, Refusal> {
     prescan::check(line)?;
     let mut walker = Walker {
         world,
         scope: Scope::new(cwd, world),
         line: Line::default(),
-        effort: 0,
         word_effort: 0,
-        room: Room::new(),
+        room,
         steps: 0,
         texts: 0,
         loops: 0,
@@ -67,7 +79,6 @@ pub(super) struct Walker<'w> {
     pub world: &'w World,
     pub scope: Scope,
     pub line: Line,
-    pub effort: usize,
     pub word_effort: usize,
     pub room: Room,
     pub steps: usize,
@@ -143,10 +154,8 @@ impl Walker<'_> {
     /// True when there is room to parse the text; takes the room.
     pub(super) fn spend(&mut self, text: &str) -> bool {
         let effort = prescan::check(text).unwrap_or(usize::MAX);
-        let has_room = self.texts < MAX_TEXTS && effort <= prescan::MAX_EFFORT.saturating_sub(self.effort);
-        if has_room {
-            self.effort += effort;
-        } else {
+        let has_room = self.texts < MAX_TEXTS && self.room.spend(effort);
+        if !has_room {
             self.gap("nested code that is too long or too deep".to_owned());
         }
         has_room
@@ -289,7 +298,7 @@ impl Walker<'_> {
     }
 
     /// Commands that print a place which the host or the line knows.
-    fn known_place(&self, command: &super::command::SimpleCommand) -> Option<Word> {
+    fn known_place(&self, command: &SimpleCommand) -> Option<Word> {
         let args: Vec<&str> = command.args().iter().map(|word| word.text.as_str()).collect();
         let is_inside = command.cwd.as_deref().is_some_and(|cwd| crate::place::is_under(cwd, &self.world.worktree));
         match (command.name().as_str(), args.as_slice()) {

@@ -122,11 +122,23 @@ fn hostile() -> Vec<(&'static str, Value)> {
         ["eval", "bash -c"]
             .map(|runner| bash(format!("rm -rf /; x='{text}'; {}", format!("{runner} \"$x\"; ").repeat(23))))
     });
+    // Code that is written once and given to many interpreters, or to many files.
+    let code = [
+        ("import os; os.system(\"", "\")", "python3 -c \"$x\"; "),
+        ("system(\"", "\")", "perl -e \"$x\"; "),
+        ("BEGIN { system(\"", "\") }", "awk \"$x\" f; "),
+        ("all:\n\t", "", "make -f - <<< \"$x\"; "),
+        ("", "", "echo \"$x\" > f.sh; bash f.sh; "),
+    ];
+    let code = code.into_iter().flat_map(|(before, after, runner)| {
+        [2_000, 14_000]
+            .map(|size| bash(format!("rm -rf /; x='{before}{}{after}'; {}", "a;".repeat(size / 2), runner.repeat(40))))
+    });
     let files = FILES.iter().flat_map(|file| {
         UNITS.map(|unit| {
             let content = unit.repeat(200_000 / unit.len());
             ("Write", json!({"file_path": format!("/workspace/{file}"), "content": content}))
         })
     });
-    bombs.chain(long).chain(many).chain(texts).chain(files).collect()
+    bombs.chain(long).chain(many).chain(texts).chain(code).chain(files).collect()
 }
